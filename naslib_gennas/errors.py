@@ -1,0 +1,44 @@
+"""Every error a user can meet: one sentence saying what was wrong, where, and what to do."""
+
+
+class GenNASError(Exception):
+    """Base of all errors raised on purpose by this package."""
+
+
+class InputError(GenNASError):
+    """Something the user gave is wrong; the command line turns it into exit code 2."""
+
+
+class UnknownNameError(InputError, KeyError):
+    """A name that no registry entry has; the message lists near matches."""
+
+    def __str__(self) -> str:  # KeyError would show the repr
+        return str(self.args[0])
+
+
+class ArchitectureError(InputError, ValueError):
+    """Text that is no architecture of the space, or an invalid cell."""
+
+
+class SpecError(InputError, ValueError):
+    """A proxy task, fidelity or preset with an unknown key, a wrong type or an impossible value."""
+
+
+class TableError(InputError, ValueError):
+    """A ground-truth table that cannot be read, or lacks what was asked of it."""
+
+
+class ImageError(InputError, ValueError):
+    """Images of the wrong shape, type or number."""
+
+
+class DeviceError(InputError, ValueError):
+    """A device that does not exist on this machine."""
+
+
+class RunError(InputError):
+    """A run directory that cannot be written, belongs to something else, or to another configuration."""
+
+
+class MissingPackageError(InputError, ImportError):
+    """An optional package is not installed; the message holds the install line."""

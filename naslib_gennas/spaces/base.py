@@ -1,0 +1,68 @@
+"""What every search space offers. Weights and data live elsewhere."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Iterator
+
+from ..errors import ArchitectureError
+from ..registry import Registry
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from ..fidelity import Fidelity
+
+SPACES: Registry[type["SearchSpace"]] = Registry("search space")
+
+
+class SearchSpace(ABC):
+    """A set of architectures and how to draw, change, name and build them.
+
+    Architectures are immutable, hashable and comparable, hold no tensors, and ``parse(str(a)) == a``.
+    """
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    size: ClassVar[int | None] = None  # number of architectures, isomorphic ones counted apart
+    unique: ClassVar[int | None] = None  # number of canonical forms
+    cells: ClassVar[int]  # cells per stack in the paper's proxy networks
+    channels: ClassVar[int]  # stem width in the paper's proxy networks
+    strides: ClassVar[tuple[int, int, int]] = (1, 2, 4)  # of the three stages, relative to the input
+
+    @abstractmethod
+    def sample(self, rng: np.random.Generator) -> Any:
+        """An architecture drawn uniformly from the valid encodings."""
+
+    @abstractmethod
+    def mutate(self, arch: Any, rng: np.random.Generator) -> Any:
+        """A valid architecture close to ``arch`` and different from it."""
+
+    @abstractmethod
+    def parse(self, text: str) -> Any:
+        """The architecture that ``text`` describes; ArchitectureError says where the text breaks."""
+
+    @abstractmethod
+    def canonical(self, arch: Any) -> str:
+        """A key shared by isomorphic architectures and by no others; the cache key."""
+
+    @abstractmethod
+    def build(self, arch: Any, fidelity: Fidelity) -> torch.nn.Module:
+        """The backbone: (b, 3, s, s) -> three stage feature maps; ``.channels`` are their widths.
+
+        Parameters are left uninitialised (:func:`naslib_gennas.initialise.initialise` fills them).
+        """
+
+    @abstractmethod
+    def build_network(self, arch: Any, classes: int = 10) -> torch.nn.Module:
+        """The benchmark's own full-size classification network, PyTorch's default initialisation."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """All architectures, in the benchmark's order where it has one."""
+        raise ArchitectureError(f"the architectures of {self.name} cannot be listed; sample them instead")
+
+
+def load_space(name: str | SearchSpace) -> SearchSpace:
+    """The registered search space called ``name`` (UnknownNameError lists near matches)."""
+    return name if isinstance(name, SearchSpace) else SPACES[name]()
