@@ -48,6 +48,10 @@ class SearchSpace(ABC):
         """A key shared by isomorphic architectures and by no others; the cache key."""
 
     @abstractmethod
+    def representative(self, arch: Any) -> Any:
+        """One fixed member of the isomorphism class of ``arch``; what is built when the class is scored."""
+
+    @abstractmethod
     def build(self, arch: Any, fidelity: Fidelity) -> torch.nn.Module:
         """The backbone: (b, 3, s, s) -> three stage feature maps; ``.channels`` are their widths.
 

@@ -1,0 +1,114 @@
+"""Presets: a proxy task together with the fidelity it is run at, shipped as YAML files beside this module."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from ..errors import SpecError, UnknownNameError
+from ..fidelity import Fidelity, Spec
+from ..registry import unknown
+from ..tasks import ProxyTask
+
+
+class Preset(Spec):
+    """What turns an architecture into a number, apart from seed and images."""
+
+    name: str
+    description: str = ""
+    source: str = ""
+    """Where the task comes from: a paper's section, or how and on which labels it was chosen."""
+    task: ProxyTask
+    fidelity: Fidelity = Fidelity()
+
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that change when, and only when, the score's definition changes."""
+        definition = self.model_dump(mode="json", include={"task", "fidelity"})
+        return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:12]
+
+    def to_yaml(self) -> str:
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+    def with_fidelity(self, **changes) -> Preset:
+        """The same task at another fidelity; keys are :class:`Fidelity`'s (SpecError if not)."""
+        fields = {**self.fidelity.model_dump(), **changes}
+        return self.model_copy(update={"fidelity": validate(Fidelity, fields, "fidelity")})
+
+
+def load_preset(name: str | Path | Preset) -> Preset:
+    """A shipped preset by name, or one's own from a ``.yaml`` file.
+
+    Raises UnknownNameError (near matches listed) or SpecError (file and key named).
+    """
+    if isinstance(name, Preset):
+        return name
+    text = str(name)
+    if text.endswith((".yaml", ".yml")):
+        return _from_file(Path(text))
+    shipped = _shipped()
+    if text not in shipped:
+        message = unknown("preset", text, shipped)
+        raise UnknownNameError(f"{message} (a preset of your own is named by its .yaml file)")
+    return shipped[text]
+
+
+def preset_names() -> list[str]:
+    """The shipped presets, ours first."""
+    return list(_shipped())
+
+
+def validate(model, data, where: str):
+    """``model`` from plain data; SpecError with one sentence naming ``where`` and the first offending key."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the whole document"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        reason = first["msg"].replace("Value error, ", "")
+        if first["type"] == "extra_forbidden":
+            reason = "there is no such key; check its spelling"
+        raise SpecError(f"{where}: {key}: {reason}{_shown(first)}{more}") from None
+
+
+def _shown(error) -> str:
+    value = error.get("input")
+    return f", got {value!r}" if isinstance(value, (str, int, float, bool, type(None))) else ""
+
+
+def _from_file(path: Path) -> Preset:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"cannot read the preset file {path}: {getattr(error, 'strerror', None) or error}") from None
+    return parse_preset(text, str(path))
+
+
+def parse_preset(text: str, where: str) -> Preset:
+    """A preset from YAML text; ``where`` names the source in errors."""
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise SpecError(f"{where}{line}: this is not YAML: {getattr(error, 'problem', error)}") from None
+    if not isinstance(data, dict):
+        raise SpecError(f"{where}: a preset is a mapping with the keys name, task and fidelity")
+    return validate(Preset, data, where)
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> dict[str, Preset]:
+    presets = {}
+    for file in sorted(resources.files(__name__).iterdir(), key=lambda f: f.name):
+        if file.name.endswith(".yaml"):
+            for document in yaml.safe_load_all(file.read_text(encoding="utf-8")):
+                preset = validate(Preset, document, file.name)
+                presets[preset.name] = preset
+    return presets

@@ -1,0 +1,189 @@
+"""Proxy tasks: which signals are regressed at which stage (paper, Sections 3.1.2 and 3.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, List, Literal, Optional, Tuple, Union
+
+from pydantic import Field
+
+from .fidelity import Spec
+
+if TYPE_CHECKING:
+    import torch
+
+STAGES = 3
+STAGE_WEIGHTS = (0.25, 0.5, 1.0)  # 1 / 2^(3 - i), paper, Section 3.1.1
+
+Level = Annotated[float, Field(ge=0, le=100)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Frequency = Annotated[float, Field(ge=0, le=0.5)]
+Scope = Literal["local", "global"]
+
+
+class Signal(Spec):
+    """One basis map. ``level`` multiplies it; ``scope`` local: fresh maps per image, global: the same for all."""
+
+    level: Level = 1.0
+    scope: Scope = "local"
+
+    def maps(self, shape, images, generator):
+        """Signal maps (b, c, h, w) or, for global scope, (1, c, h, w), not yet multiplied by the level."""
+        return self._draw((shape[0] if self.scope == "local" else 1, *shape[1:]), images, generator)
+
+
+class _Sine(Signal):
+    frequencies: Union[Literal["low", "medium", "high"], Annotated[List[Frequency], Field(min_length=1)]]
+    """A band of the paper's Table 1 (ten even steps) or the frequencies themselves, cycles per pixel."""
+
+    def values(self) -> list[float]:
+        from .signals import band_frequencies
+
+        return band_frequencies(self.frequencies) if isinstance(self.frequencies, str) else list(self.frequencies)
+
+
+class Sin1D(_Sine):
+    kind: Literal["sin1d"] = "sin1d"
+
+    def _draw(self, shape, images, generator):
+        from .signals import sin1d
+
+        return sin1d(shape, self.values(), generator)
+
+
+class Sin2D(_Sine):
+    kind: Literal["sin2d"] = "sin2d"
+
+    def _draw(self, shape, images, generator):
+        from .signals import sin2d
+
+        return sin2d(shape, self.values(), generator)
+
+
+class Dot(Signal):
+    kind: Literal["dot"] = "dot"
+    fraction: Fraction = 1.0
+    """Share of the pixels that are set."""
+
+    def _draw(self, shape, images, generator):
+        from .signals import dot
+
+        return dot(shape, self.fraction, generator)
+
+
+class GDot(Signal):
+    kind: Literal["gdot"] = "gdot"
+    fraction: Fraction = 1.0
+    """Share of the pixels that are set before smoothing."""
+
+    def _draw(self, shape, images, generator):
+        from .signals import gdot
+
+        return gdot(shape, self.fraction, generator)
+
+
+class Resize(Signal):
+    kind: Literal["resize"] = "resize"
+    scope: Literal["local"] = "local"
+
+    def _draw(self, shape, images, generator):
+        from .signals import resize
+
+        return resize(shape, images, generator)
+
+
+class Zero(Signal):
+    kind: Literal["zero"] = "zero"
+
+    def _draw(self, shape, images, generator):
+        from .signals import zero
+
+        return zero(shape)
+
+
+class Noise(Signal):
+    kind: Literal["noise"] = "noise"
+
+    def _draw(self, shape, images, generator):
+        from .signals import noise
+
+        return noise(shape, generator)
+
+
+SIGNALS = {
+    "sin1d": (Sin1D, "sine of one pixel coordinate, ten frequencies"),
+    "sin2d": (Sin2D, "sine of both pixel coordinates, all pairs of ten frequencies"),
+    "dot": (Dot, "a fraction of the pixels set to +1 or -1"),
+    "gdot": (GDot, "dot, smoothed by a Gaussian of sigma 1"),
+    "resize": (Resize, "the input images themselves, shrunk"),
+    "zero": (Zero, "the constant 0 (a control)"),
+    "noise": (Noise, "standard normal pixels (a control)"),
+}
+
+AnySignal = Annotated[Union[Sin1D, Sin2D, Dot, GDot, Resize, Zero, Noise], Field(discriminator="kind")]
+
+
+class Stage(Spec):
+    """The target of one stage: the level-weighted sum of its signals; without signals the stage is not used."""
+
+    channels: int = Field(64, ge=1, le=4096)
+    signals: List[AnySignal] = []
+
+    def target(self, images: torch.Tensor, size: int, generator: torch.Generator) -> Optional[torch.Tensor]:
+        """(b, channels, size, size), or None for an unused stage."""
+        if not self.signals:
+            return None
+        shape = (len(images), self.channels, size, size)
+        total = sum(signal.level * signal.maps(shape, images, generator) for signal in self.signals)
+        return total.expand(shape).contiguous()
+
+
+class InputNoise(Spec):
+    """Added to the images afresh at every step: standard normal, or uniform in [0, 1), times ``level``."""
+
+    distribution: Literal["gaussian", "uniform"] = "gaussian"
+    level: float = Field(0.0, ge=0, le=10)
+
+    def add(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """``images`` plus one fresh draw, same shape; ``generator`` lives on the images' device."""
+        import torch
+
+        if self.level == 0:
+            return images
+        draw = torch.randn if self.distribution == "gaussian" else torch.rand
+        return images + self.level * draw(images.shape, generator=generator, device=images.device)
+
+
+class ProxyTask(Spec):
+    """Signals of the three stages, their weights in the loss, and the noise on the input."""
+
+    noise: InputNoise = InputNoise()
+    weights: Tuple[float, float, float] = STAGE_WEIGHTS
+    stages: Annotated[List[Stage], Field(min_length=STAGES, max_length=STAGES)]
+
+    def materialise(self, images: torch.Tensor, size: int, generator: torch.Generator) -> Batch:
+        """Fix the targets for one run.
+
+        images: float (b, 3, s, s), normalised. size: height and width of the targets. Draws come from
+        ``generator`` (CPU) in stage order.
+        """
+        targets = tuple(stage.target(images, size, generator) for stage in self.stages)
+        return Batch(images, targets, self.weights, self.noise)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a regression is run on: inputs (b, 3, s, s), three targets (b, c_i, t, t) or None."""
+
+    inputs: torch.Tensor
+    targets: tuple[Optional[torch.Tensor], ...]
+    weights: tuple[float, ...]
+    noise: InputNoise
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on ``device``, inputs channels-last."""
+        import torch
+
+        inputs = self.inputs.to(device).contiguous(memory_format=torch.channels_last)
+        targets = tuple(None if t is None else t.to(device) for t in self.targets)
+        return Batch(inputs, targets, self.weights, self.noise)
