@@ -1,0 +1,133 @@
+"""Many architectures: isomorphic ones once, in several processes, every result recorded at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import defaultdict
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any, Iterable, Iterator
+
+from .errors import GenNASError, InputError
+from .progress import progress
+from .runs import Run
+from .scoring import Scorer
+
+QUEUE_PER_WORKER = 4
+
+
+@dataclass(frozen=True)
+class ScorerSettings:
+    """What a worker process needs to make its own :class:`Scorer`; all values can be pickled."""
+
+    space: str
+    preset: Any
+    seed: int = 0
+    device: str = "cpu"
+    images: str | None = None
+
+    def make(self) -> Scorer:
+        return Scorer(self.space, self.preset, self.seed, self.device, self.images)
+
+
+def score_many(
+    settings: ScorerSettings, texts: Iterable[str], run: Run, workers: int = 1, on_error: str = "record"
+) -> list[dict[str, Any]]:
+    """Records of ``texts``, in their order; those that ``run`` already holds are not computed again.
+
+    workers: processes, one torch thread each; 1 means this process. on_error: ``record`` an architecture
+    that fails and go on, or ``stop``. Raises InputError for workers < 1.
+    """
+    if workers < 1:
+        raise InputError(f"workers must be at least 1, got {workers}")
+    texts = list(texts)
+    known = {record["arch"]: record for record in run.records}
+    by_key = {record["key"]: record for record in run.records}
+    space = settings.make().space
+    pending: dict[str, list[str]] = defaultdict(list)
+    for text in dict.fromkeys(texts):
+        if text in known:
+            continue
+        key = space.canonical(space.parse(text))
+        if key in by_key:
+            known[text] = _store(run, {**by_key[key], "arch": text})
+        else:
+            pending[key].append(text)
+    jobs = [members[0] for members in pending.values()]
+    results = _serial(settings, jobs) if workers == 1 else _parallel(settings, jobs, workers)
+    for record in progress(results, len(jobs), "scoring"):
+        if record["status"] == "failed" and on_error == "stop":
+            raise GenNASError(f"{record['arch']}: {record['message']}")
+        for text in pending[record["key"]]:
+            known[text] = _store(run, {**record, "arch": text})
+    return [known[text] for text in texts]
+
+
+def _store(run: Run, record: dict[str, Any]) -> dict[str, Any]:
+    run.append(record)
+    return record
+
+
+def _serial(settings: ScorerSettings, texts: list[str]) -> Iterator[dict[str, Any]]:
+    scorer = settings.make()
+    for text in texts:
+        yield _attempt(scorer, text)
+
+
+def _parallel(settings: ScorerSettings, texts: list[str], workers: int) -> Iterator[dict[str, Any]]:
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(settings,))
+    queue = iter(texts)
+    running: set[Future] = set()
+    try:
+        for text in queue:
+            running.add(pool.submit(_work, text))
+            if len(running) >= workers * QUEUE_PER_WORKER:
+                break
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                text = next(queue, None)
+                if text is not None:
+                    running.add(pool.submit(_work, text))
+                yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _attempt(scorer: Scorer, text: str) -> dict[str, Any]:
+    """The record of one architecture; an unexpected exception becomes a failed record."""
+    try:
+        return scorer.score(text).as_record()
+    except GenNASError:
+        raise
+    except Exception as error:  # one odd architecture must not end a long run
+        return {
+            "arch": text,
+            "key": scorer.space.canonical(scorer.space.parse(text)),
+            "score": None,
+            "status": "failed",
+            "seconds": 0.0,
+            "seed": scorer.seed,
+            "preset": scorer.preset.name,
+            "preset_digest": scorer.preset.digest(),
+            "message": f"{type(error).__name__}: {error}",
+        }
+
+
+_scorer: Scorer | None = None
+
+
+def _start_worker(settings: ScorerSettings) -> None:
+    global _scorer
+    import signal
+
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the pool
+    torch.set_num_threads(1)
+    _scorer = settings.make()
+
+
+def _work(text: str) -> dict[str, Any]:
+    return _attempt(_scorer, text)

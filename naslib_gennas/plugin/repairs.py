@@ -1,0 +1,282 @@
+"""What breaks in NASLib on current Python and its libraries, and the repair of each, in memory only.
+
+A repair looks for the behaviour that breaks, not for a version; on NASLib's own old stack none is needed.
+"""
+
+from __future__ import annotations
+
+import collections
+import collections.abc
+import contextlib
+import functools
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import GeneratorType, ModuleType
+from typing import Any, Callable
+
+from ..errors import MissingPackageError
+from .standins import importable, is_stand_in, standing_in
+
+Modules = Sequence[ModuleType]  # NASLib's, after its import
+
+
+class Repair:
+    """One thing that breaks. ``during`` surrounds NASLib's import, ``apply`` follows it."""
+
+    name: str
+    why: str  # what happens without the repair
+
+    def needed(self) -> bool:
+        """Whether this Python and its packages show the breakage; ImportError if the package is missing."""
+        raise NotImplementedError
+
+    def during(self) -> contextlib.AbstractContextManager:
+        """Holds while NASLib is imported."""
+        return contextlib.nullcontext()
+
+    def apply(self, modules: Modules) -> bool:
+        """Repairs NASLib's ``modules``; returns whether they contain the place that breaks."""
+        raise NotImplementedError
+
+
+class StandIns(Repair):
+    """Stand-ins for modules that NASLib imports but that its measures, spaces and search do not need."""
+
+    def __init__(self, name: str, why: str, modules: Sequence[str]):
+        self.name, self.why, self.modules = name, why, tuple(modules)
+        self.used: set[str] = set()  # packages that NASLib asked for
+
+    def needed(self) -> bool:
+        return any(not importable(module) for module in self.modules)
+
+    @contextlib.contextmanager
+    def during(self) -> Iterator[None]:
+        with standing_in(m.split(".")[0] for m in self.modules if not importable(m)) as self.used:
+            yield
+
+    def apply(self, modules: Modules) -> bool:
+        return bool(self.used)
+
+
+class CollectionsNames(Repair):
+    name = "collections-abc"
+    why = "Python 3.10 took Iterable and others out of collections: the predictors do not import"
+    names = {name: getattr(collections.abc, name) for name in collections.abc.__all__}
+
+    def needed(self) -> bool:
+        return not hasattr(collections, "Iterable")
+
+    @contextlib.contextmanager
+    def during(self) -> Iterator[None]:
+        added = {name: kind for name, kind in self.names.items() if not hasattr(collections, name)}
+        vars(collections).update(added)
+        try:
+            yield
+        finally:
+            for name in added:
+                delattr(collections, name)
+
+    def apply(self, modules: Modules) -> bool:
+        users = [module for module in modules if re.search(r"\bcollections\.Iterable\b", _source(module))]
+        return overlay(users, collections, self.names)
+
+
+class SquaredArgument(Repair):
+    name = "sklearn-squared"
+    why = "scikit-learn 1.6 removed squared= from mean_squared_error: NASLib turns every correlation into NaN"
+
+    def needed(self) -> bool:
+        from sklearn import metrics
+
+        with _no_warnings():
+            return _raises(TypeError, lambda: metrics.mean_squared_error([0.0], [1.0], squared=False))
+
+    def apply(self, modules: Modules) -> bool:
+        from sklearn import metrics
+
+        def mean_squared_error(*args, squared: bool = True, **kwargs):
+            error = metrics.mean_squared_error if squared else metrics.root_mean_squared_error
+            return error(*args, **kwargs)
+
+        return overlay(modules, metrics, {"mean_squared_error": mean_squared_error})
+
+
+class SumOfGenerator(Repair):
+    name = "numpy-sum-generator"
+    why = "numpy 2.4 refuses to sum a generator: counting parameters fails, and with it NASLib's Trainer"
+
+    def needed(self) -> bool:
+        import numpy as np
+
+        with _no_warnings():
+            return _raises(TypeError, lambda: np.sum(i for i in (1, 2)))
+
+    def apply(self, modules: Modules) -> bool:
+        import numpy as np
+
+        def sum_(values, *args, **kwargs):
+            return sum(values) if isinstance(values, GeneratorType) else np.sum(values, *args, **kwargs)
+
+        counting = [module for module in modules if _defines(module, "count_parameters_in_MB")]
+        return overlay(counting, np, {"sum": sum_})
+
+
+class RemovedNumpyNames(Repair):
+    name = "numpy-removed-names"
+    why = "numpy 1.24 removed np.int, and np.row_stack is to follow: SemiNAS and encodings fail when they run"
+
+    @staticmethod
+    def _removed() -> dict[str, Any]:
+        import numpy as np
+
+        with _no_warnings():
+            return {old: new for old, new in (("int", int), ("row_stack", np.vstack)) if not hasattr(np, old)}
+
+    def needed(self) -> bool:
+        return bool(self._removed())
+
+    def apply(self, modules: Modules) -> bool:
+        import numpy as np
+
+        removed = self._removed()
+        use = re.compile(rf"\bnp\.({'|'.join(removed)})\b")
+        return overlay([module for module in modules if use.search(_source(module))], np, removed)
+
+
+class PlainHashes(Repair):
+    name = "numpy-hash-keys"
+    why = "numpy 2 prints np.int64(1) for 1: str(get_hash()) finds no key of NASLib's score tables any more"
+
+    def needed(self) -> bool:
+        import numpy as np
+
+        return str((np.int64(1),)) != "(1,)"
+
+    def apply(self, modules: Modules) -> bool:
+        names = {module.__name__ for module in modules}
+        kinds = {kind for module in modules for kind in vars(module).values() if isinstance(kind, type)}
+        spaces = [kind for kind in kinds if kind.__module__ in names and "get_hash" in vars(kind)]
+        for kind in spaces:
+            kind.get_hash = _returning_plain(kind.get_hash)
+        return bool(spaces)
+
+
+class CellBuilder(Repair):
+    name = "archai-nasbench101"
+    why = "branch zerocost builds NAS-Bench-101 networks with a missing release of archai: parse() fails"
+
+    def needed(self) -> bool:
+        return not importable("archai.algos.nasbench101.model_builder")
+
+    def apply(self, modules: Modules) -> bool:
+        users = [module for module in modules if is_stand_in(vars(module).get("model_builder"))]
+        for module in users:
+            module.model_builder = ModuleType("model_builder")
+            module.model_builder.build = _build_nasbench101
+        return bool(users)
+
+
+REPAIRS: tuple[Repair, ...] = (
+    StandIns(
+        "optional-packages",
+        "NASLib imports every package that any of its parts ever used: without them it does not import",
+        (
+            "ConfigSpace", "archai.algos.nasbench101.model_builder", "emcee", "grakel", "lightgbm",
+            "matplotlib", "ngboost", "pybnn", "pyro", "pytorch_msssim", "seaborn", "six", "skimage",
+            "tensorwatch", "torchvision", "transforms3d", "xgboost",
+        ),
+    ),
+    StandIns("tkinter", "NASLib imports turtle, and turtle Tk: without Tk no optimizer imports", ("turtle",)),
+    StandIns("distutils", "Python 3.12 has no distutils: NASLib's optimizers do not import", ("distutils",)),
+    CollectionsNames(),
+    SquaredArgument(),
+    SumOfGenerator(),
+    RemovedNumpyNames(),
+    PlainHashes(),
+    CellBuilder(),
+)  # fmt: skip
+
+
+class Overlay(ModuleType):
+    """A module seen through a few replaced names; everything else is the original's."""
+
+    def __init__(self, original: ModuleType):
+        super().__init__(original.__name__, original.__doc__)
+        self._original = original
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(vars(self)["_original"], name)
+
+
+def overlay(modules: Modules, original: ModuleType, names: dict[str, Any]) -> bool:
+    """Lets each of ``modules`` that holds ``original`` as a global see ``names`` in it; True if one does.
+
+    Other users of ``original`` see nothing of it.
+    """
+    found = False
+    for module in modules:
+        for key, value in list(vars(module).items()):
+            if value is original:
+                value = Overlay(original)
+                setattr(module, key, value)
+            if isinstance(value, Overlay) and value._original is original:
+                vars(value).update(names)
+                found = True
+    return found
+
+
+def _returning_plain(get_hash: Callable) -> Callable:
+    @functools.wraps(get_hash)
+    def plain_hash(self):
+        return _plain(get_hash(self))
+
+    return plain_hash
+
+
+def _plain(value: Any) -> Any:
+    """``value`` with numpy's numbers as Python's; equal to it and with the same hash."""
+    import numpy as np
+
+    if isinstance(value, (tuple, list)):
+        return type(value)(_plain(item) for item in value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _build_nasbench101(matrix, ops):
+    """The network that archai built: 3 stacks of 3 cells, 128 channels, 10 classes."""
+    try:
+        from nasbench_pytorch.model import ModelSpec, Network
+    except ImportError:
+        raise MissingPackageError(
+            "networks of NAS-Bench-101 need the package nasbench_pytorch; pip install nasbench-pytorch"
+        ) from None
+    return Network(
+        ModelSpec(matrix, ops),
+        num_labels=10, in_channels=3, stem_out_channels=128, num_stacks=3, num_modules_per_stack=3,
+    )  # fmt: skip
+
+
+def _source(module: ModuleType) -> str:
+    file = getattr(module, "__file__", None)
+    return Path(file).read_text(encoding="utf-8", errors="replace") if file and file.endswith(".py") else ""
+
+
+def _defines(module: ModuleType, name: str) -> bool:
+    return getattr(vars(module).get(name), "__module__", None) == module.__name__
+
+
+def _raises(kind: type, call: Callable[[], Any]) -> bool:
+    try:
+        call()
+    except kind:
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def _no_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

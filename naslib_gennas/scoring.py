@@ -1,0 +1,150 @@
+"""From an architecture to a score: a space, a preset, a seed and a device bound together."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from .errors import DeviceError
+from .images import load_images
+from .layers import uninitialised
+from .presets import Preset, load_preset
+from .regression import RegressionResult, build_and_regress
+from .spaces import SearchSpace, load_space
+
+if TYPE_CHECKING:
+    from .tasks import Batch
+
+
+@dataclass(frozen=True)
+class Score:
+    """``score``: minus the regression loss, higher is better; None unless ``status`` is ``ok``.
+
+    ``seconds``: building, initialising, training and read-out of all repeats.
+    """
+
+    arch: str
+    key: str
+    score: float | None
+    status: str
+    seconds: float
+    seconds_build: float
+    steps: int
+    parameters: int
+    seed: int
+    preset: str
+    preset_digest: str
+    message: str = ""
+    curve: tuple[float, ...] = ()
+
+    def as_record(self) -> dict[str, Any]:
+        """JSON-safe fields, the loss curve left out."""
+        record = asdict(self)
+        del record["curve"]
+        return record
+
+
+class Scorer:
+    """Scores architectures of one space; isomorphic ones share a score, computed once.
+
+    Args:
+        space: a registered name or a SearchSpace.
+        preset: a shipped name, a ``.yaml`` file or a Preset.
+        seed: decides targets, initialisation and noise; the same seed gives the same score.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        images: see :func:`naslib_gennas.images.load_images`.
+
+    Raises:
+        UnknownNameError, SpecError, ImageError, DeviceError: see the argument of that name.
+    """
+
+    def __init__(self, space, preset="fast", seed: int = 0, device: str = "cpu", images=None):
+        self.space: SearchSpace = load_space(space)
+        self.preset: Preset = load_preset(preset)
+        self.seed = seed
+        self.device = find_device(device)
+        self._images = images
+        self._digest = self.preset.digest()
+        self._cache: dict[str, Score] = {}
+
+    def score(self, arch) -> Score:
+        """The score of an architecture, given as such or as text (ArchitectureError if it does not parse)."""
+        arch = self.space.parse(arch) if isinstance(arch, str) else arch
+        key = self.space.canonical(arch)
+        if key not in self._cache:
+            self._cache[key] = self._compute(str(arch), key, self.space.representative(arch))
+        found = self._cache[key]
+        return found if found.arch == str(arch) else Score(**{**vars(found), "arch": str(arch)})
+
+    def _compute(self, text: str, key: str, arch) -> Score:
+        results: list[RegressionResult] = []
+        started = time.perf_counter()
+        status, message = "ok", ""
+        try:
+            for repeat in range(self.preset.fidelity.repeats):
+                results.append(self._regress(arch, repeat))
+        except torch.cuda.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            status, message = "failed", f"out of memory on {self.device}: {str(error).splitlines()[0]}"
+        seconds = time.perf_counter() - started
+        if any(result.status == "diverged" for result in results):
+            status, message = "diverged", "the loss is not finite"
+        first = results[0] if results else None
+        return Score(
+            arch=text,
+            key=key,
+            score=-math.fsum(r.loss for r in results) / len(results) if status == "ok" else None,
+            status=status,
+            seconds=seconds,
+            seconds_build=seconds - sum(result.seconds for result in results),
+            steps=sum(result.steps for result in results),
+            parameters=first.parameters if first else 0,
+            seed=self.seed,
+            preset=self.preset.name,
+            preset_digest=self._digest,
+            message=message,
+            curve=first.curve if first else (),
+        )
+
+    def _regress(self, arch, repeat: int) -> RegressionResult:
+        fidelity = self.preset.fidelity
+        with uninitialised():
+            backbone = self.space.build(arch, fidelity)
+        return build_and_regress(backbone, self._batch(repeat), fidelity, self._generator("network", repeat))
+
+    @lru_cache(maxsize=None)  # noqa: B019 - a scorer and its batches live and die together
+    def _batch(self, repeat: int) -> Batch:
+        """The same targets for every architecture, other ones for every repeat."""
+        fidelity = self.preset.fidelity
+        images = load_images(self._images, fidelity.batch_size, fidelity.input_size)
+        generator = self._generator("task", repeat)
+        return self.preset.task.materialise(images, fidelity.signal_size, generator).to(self.device)
+
+    def _generator(self, purpose: str, repeat: int) -> torch.Generator:
+        stream = ("task", "network").index(purpose)
+        state = np.random.SeedSequence([self.seed, stream, repeat]).generate_state(1, np.uint64)[0]
+        return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+
+
+def find_device(name: str) -> torch.device:
+    """The torch device called ``name``; DeviceError if the name is wrong or this machine has no such device."""
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise DeviceError(f"no device is called {name!r}; there are: cpu, cuda, cuda:<number>, mps") from None
+    if device.type == "cuda" and not (
+        torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+    ):
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        raise DeviceError(f"device {name!r} is not available: PyTorch sees {count} CUDA device(s); try cpu")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError("device 'mps' is not available to this PyTorch; try cpu")
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise DeviceError(f"device {name!r} is not supported; there are: cpu, cuda, cuda:<number>, mps")
+    return device

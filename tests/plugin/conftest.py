@@ -1,0 +1,26 @@
+"""NASLib for the tests that need the real one."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from naslib_gennas.plugin.locate import HOME, layout_of, locate
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "naslib: needs the real NASLib, importable or at NASLIB_HOME")
+
+
+@pytest.fixture(scope="session")
+def naslib_home() -> Path:
+    """The NASLib checkout to test against; skips where there is none or its packages are missing."""
+    root = locate()
+    if root is None:
+        pytest.skip(f"NASLib is not importable and {HOME} is not set")
+    lacking = [name for name in layout_of(root).packages if importlib.util.find_spec(name) is None]
+    if lacking:
+        pytest.skip(f"NASLib is there, but not the packages that it needs: {', '.join(lacking)}")
+    return root
