@@ -74,6 +74,7 @@ class NASBench101(SearchSpace):
     unique = 423_624
     cells = 3
     channels = 16
+    example = EXAMPLE
     metrics = ("cifar10_test",)
     full_channels = 128
 

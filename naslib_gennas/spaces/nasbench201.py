@@ -59,6 +59,7 @@ class NASBench201(SearchSpace):
     unique = 6466
     cells = 5
     channels = 16
+    example = EXAMPLE
     metrics = ("cifar10_test", "cifar100_test", "imagenet16_test")
 
     def sample(self, rng):

@@ -1,0 +1,91 @@
+"""What the longer commands do, callable from Python: correlate with ground truth, search and report."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from .batch_scoring import ScorerSettings, score_many
+from .evaluation import evaluate
+from .runs import SUMMARY, Run
+from .search import best_records, best_so_far, search_architectures
+from .tables import Table
+
+STAND_IN = "'digits' is a small stand-in to try things, not evidence; the evidence is NAS-Bench"
+
+
+def correlate(
+    settings: ScorerSettings, table: Table, metric: str, sample: int | None, run: Run, workers: int = 1
+) -> dict[str, Any]:
+    """Score ``sample`` architectures of the table (all of them if None) and compare with ``metric``.
+
+    The draw depends on the seed only. Returns the fields of :class:`naslib_gennas.evaluation.Evaluation` and
+    how they were obtained; also written to the run.
+    """
+    if sample is None:
+        rows = table.frame[table.column(metric).notna()]
+    else:
+        rows = table.sample(sample, metric, np.random.default_rng(settings.seed))
+    records = score_many(settings, rows["arch"].tolist(), run, workers)
+    scores = [record["score"] for record in records]
+    unique = {record["key"]: record for record in records}
+    data = {
+        **evaluate(scores, rows[metric].tolist()).as_dict(),
+        "seconds_per_architecture": float(np.mean([record["seconds"] for record in unique.values()])),
+        "unique": len(unique),
+        "preset": settings.preset.name,
+        "preset_digest": settings.preset.digest(),
+        "space": settings.space,
+        "metric": metric,
+        "table": table.name,
+        "seed": settings.seed,
+        "note": STAND_IN if table.name == "digits" else "",
+    }
+    run.write(SUMMARY, data)
+    if run.directory is not None:
+        from .plotting import draw_scatter
+
+        draw_scatter(run.path("scatter.png"), scores, rows[metric].tolist(), metric, data)
+    return data
+
+
+def search(
+    settings: ScorerSettings,
+    run: Run,
+    steps: int,
+    options: dict[str, Any],
+    max_seconds: float | None = None,
+    table: Table | None = None,
+    metric: str | None = None,
+) -> dict[str, Any]:
+    """Search and summarise: the best architectures and, where ``table`` knows them, their accuracy and rank."""
+    if table is not None:
+        metric = metric or table.default_metric
+        table.column(metric)
+    started = time.perf_counter()
+    records = search_architectures(settings.make(), run, steps, max_seconds=max_seconds, **options)
+    best = []
+    for record in best_records(records):
+        value = None if table is None else table.value(record["arch"], metric)
+        rank = None if value is None else table.rank(value, metric)
+        best.append({**{key: record[key] for key in ("arch", "score", "step")}, "accuracy": value, "rank": rank})
+    data = {
+        "space": settings.space,
+        "preset": settings.preset.name,
+        "seed": settings.seed,
+        "steps": len(records),
+        "evaluated": len({record["key"] for record in records}),
+        "seconds": time.perf_counter() - started,
+        "metric": metric,
+        "best": best,
+    }
+    run.write(SUMMARY, data)
+    if run.directory is not None:
+        from .plotting import draw_search
+
+        curve = [record["score"] for record in best_so_far(records)]
+        run.write("curve.json", curve)
+        draw_search(run.path("curve.png"), records, curve)
+    return data

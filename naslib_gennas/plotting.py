@@ -1,0 +1,88 @@
+"""Pictures, drawn with matplotlib where it is installed (``pip install naslib_gennas[plot]``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .errors import InputError, MissingPackageError
+
+GALLERY_SIZE = 8  # pixels of the signals, as in the paper
+GALLERY_MAPS = 6  # maps shown per signal
+BLUE, ORANGE = "#0072B2", "#D55E00"  # distinguishable to colour-blind readers
+
+
+def draw_signals(path: str | Path) -> None:
+    """Six maps of every signal, one row a signal; the format follows the file's ending."""
+    import torch
+
+    from .images import load_images
+    from .tasks import SIGNALS
+
+    plt = _pyplot()
+    images = load_images(None, GALLERY_MAPS, 32)
+    rows = []
+    for kind, (model, _) in SIGNALS.items():
+        bands = ("low", "medium", "high") if "frequencies" in model.model_fields else (None,)
+        rows += [(f"{kind} {band or ''}", model(frequencies=band) if band else model()) for band in bands]
+    figure, axes = plt.subplots(len(rows), GALLERY_MAPS, figsize=(7, 1.1 * len(rows)))
+    for line, (label, signal) in zip(axes, rows):
+        generator = torch.Generator().manual_seed(0)
+        maps = signal.maps((GALLERY_MAPS, 1, GALLERY_SIZE, GALLERY_SIZE), images, generator)
+        for axis, picture in zip(line, maps[:, 0]):
+            axis.imshow(picture, cmap="viridis", vmin=-1, vmax=1)
+            axis.set_xticks([])
+            axis.set_yticks([])
+        line[0].set_ylabel(label, rotation=0, ha="right", va="center")
+    _save(figure, path)
+
+
+def draw_scatter(path, scores, truth, metric: str, data) -> None:
+    """Score against truth, failed architectures left out; nothing is drawn where matplotlib is missing."""
+    plt = _pyplot(required=False)
+    if plt is None:
+        return
+    pairs = [(s, t) for s, t in zip(scores, truth) if s is not None]
+    figure, axis = plt.subplots(figsize=(5, 4))
+    axis.scatter(*zip(*pairs), s=12, alpha=0.6, color=BLUE, linewidths=0)
+    axis.set_xlabel(f"score ({data['preset']})")
+    axis.set_ylabel(f"{metric} ({Path(data['table']).name})")
+    axis.set_title(f"{data['space']}: rho {data['spearman']:.3f}, tau {data['kendall']:.3f}, n {data['n']}")
+    _save(figure, path)
+
+
+def draw_search(path, records, curve) -> None:
+    """Scores of a search by step, and the best so far."""
+    plt = _pyplot(required=False)
+    if plt is None:
+        return
+    points = [(record["step"], record["score"]) for record in records if record["score"] is not None]
+    figure, axis = plt.subplots(figsize=(6, 4))
+    if points:
+        axis.scatter(*zip(*points), s=8, alpha=0.5, color=BLUE, linewidths=0, label="evaluated")
+        axis.plot(range(len(records) - len(curve), len(records)), curve, color=ORANGE, label="best so far")
+        axis.legend(loc="lower right")
+    axis.set_xlabel("step")
+    axis.set_ylabel("score (higher is better)")
+    _save(figure, path)
+
+
+def _pyplot(required: bool = True):
+    try:
+        import matplotlib
+    except ImportError:
+        if required:
+            raise MissingPackageError("pictures need matplotlib: pip install 'naslib_gennas[plot]'") from None
+        return None
+    matplotlib.use("Agg", force=False)
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def _save(figure, path) -> None:
+    try:
+        figure.savefig(path, dpi=150, bbox_inches="tight")
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot write the picture {path}: {error}") from None
+    finally:
+        _pyplot().close(figure)
