@@ -439,6 +439,10 @@ class TestNats:
             path.write_bytes(data)
             with pytest.raises(TableError, match=words):
                 load_table(path, "nasbench201")
+        torch.save(content, path, _use_new_zipfile_serialization=True)
+        path.write_bytes(path.read_bytes().replace(b"PK\x01\x02", b"PK\xff\xff"))  # its directory
+        with pytest.raises(TableError, match="cut.pth"):
+            load_table(path, "nasbench201")
         cut = tmp_path / "cut.pickle.pbz2"
         cut.write_bytes(bz2.compress(whole)[:-100])
         with pytest.raises(TableError, match="cut.pickle.pbz2"):

@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import TableError
-from .sources import READERS
+from .sources import FOLDER, READERS
 
 METRICS = {
     ("cifar10", "ori-test"): "cifar10_test",
@@ -55,7 +55,7 @@ def read_file(path: Path, part=None, progress=None) -> pd.DataFrame:
     return _frame(walk.rows, path)
 
 
-@READERS.register("/")
+@READERS.register(FOLDER)
 def read_folder(path: Path, part=None, progress=None) -> pd.DataFrame:
     """The "-simple" folder of NATS-Bench: NNNNNN.pickle.pbz2, one an architecture."""
     files = sorted(file for file in path.glob("*.pickle.pbz2") if file.name.split(".")[0].isdigit())

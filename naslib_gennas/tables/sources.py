@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Optional
+from zipfile import BadZipFile
 
 import pandas as pd
 
@@ -14,7 +15,8 @@ from ..registry import Registry
 from ..spaces.base import SearchSpace, load_space
 from .table import Table
 
-Progress = Optional[Callable[[int, int], None]]  # called with (bytes read, bytes in total)
+Progress = Optional[Callable[[int, int], None]]  # called with (done, total): bytes, or files of a folder
+FOLDER = "/"  # the "ending" of a folder
 Reader = Callable[[Path, Optional[str], Progress], pd.DataFrame]
 
 READERS: Registry[Reader] = Registry("table format")
@@ -40,7 +42,7 @@ def load_table(
             NATS-Bench, ``.tfrecord`` of NAS-Bench-101 (:func:`convert_table` makes these quick to load).
         space: name or instance of the search space whose text form the architectures are in.
         strict: stop at rows that do not parse or repeat an architecture, instead of leaving them out.
-        progress: called with (bytes read, bytes in total) by the slow formats.
+        progress: called by the slow formats with (done, total): bytes, or files of a folder.
 
     Raises:
         TableError: a file that is missing, unreadable, or without architectures or metrics.
@@ -86,14 +88,14 @@ def read_frame(source: str | os.PathLike, progress: Progress = None) -> pd.DataF
     name = path.name.lower()
     endings = [ending for ending in READERS.names() if name.endswith(ending)]
     if path.is_dir():
-        endings = ["/"]
+        endings = [FOLDER]
     if not endings:
-        known = ", ".join(ending for ending in READERS.names() if ending != "/")
+        known = ", ".join(ending for ending in READERS.names() if ending != FOLDER)
         raise TableError(f"cannot tell the format of the table {path}; its name must end in one of {known}")
     try:
         frame = READERS[max(endings, key=len)](path, part, progress)
-    except OSError as error:
-        raise TableError(f"cannot read the table {path}: {error.strerror or error}") from None
+    except (OSError, BadZipFile) as error:
+        raise TableError(f"cannot read the table {path}: {getattr(error, 'strerror', None) or error}") from None
     if not len(frame):
         raise TableError(f"the table {path} has no rows")
     return frame

@@ -122,7 +122,7 @@ class Table:
         chosen: list[int] = []
         if n <= len(known):
             for row in rng.permutation(known):
-                if self.problems.parsed or self._parses(row):
+                if self.problems.parsed or self._architecture(row) is not None:
                     chosen.append(int(row))
                 if len(chosen) == n:
                     return self.frame.iloc[chosen]
@@ -191,13 +191,15 @@ class Table:
         return next((int(row) for row in rows if self._key(row) == key), None)
 
     def _key(self, row: int) -> str | None:
+        arch = self._architecture(row)
+        return None if arch is None else self.space.canonical(arch)
+
+    def _architecture(self, row: int) -> Any:
+        """The architecture of a row, None if it does not parse."""
         try:
-            return self.space.canonical(self.space.parse(self.frame["arch"].iat[row]))
+            return self.space.parse(self.frame["arch"].iat[row])
         except ArchitectureError:
             return None
-
-    def _parses(self, row: int) -> bool:
-        return self._key(row) is not None
 
     def _parsed(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Without the rows that do not parse; ``arch`` in the space's own text form."""

@@ -442,7 +442,8 @@ def test_every_use_of_squared_is_repaired(run, naslib_home):
     names = [name[: -len(".__init__")] if name.endswith(".__init__") else name for name in names]
     code = f"""
     users = [sys.modules[name].metrics for name in {names!r}]
-    print(json.dumps([float(user.mean_squared_error([0.0, 0.0], [3.0, 3.0], squared=False)) for user in users]))
+    errors = [float(user.mean_squared_error([0.0, 0.0], [3.0, 3.0], squared=False)) for user in users]
+    print(json.dumps(errors))
     """
     assert names and run(code) == [3.0] * len(names)
 
