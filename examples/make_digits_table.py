@@ -3,8 +3,8 @@
 A small stand-in ground truth to try things with, not evidence. Needs scikit-learn. The task: a digit of
 8x8 pixels (scikit-learn's ``load_digits``, UCI "Optical Recognition of Handwritten Digits", CC BY 4.0)
 at a random place of a 16x16 canvas, fragments of other digits around it, Gaussian noise. Training and
-test images are made from different digits. Cells are drawn uniformly; one that is isomorphic to a cell
-already drawn is skipped, since it is the same network. Each is trained with three seeds (initialisation
+test images are made from different digits. Cells are drawn uniformly; one whose live
+edges make the same network as a cell already drawn is skipped. Each is trained with three seeds (initialisation
 and order of the images) by SGD with Nesterov momentum and a cosine learning rate.
 
     python examples/make_digits_table.py --log /tmp/digits.jsonl --cells 250
@@ -34,11 +34,12 @@ from torch import nn
 
 from naslib_gennas import load_space
 from naslib_gennas.layers import uninitialised
+from naslib_gennas.spaces.nasbench201 import OPERATIONS
 from naslib_gennas.spaces.networks201 import Backbone, Network
 
 DIGIT, CANVAS, CLASSES = 8, 16, 10
-FRAGMENTS, FRAGMENT = 4, 4  # number of fragments, their side in pixels
-NOISE = 0.1  # standard deviation; the digits' range is 0..1
+FRAGMENTS, FRAGMENT = 2, 3  # number of fragments, their side in pixels
+NOISE = 0.05  # standard deviation; the digits' range is 0..1
 SEEDS = 3
 MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
 SOURCES_FOR_TRAINING = 1200  # of the 1,797 digits
@@ -139,13 +140,24 @@ def size_of(arch, width: int) -> tuple[int, int]:
 
 
 def draw_cells(count: int) -> list:
-    """``count`` cells, uniform, no two of them isomorphic."""
+    """``count`` cells, uniform, no two of which are the same network."""
     space, rng = load_space("nasbench201"), np.random.default_rng(0)
     cells = {}
     while len(cells) < count:
         arch = space.sample(rng)
-        cells.setdefault(space.canonical(arch), arch)
+        cells.setdefault(network_key(arch), arch)
     return list(cells.values())
+
+
+def network_key(arch) -> str:
+    """The cell's output as nested sums over its live edges: equal for equal networks."""
+    values = {0: "x", 3: ""}
+    terms = {1: [], 2: [], 3: []}
+    for op, source, target in arch.live_edges():
+        value = values[source]
+        terms[target].append(value if OPERATIONS[op] == "skip_connect" else f"{OPERATIONS[op]}({value})")
+        values[target] = "(" + "+".join(sorted(terms[target])) + ")"
+    return values[3]
 
 
 def train_all(log: Path, settings: argparse.Namespace) -> None:
@@ -188,7 +200,7 @@ def tabulate(records: list[dict], width: int) -> pd.DataFrame:
     frame = pd.DataFrame(records)
     runs = frame.pivot(index="arch", columns="seed", values="accuracy").reindex(frame["arch"].unique()).dropna()
     seconds = frame.groupby("arch")["seconds"].sum()
-    table = pd.DataFrame({"arch": runs.index, "accuracy": runs.mean(1).round(3).to_numpy()})
+    table = pd.DataFrame({"arch": runs.index, "accuracy": runs.mean(axis=1).round(3).to_numpy()})
     table["accuracy_std"] = runs.std(axis=1, ddof=1).round(3).to_numpy()
     for seed in range(SEEDS):
         table[f"accuracy_seed{seed}"] = runs[seed].round(3).to_numpy()

@@ -29,7 +29,7 @@ def draw_signals(path: str | Path) -> None:
         generator = torch.Generator().manual_seed(0)
         maps = signal.maps((GALLERY_MAPS, 1, GALLERY_SIZE, GALLERY_SIZE), images, generator)
         for axis, picture in zip(line, maps[:, 0]):
-            axis.imshow(picture, cmap="viridis", vmin=-1, vmax=1)
+            axis.imshow(picture.numpy(), cmap="viridis", vmin=-1, vmax=1)
             axis.set_xticks([])
             axis.set_yticks([])
         line[0].set_ylabel(label, rotation=0, ha="right", va="center")

@@ -1,0 +1,197 @@
+"""The command as a user runs it: output, exit codes, interruption and resume, bad input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from naslib_gennas.cli import main
+
+CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
+TINY = """
+name: tiny
+task:
+  stages: [{signals: []}, {signals: []}, {channels: 4, signals: [{kind: dot}]}]
+fidelity: {cells: 1, channels: 4, input_size: 8, batch_size: 4, steps: 3, readout: train}
+"""
+
+
+@pytest.fixture
+def preset(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    return str(path)
+
+
+@pytest.fixture
+def table(tmp_path):
+    from naslib_gennas.spaces import load_space
+
+    path = tmp_path / "table.csv"
+    cells = list(load_space("nasbench201"))[:60]
+    rows = [f"{cell},{sum(op in (2, 3) for op in cell.ops) + i / 1000}" for i, cell in enumerate(cells)]
+    path.write_text("arch,accuracy\n" + "\n".join(rows) + "\n")
+    return str(path)
+
+
+def gennas(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_score_prints_one_json_object(preset):
+    result = gennas("score", "--space", "nasbench201", "--preset", preset, "--json", CELL, "5")
+    assert result.exit_code == 0, result.output
+    data = json.loads(result.stdout)
+    assert [record["status"] for record in data["scores"]] == ["ok", "ok"]
+    assert data["scores"][0]["arch"] == CELL and data["scores"][0]["score"] < 0
+    again = json.loads(gennas("score", "--space", "nasbench201", "--preset", preset, "--json", CELL).stdout)
+    assert again["scores"][0]["score"] == data["scores"][0]["score"]
+
+
+def test_score_nasbench101(preset):
+    result = gennas("score", "--space", "nasbench101", "--preset", preset, "5:397:000")
+    assert result.exit_code == 0 and "5:397:000" in result.stdout
+
+
+def test_correlate_writes_a_run_and_resumes_without_repeating(preset, table, tmp_path):
+    common = ("correlate", "--space", "nasbench201", "--preset", preset, "--table", table, "--sample", 20, "--json")
+    first = gennas(*common, "--out", tmp_path / "run")
+    assert first.exit_code == 0, first.output
+    data = json.loads(first.stdout)
+    assert {"spearman", "kendall", "n", "failures", "seconds_per_architecture", "preset"} <= set(data)
+    assert data["n"] == 20 and data["preset"] == "tiny" and -1 <= data["spearman"] <= 1
+    results = tmp_path / "run" / "results.jsonl"
+    before = results.read_bytes()
+    lines = before.splitlines(keepends=True)
+    results.write_bytes(b"".join(lines[:12]) + lines[12][:20])
+    again = gennas(*common, "--out", tmp_path / "run", "--resume")
+    assert again.exit_code == 0, again.output
+    assert results.read_bytes().startswith(b"".join(lines[:12]))
+    scores = [(r["arch"], r["score"]) for r in map(json.loads, before.splitlines())]
+    assert [(r["arch"], r["score"]) for r in map(json.loads, results.read_bytes().splitlines())] == scores
+    assert json.loads(again.stdout)["spearman"] == data["spearman"]
+
+
+def test_two_workers_give_the_scores_of_one(preset, tmp_path):
+    common = ("score", "--space", "nasbench201", "--preset", preset, "--sample", 6, "--json")
+    alone = json.loads(gennas(*common).stdout)["scores"]
+    pair = json.loads(gennas(*common, "--workers", 2).stdout)["scores"]
+    assert [(r["arch"], r["score"]) for r in alone] == [(r["arch"], r["score"]) for r in pair]
+
+
+def test_search_reports_accuracy_and_rank(preset, table, tmp_path):
+    result = gennas(
+        *("search", "--space", "nasbench201", "--preset", preset, "--steps", 15, "--population", 5),
+        *("--tournament", 2, "--table", table, "--out", tmp_path / "run", "--json"),
+    )
+    assert result.exit_code == 0, result.output
+    data = json.loads(result.stdout)
+    assert data["steps"] == 15 and data["best"][0]["score"] >= data["best"][-1]["score"]
+    assert {"accuracy", "rank"} <= set(data["best"][0])
+    assert len((tmp_path / "run" / "results.jsonl").read_text().splitlines()) == 15
+    assert (tmp_path / "run" / "curve.json").exists()
+
+
+def test_killed_run_loses_at_most_one_record(preset, tmp_path):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "naslib_gennas.cli", "score", "--space", "nasbench201", "--preset", preset]
+    command += ["--sample", "3000", "--out", str(out), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    results = out / "results.jsonl"
+    deadline = time.monotonic() + 60
+    while not (results.exists() and results.stat().st_size > 3000) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    lines = results.read_bytes().splitlines(keepends=True)
+    complete = [json.loads(line) for line in lines if line.endswith(b"\n")]
+    assert len(lines) - len(complete) <= 1 and len(complete) >= 5
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent differently on Windows")
+def test_interrupt_ends_with_130(preset, tmp_path):
+    command = [sys.executable, "-m", "naslib_gennas.cli", "search", "--space", "nasbench201", "--preset", preset]
+    command += ["--steps", "100000", "--out", str(tmp_path / "run")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    results = tmp_path / "run" / "results.jsonl"
+    deadline = time.monotonic() + 60
+    while not (results.exists() and results.stat().st_size > 3000) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, messages = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"interrupted" in messages and b"Traceback" not in messages
+
+
+def test_lists():
+    assert "nasbench101" in gennas("spaces").stdout
+    assert "gdot" in gennas("signals").stdout
+    listed = gennas("presets").stdout
+    assert "paper-combo" in listed and "fast" in listed
+    assert "5:397:000" in gennas("spaces", "show", "nasbench101").stdout
+    assert "fraction" in gennas("signals", "show", "dot").stdout
+    assert "cells" in gennas("presets", "show", "fast").stdout
+    assert "torch" in json.loads(gennas("doctor", "--json").stdout)["required"]
+
+
+def test_signal_gallery(tmp_path):
+    pytest.importorskip("matplotlib")
+    result = gennas("signals", "--picture", tmp_path / "signals.png")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "signals.png").read_bytes().startswith(b"\x89PNG")
+
+
+BAD = {
+    "unknown space": (["score", "--space", "nasbench202", CELL], "nasbench201"),
+    "unknown preset": (["score", "--space", "nasbench201", "--preset", "fsat", CELL], "fast"),
+    "malformed architecture": (["score", "--space", "nasbench201", CELL.replace("conv_3x3~0", "conv_9x9~0")], "nor_conv"),
+    "invalid cell": (["score", "--space", "nasbench101", "5:000:000"], "disconnected"),
+    "unknown device": (["score", "--space", "nasbench201", "--device", "gpu", CELL], "cuda"),
+    "no such images": (["score", "--space", "nasbench201", "--images", "none.npz", CELL], "none.npz"),
+    "workers": (["score", "--space", "nasbench201", "--workers", "0", CELL], "workers"),
+    "threads": (["score", "--space", "nasbench201", "--threads", "0", CELL], "threads"),
+    "nothing to score": (["score", "--space", "nasbench201"], "--all"),
+    "sample beyond the space": (["score", "--space", "nasbench201", "--sample", "20000"], "15625"),
+    "all of a space that cannot be listed": (["score", "--space", "nasbench101", "--all"], "cannot be listed"),
+    "resume without out": (["score", "--space", "nasbench201", "--resume", CELL], "--out"),
+    "missing file of architectures": (["score", "--space", "nasbench201", "@nowhere.txt"], "nowhere.txt"),
+    "digits of another space": (["correlate", "--space", "nasbench101"], "digits"),
+    "missing table": (["correlate", "--space", "nasbench201", "--table", "none.csv"], "none.csv"),
+    "unknown option": (["score", "--spcae", "nasbench201"], "spcae"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_sentence_and_exit_code_2(case):
+    arguments, expected = BAD[case]
+    result = gennas(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == "" and expected in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_bad_tables(preset, table):
+    common = ("correlate", "--space", "nasbench201", "--preset", preset, "--table", table)
+    missing = gennas(*common, "--metric", "acuracy")
+    assert missing.exit_code == 2 and "accuracy" in missing.stderr
+    too_many = gennas(*common, "--sample", 1000)
+    assert too_many.exit_code == 2 and "60" in too_many.stderr
+    too_few = gennas(*common, "--sample", 2)
+    assert too_few.exit_code == 2 and "3" in too_few.stderr
+
+
+def test_corrupt_preset_file(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text("name: [unclosed")
+    result = gennas("score", "--space", "nasbench201", "--preset", path, CELL)
+    assert result.exit_code == 2 and "bad.yaml" in result.stderr and "YAML" in result.stderr
+
+
+def test_help_does_not_load_torch():
+    code = "import sys, naslib_gennas, naslib_gennas.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,0 +1,60 @@
+"""Run directories: written at once, repaired after a kill, refused when they belong to something else."""
+
+import json
+
+import pytest
+
+from naslib_gennas.errors import RunError
+from naslib_gennas.runs import Run
+
+
+def test_records_are_on_disk_before_the_run_ends(tmp_path):
+    run = Run(tmp_path / "run", {"seed": 1})
+    run.append({"arch": "a"})
+    assert (tmp_path / "run" / "results.jsonl").read_text() == '{"arch": "a"}\n'
+    assert json.loads((tmp_path / "run" / "config.json").read_text()) == {"seed": 1}
+    assert "torch" in json.loads((tmp_path / "run" / "environment.json").read_text())
+    run.close()
+
+
+def test_a_torn_last_line_is_cut_off(tmp_path):
+    with Run(tmp_path, {"seed": 1}) as run:
+        run.append({"arch": "a"})
+    with open(tmp_path / "results.jsonl", "a") as file:
+        file.write('{"arch": "b", "sco')
+    with Run(tmp_path, {"seed": 1}, resume=True) as run:
+        assert run.records == [{"arch": "a"}]
+        run.append({"arch": "c"})
+    assert (tmp_path / "results.jsonl").read_text() == '{"arch": "a"}\n{"arch": "c"}\n'
+
+
+def test_an_existing_run_needs_resume(tmp_path):
+    Run(tmp_path, {}).close()
+    with pytest.raises(RunError, match="--resume"):
+        Run(tmp_path, {})
+
+
+def test_another_configuration_is_refused_with_the_difference(tmp_path):
+    Run(tmp_path, {"seed": 1, "preset": "fast"}).close()
+    with pytest.raises(RunError, match="seed: 1 then, 2 now"):
+        Run(tmp_path, {"seed": 2, "preset": "fast"}, resume=True)
+
+
+def test_a_foreign_directory_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(RunError, match="no run directory"):
+        Run(tmp_path, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_directory_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot write"):
+        Run(tmp_path / "file" / "run", {})
+
+
+def test_a_broken_line_in_the_middle_is_named(tmp_path):
+    Run(tmp_path, {}).close()
+    (tmp_path / "results.jsonl").write_text("{}\n{broken\n{}\n")
+    with pytest.raises(RunError, match="line 2"):
+        Run(tmp_path, {}, resume=True)
