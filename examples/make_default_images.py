@@ -13,9 +13,9 @@ rocket     launch of DSCOVR on Falcon 9, SpaceX               public domain, rel
 =========  =================================================  ===========================================
 
 Each crop is a square of 96 to 200 pixels at a random place, reduced to 32x32 by area averaging. Nearly
-blank crops (standard deviation below 20 of 255) are drawn again; half of them, at random, are mirrored. The four
-pictures take turns, so that any consecutive images come from different pictures. The result depends on
-the seed and on the versions of the two packages only.
+blank crops (standard deviation below 20 of 255) are drawn again; half of the crops are mirrored. The four
+pictures take turns, so that neighbours in the batch come from different pictures. The result depends only
+on the seed and on the versions of the two packages.
 
     python examples/make_default_images.py [OUTPUT.npz]
 """

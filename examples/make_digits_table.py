@@ -3,9 +3,9 @@
 A small stand-in ground truth to try things with, not evidence. Needs scikit-learn. The task: a digit of
 8x8 pixels (scikit-learn's ``load_digits``, UCI "Optical Recognition of Handwritten Digits", CC BY 4.0)
 at a random place of a 16x16 canvas, fragments of other digits around it, Gaussian noise. Training and
-test images are made from different digits. Cells are drawn uniformly; one whose live
-edges make the same network as a cell already drawn is skipped. Each is trained with three seeds (initialisation
-and order of the images) by SGD with Nesterov momentum and a cosine learning rate.
+test images are made from different digits. Cells are drawn uniformly; one whose live edges make the same
+network as a cell already drawn is skipped. Each is trained with three seeds (initialisation and order of
+the images) by SGD with Nesterov momentum and a cosine learning rate.
 
     python examples/make_digits_table.py --log /tmp/digits.jsonl --cells 250
 
@@ -41,6 +41,7 @@ DIGIT, CANVAS, CLASSES = 8, 16, 10
 FRAGMENTS, FRAGMENT = 2, 3  # number of fragments, their side in pixels
 NOISE = 0.05  # standard deviation; the digits' range is 0..1
 SEEDS = 3
+SETTINGS = ("width", "train", "test", "epochs", "batch", "lr")  # a log holds runs of one setting
 MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
 SOURCES_FOR_TRAINING = 1200  # of the 1,797 digits
 OUTPUT = Path(__file__).resolve().parents[1] / "naslib_gennas" / "data" / "digits_nasbench201.csv.gz"
@@ -162,7 +163,7 @@ def network_key(arch) -> str:
 
 def train_all(log: Path, settings: argparse.Namespace) -> None:
     """Append one record per run to ``log`` until all cells are trained or the time is over."""
-    header = {"settings": {k: getattr(settings, k) for k in ("width", "train", "test", "epochs", "batch", "lr")}}
+    header = {"settings": {name: getattr(settings, name) for name in SETTINGS}}
     records = read_log(log)
     if records and records[0] != header:
         sys.exit(f"{log} was written with {records[0]}, not with {header}: choose another --log")
@@ -198,7 +199,8 @@ def read_log(log: Path) -> list[dict]:
 def tabulate(records: list[dict], width: int) -> pd.DataFrame:
     """One row per cell of which all seeds are finished, in the order drawn."""
     frame = pd.DataFrame(records)
-    runs = frame.pivot(index="arch", columns="seed", values="accuracy").reindex(frame["arch"].unique()).dropna()
+    runs = frame.pivot(index="arch", columns="seed", values="accuracy")
+    runs = runs.reindex(frame["arch"].unique()).dropna()
     seconds = frame.groupby("arch")["seconds"].sum()
     table = pd.DataFrame({"arch": runs.index, "accuracy": runs.mean(axis=1).round(3).to_numpy()})
     table["accuracy_std"] = runs.std(axis=1, ddof=1).round(3).to_numpy()
@@ -225,10 +227,10 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=400)
     parser.add_argument("--minutes", type=float, default=math.inf, help="start no run after this long")
     parser.add_argument("--width", type=int, default=8, help="channels of the first stack")
-    parser.add_argument("--train", type=int, default=2000, help="training images")
-    parser.add_argument("--test", type=int, default=2000, help="test images")
-    parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--train", type=int, default=2048, help="training images")
+    parser.add_argument("--test", type=int, default=1500, help="test images")
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=0.1)
     settings = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,10 +1,12 @@
-"""The one batch of images that a regression sees."""
+"""The images that proxy tasks look at: embedded photographs, files, folders, torchvision or noise."""
 
 from __future__ import annotations
 
 import zipfile
 from functools import lru_cache
+from importlib import resources
 from pathlib import Path
+from typing import Callable
 
 import numpy as np
 import torch
@@ -12,111 +14,171 @@ import torch.nn.functional as F
 
 from .errors import ImageError, MissingPackageError
 
-MEAN, STD = (125.3, 123.0, 113.9), (63.0, 62.1, 66.7)  # CIFAR-10, of 255
-EMBEDDED = Path(__file__).resolve().parent / "data" / "images.npz"
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
-TORCHVISION = "torchvision:"
+MEAN = (125.3, 123.0, 113.9)  # of CIFAR-10's training images per channel, of 255
+STD = (63.0, 62.1, 66.7)
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm")
+NOISE_SEED = 0
+EMBEDDED = "the embedded batch"
 
 
-def load_images(source: str | None = None, count: int = 16, size: int = 32) -> torch.Tensor:
-    """The first ``count`` images of ``source`` as float32 (count, 3, size, size), normalised per channel.
+def load_images(source: str | Path | None = None, count: int = 16, size: int = 32) -> torch.Tensor:
+    """The first ``count`` images of ``source``: float32 (count, 3, size, size), normalised per channel.
 
-    source: None (the embedded photographs), ``noise`` (standard normal pixels), an ``.npz`` file (key ``x``,
-    ``images`` or its only array; uint8, or float in [0, 1]; (n, h, w, 3) or (n, 3, h, w)), a folder of
-    pictures, or ``torchvision:cifar10:PATH``, ``torchvision:cifar100:PATH``, ``torchvision:imagefolder:PATH``.
-    Raises ImageError (shape, type, values, number, file) or MissingPackageError.
+    ``source``:
+
+    - None: the photographs that come with the package (see ``data/README.md``);
+    - a path ending in ``.npz``: key ``x`` or ``images`` or the only array, (n, h, w, 3) or (n, 3, h, w),
+      uint8 or floating point in [0, 1];
+    - a folder of pictures (needs Pillow), in the order of their names, each cut to its central square;
+    - ``torchvision:cifar10:PATH`` or ``torchvision:imagefolder:PATH`` (needs torchvision; no download);
+    - ``noise``: standard normal numbers, the same at every call.
+
+    Pictures larger than ``size`` are reduced by antialiased area averaging, smaller ones are enlarged
+    bilinearly. Raises ImageError for anything that cannot be used, MissingPackageError for Pillow or
+    torchvision.
     """
-    if source == "noise":
-        return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(0))
-    pixels = _read(str(source or EMBEDDED), count)
-    if len(pixels) < count:
-        raise ImageError(f"{source} has {len(pixels)} images, the preset needs {count}; give more or lower batch_size")
-    x = torch.from_numpy(np.ascontiguousarray(pixels[:count])).permute(0, 3, 1, 2).float()
-    if x.shape[-2:] != (size, size):
-        x = F.interpolate(x, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
-    return (x - mean) / std
+    if count < 1 or size < 1:
+        raise ImageError(f"a batch needs at least 1 image of 1 pixel; got count {count}, size {size}")
+    text = "" if source is None else str(source)
+    if text == "noise":
+        return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(NOISE_SEED))
+    if source is None:
+        pixels, available = _embedded()[:count], len(_embedded())
+    elif text.startswith("torchvision:"):
+        pixels, available = _from_torchvision(text, count, size)
+    elif Path(text).is_dir():
+        pixels, available = _from_folder(Path(text), count, size)
+    else:
+        pixels, available = _from_npz(Path(text), count)
+    name = text or EMBEDDED
+    if available < count:
+        raise ImageError(f"{name} has {available} images, {count} are needed: give more or ask for fewer")
+    return _normalise(_resize(pixels, size))
 
 
-@lru_cache(maxsize=4)
-def _read(source: str, count: int) -> np.ndarray:
-    """(n, h, w, 3) in 0..255."""
-    if source.startswith(TORCHVISION):
-        return _torchvision(source, count)
-    path = Path(source)
-    if path.is_dir():
-        return _folder(path, count)
-    if not path.exists():
-        raise ImageError(f"there are no images at {path}; give an .npz file or a folder of pictures")
-    return _checked(_npz(path), path)
+@lru_cache(maxsize=1)
+def _embedded() -> torch.Tensor:
+    with resources.files(__package__).joinpath("data/images.npz").open("rb") as file:
+        return _check(np.load(file)["x"], EMBEDDED)
 
 
-def _npz(path: Path) -> np.ndarray:
+def _from_npz(path: Path, count: int) -> tuple[torch.Tensor, int]:
+    if path.suffix != ".npz":
+        raise ImageError(
+            f"no images at {path}: expected an .npz file, an existing folder of pictures, "
+            "'torchvision:cifar10:PATH', 'torchvision:imagefolder:PATH' or 'noise'"
+        )
     try:
-        with np.load(path, allow_pickle=False) as file:
-            names = [name for name in ("x", "images") if name in file.files] or file.files
-            if len(names) != 1:
-                raise ImageError(f"{path} holds {', '.join(names) or 'nothing'}; name the array of images 'x'")
-            return file[names[0]]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise ImageError(f"{path} cannot be read as an .npz file: {error}") from None
+        with np.load(path, allow_pickle=False) as archive:
+            array = archive[_key(archive.files, path)]
+    except FileNotFoundError:
+        raise ImageError(f"the image file {path} does not exist") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+        if isinstance(error, ImageError):
+            raise
+        raise ImageError(f"{path} cannot be read as .npz ({error}): write it with numpy.savez") from error
+    return _check(array, str(path), count), len(array)
 
 
-def _checked(x: np.ndarray, where) -> np.ndarray:
-    if x.ndim == 4 and x.shape[1] == 3 and x.shape[3] != 3:
-        x = x.transpose(0, 2, 3, 1)
-    if x.ndim != 4 or x.shape[3] != 3:
-        raise ImageError(f"{where}: images have shape {x.shape}, expected (n, height, width, 3) or (n, 3, height, width)")
-    if x.dtype == np.uint8:
-        return x
-    if not np.issubdtype(x.dtype, np.floating):
-        raise ImageError(f"{where}: images are {x.dtype}, expected uint8, or floats in [0, 1]")
-    if not np.isfinite(x).all() or x.min() < 0 or x.max() > 1:
-        raise ImageError(f"{where}: images of type float must be finite and lie in [0, 1]")
-    return x.astype(np.float32) * 255
+def _key(keys: list[str], path: Path) -> str:
+    for key in ("x", "images"):
+        if key in keys:
+            return key
+    if len(keys) != 1:
+        found = ", ".join(keys) or "none"
+        raise ImageError(f"{path} has the arrays {found}: name the one with the images 'x'")
+    return keys[0]
 
 
-def _folder(path: Path, count: int) -> np.ndarray:
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURE_ENDINGS)[:count]
-    if not files:
-        raise ImageError(f"the folder {path} holds no pictures ({', '.join(PICTURE_ENDINGS)})")
-    return _stack(_open(file) for file in files)
+def _check(array: np.ndarray, name: str, count: int | None = None) -> torch.Tensor:
+    """The first ``count`` images as float32 (n, 3, h, w) in [0, 255]."""
+    if array.ndim != 4 or 0 in array.shape[1:] or 3 not in (array.shape[1], array.shape[-1]):
+        raise ImageError(
+            f"{name} holds images of shape {tuple(array.shape)}: expected (n, height, width, 3) or "
+            "(n, 3, height, width)"
+        )
+    is_float = np.issubdtype(array.dtype, np.floating)
+    if array.dtype != np.uint8 and not is_float:
+        raise ImageError(
+            f"{name} holds images of type {array.dtype}: expected uint8 or floating point in [0, 1]"
+        )
+    array = array[:count]
+    if array.shape[-1] == 3:
+        array = np.moveaxis(array, -1, 1)
+    pixels = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    if not is_float:
+        return pixels
+    if not torch.isfinite(pixels).all():
+        raise ImageError(f"{name} holds NaN or infinite pixels: expected numbers in [0, 1]")
+    if len(pixels) and (pixels.min() < 0 or pixels.max() > 1):
+        raise ImageError(
+            f"{name} holds pixels from {pixels.min():.3g} to {pixels.max():.3g}: floating point images "
+            "must be in [0, 1], not normalised"
+        )
+    return 255 * pixels
 
 
-def _open(file: Path):
+def _from_folder(folder: Path, count: int, size: int) -> tuple[torch.Tensor, int]:
     try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError:
-        raise MissingPackageError("folders of pictures need Pillow: pip install 'naslib_gennas[images]'") from None
-    try:
-        return Image.open(file).convert("RGB")
-    except (OSError, UnidentifiedImageError) as error:
-        raise ImageError(f"{file} is not a picture that can be read: {error}") from None
+        from PIL import Image
+    except ImportError as error:
+        raise MissingPackageError("reading a folder of pictures needs Pillow: pip install pillow") from error
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+
+    def read(path: Path) -> torch.Tensor:
+        try:
+            with Image.open(path) as picture:
+                return _square(picture, size)
+        except (OSError, ValueError, SyntaxError) as error:
+            raise ImageError(f"the picture {path} cannot be read: remove or replace it") from error
+
+    return _stack(read, paths[:count]), len(paths)
 
 
-def _stack(pictures) -> np.ndarray:
-    """Pictures of any size, cut to their central square; all brought to the size of the smallest."""
-    squares = []
-    for picture in pictures:
-        side = min(picture.size)
-        left, top = (picture.width - side) // 2, (picture.height - side) // 2
-        squares.append(picture.crop((left, top, left + side, top + side)))
-    side = min(square.width for square in squares)
-    return np.stack([np.asarray(square.resize((side, side))) for square in squares])
-
-
-def _torchvision(source: str, count: int) -> np.ndarray:
+def _from_torchvision(source: str, count: int, size: int) -> tuple[torch.Tensor, int]:
+    kind, _, path = source[len("torchvision:") :].partition(":")
+    if kind not in ("cifar10", "imagefolder") or not path:
+        raise ImageError(
+            f"unknown image source {source!r}: expected torchvision:cifar10:PATH or "
+            "torchvision:imagefolder:PATH"
+        )
     try:
         from torchvision import datasets
-    except (ImportError, RuntimeError):
-        raise MissingPackageError(f"{source} needs torchvision: pip install torchvision") from None
-    kinds = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100, "imagefolder": datasets.ImageFolder}
-    _, _, rest = source.partition(":")
-    kind, _, root = rest.partition(":")
-    if kind not in kinds or not root:
-        raise ImageError(f"{source}: expected torchvision:KIND:PATH, KIND one of {', '.join(kinds)}")
+    except ImportError as error:
+        raise MissingPackageError(f"{source} needs torchvision: pip install torchvision") from error
     try:
-        data = kinds[kind](root)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise ImageError(f"{source}: {error}") from None
-    return _stack(data[i][0].convert("RGB") for i in range(min(count, len(data))))
+        data = datasets.CIFAR10(path, train=True) if kind == "cifar10" else datasets.ImageFolder(path)
+    except (OSError, RuntimeError) as error:
+        raise ImageError(f"torchvision finds no {kind} data in {path}: {error}") from error
+    indices = range(min(count, len(data)))
+    if kind == "imagefolder":  # sorted by class: take images all over the folder
+        indices = [i * len(data) // max(len(indices), 1) for i in indices]
+    return _stack(lambda i: _square(data[i][0], size), indices), len(data)
+
+
+def _square(picture, size: int) -> torch.Tensor:
+    """The central square of a Pillow picture: float32 (3, size, size) in [0, 255]."""
+    side = min(picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    square = picture.convert("RGB").crop((left, top, left + side, top + side))
+    pixels = torch.from_numpy(np.array(square, dtype=np.float32)).permute(2, 0, 1)
+    return _resize(pixels[None], size)[0]
+
+
+def _stack(read: Callable, items) -> torch.Tensor:
+    return torch.stack([read(item) for item in items]) if len(items) else torch.empty(0, 3, 1, 1)
+
+
+def _resize(pixels: torch.Tensor, size: int) -> torch.Tensor:
+    """(b, 3, h, w) -> (b, 3, size, size), each side on its own."""
+    height, width = pixels.shape[-2:]
+    if len(pixels) == 0 or (height, width) == (size, size):
+        return pixels
+    smaller = (min(height, size), min(width, size))
+    pixels = F.interpolate(pixels, smaller, mode="area")
+    return F.interpolate(pixels, (size, size), mode="bilinear", align_corners=False)
+
+
+def _normalise(pixels: torch.Tensor) -> torch.Tensor:
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+    return (pixels - mean) / std

@@ -95,7 +95,8 @@ def read_frame(source: str | os.PathLike, progress: Progress = None) -> pd.DataF
     try:
         frame = READERS[max(endings, key=len)](path, part, progress)
     except (OSError, BadZipFile) as error:
-        raise TableError(f"cannot read the table {path}: {getattr(error, 'strerror', None) or error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise TableError(f"cannot read the table {path}: {reason}") from None
     if not len(frame):
         raise TableError(f"the table {path} has no rows")
     return frame
