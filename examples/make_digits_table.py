@@ -93,10 +93,10 @@ def build(arch, width: int, generator: torch.Generator) -> nn.Module:
         if isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()
         elif isinstance(module, nn.Conv2d):
-            nn.init.normal_(module.weight, 0, math.sqrt(2 / module.weight[0].numel()), generator)
+            module.weight.data.normal_(0, math.sqrt(2 / module.weight[0].numel()), generator=generator)
         elif isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, 0, 0.01, generator)
-            nn.init.zeros_(module.bias)
+            module.weight.data.normal_(0, module.in_features**-0.5, generator=generator)
+            module.bias.data.zero_()
     return network
 
 
@@ -227,11 +227,11 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=400)
     parser.add_argument("--minutes", type=float, default=math.inf, help="start no run after this long")
     parser.add_argument("--width", type=int, default=8, help="channels of the first stack")
-    parser.add_argument("--train", type=int, default=2048, help="training images")
-    parser.add_argument("--test", type=int, default=1500, help="test images")
+    parser.add_argument("--train", type=int, default=2560, help="training images")
+    parser.add_argument("--test", type=int, default=1200, help="test images")
     parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--lr", type=float, default=0.1)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--lr", type=float, default=0.2)
     settings = parser.parse_args()
     torch.set_num_threads(1)
     train_all(settings.log, settings)

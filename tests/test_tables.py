@@ -559,7 +559,7 @@ class TestTFRecord:
     def test_without_the_package(self, content, tmp_path, monkeypatch):
         (tmp_path / "n.tfrecord").write_bytes(content)
         monkeypatch.setitem(__import__("sys").modules, "tfrecord.reader", None)
-        with pytest.raises(MissingPackageError, match="pip install tfrecord"):
+        with pytest.raises(MissingPackageError, match="pip install 'naslib_gennas"):
             sources.read_frame(tmp_path / "n.tfrecord")
 
     def test_nasbench_object(self, space101):

@@ -12,7 +12,6 @@ import pandas as pd
 SPACE = "nasbench101"
 CODES = {"conv3x3-bn-relu": "0", "conv1x1-bn-relu": "1", "maxpool3x3": "2"}
 FULL_EPOCHS = 108  # the benchmark's full training; its columns carry no suffix
-MAX_VERTICES = 7
 
 COMPACT = re.compile(r"([2-7]):([0-9a-f]+):([0-2]*)")
 

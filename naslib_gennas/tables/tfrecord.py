@@ -55,7 +55,8 @@ def _records(path: Path) -> Iterator[bytes]:
     try:
         from tfrecord.reader import tfrecord_iterator
     except ImportError:
-        raise MissingPackageError("reading a .tfrecord needs one package: pip install tfrecord") from None
+        install = "pip install 'naslib_gennas[tables]'"
+        raise MissingPackageError(f"reading a .tfrecord needs the package tfrecord: {install}") from None
     _check_first_length(path)
     number = 0
     try:

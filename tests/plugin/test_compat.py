@@ -23,7 +23,10 @@ from naslib_gennas.errors import InputError, MissingPackageError, UnknownNameErr
 from naslib_gennas.plugin import compat, locate, repairs, standins
 
 PACKAGE = Path(naslib_gennas.__file__).parent
-ENVIRONMENT = {"PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")])}
+ENVIRONMENT = {
+    "PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")]),
+    "OMP_NUM_THREADS": "1",
+}
 
 
 def python(code: str, env: dict | None = None) -> subprocess.CompletedProcess:
@@ -327,7 +330,7 @@ for line in sys.stdin:
 
 @contextlib.contextmanager
 def serving(home: Path, skip: tuple = ()):
-    """A process with NASLib loaded that runs one piece of code after another; imports of NASLib take seconds."""
+    """A process with NASLib loaded that runs one piece of code after another, since loading takes seconds."""
     process = subprocess.Popen(
         [sys.executable, "-c", SERVER.format(skip=skip)],
         env={**os.environ, **ENVIRONMENT, "NASLIB_HOME": str(home)},
@@ -340,7 +343,7 @@ def serving(home: Path, skip: tuple = ()):
         process.stdin.write(json.dumps(textwrap.dedent(code)) + "\n")
         process.stdin.flush()
         result = json.loads(json.loads(process.stdout.readline()))
-        assert "traceback" not in result, result["traceback"]
+        assert not (isinstance(result, dict) and "traceback" in result), result["traceback"]
         return result
 
     with process:
