@@ -348,7 +348,8 @@ def _correlation_lines(data) -> str:
             f"  Spearman's rho  {data['spearman']:.3f}  (95 % {_number(low)} to {_number(high)})",
             f"  Kendall's tau   {data['kendall']:.3f}  (95 % {_number(tau_low)} to {_number(tau_high)})",
             "  top-k retrieval " + ", ".join(f"{k}: {v:.0%}" for k, v in data["retrieval"].items()),
-            f"  best by score   {data['top1']:.2f}; best of its top 10 {data['best_of_top10']:.2f}; best {data['best']:.2f}",
+            f"  best by score   {data['top1']:.2f}; best of its top 10 {data['best_of_top10']:.2f}; "
+            f"best {data['best']:.2f}",
             f"  failures {data['failures']}, {data['seconds_per_architecture']:.3f} s an architecture",
             *([f"  note: {data['note']}"] if data.get("note") else []),
         ]

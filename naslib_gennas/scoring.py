@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -118,7 +118,7 @@ class Scorer:
             backbone = self.space.build(arch, fidelity)
         return build_and_regress(backbone, self._batch(repeat), fidelity, self._generator("network", repeat))
 
-    @lru_cache(maxsize=None)  # noqa: B019 - a scorer and its batches live and die together
+    @cache  # noqa: B019 - a scorer and its batches live and die together
     def _batch(self, repeat: int) -> Batch:
         """The same targets for every architecture, other ones for every repeat."""
         fidelity = self.preset.fidelity

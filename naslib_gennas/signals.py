@@ -7,7 +7,7 @@ global ones, ``c`` channels. Pixel indices run from 1, as in the paper.
 from __future__ import annotations
 
 import math
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F

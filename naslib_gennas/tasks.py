@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, List, Literal, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Annotated, Literal, Optional, Union
 
 from pydantic import Field
 
@@ -33,7 +33,7 @@ class Signal(Spec):
 
 
 class _Sine(Signal):
-    frequencies: Union[Literal["low", "medium", "high"], Annotated[List[Frequency], Field(min_length=1)]]
+    frequencies: Union[Literal["low", "medium", "high"], Annotated[list[Frequency], Field(min_length=1)]]
     """A band of the paper's Table 1 (ten even steps) or the frequencies themselves, cycles per pixel."""
 
     def values(self) -> list[float]:
@@ -127,7 +127,7 @@ class Stage(Spec):
     """The target of one stage: the level-weighted sum of its signals; without signals the stage is not used."""
 
     channels: int = Field(64, ge=1, le=4096)
-    signals: List[AnySignal] = []
+    signals: list[AnySignal] = []
 
     def target(self, images: torch.Tensor, size: int, generator: torch.Generator) -> Optional[torch.Tensor]:
         """(b, channels, size, size), or None for an unused stage."""
@@ -158,8 +158,8 @@ class ProxyTask(Spec):
     """Signals of the three stages, their weights in the loss, and the noise on the input."""
 
     noise: InputNoise = InputNoise()
-    weights: Tuple[float, float, float] = STAGE_WEIGHTS
-    stages: Annotated[List[Stage], Field(min_length=STAGES, max_length=STAGES)]
+    weights: tuple[float, float, float] = STAGE_WEIGHTS
+    stages: Annotated[list[Stage], Field(min_length=STAGES, max_length=STAGES)]
 
     def materialise(self, images: torch.Tensor, size: int, generator: torch.Generator) -> Batch:
         """Fix the targets for one run.

@@ -157,7 +157,7 @@ def test_signal_gallery(tmp_path):
 BAD = {
     "unknown space": (["score", "--space", "nasbench202", CELL], "nasbench201"),
     "unknown preset": (["score", "--space", "nasbench201", "--preset", "fsat", CELL], "fast"),
-    "malformed architecture": (["score", "--space", "nasbench201", CELL.replace("conv_3x3~0", "conv_9x9~0")], "nor_conv"),
+    "malformed architecture": (["score", "--space", "nasbench201", CELL.replace("conv_3x3", "conv_9x9")], "nor_conv"),
     "invalid cell": (["score", "--space", "nasbench101", "5:000:000"], "disconnected"),
     "unknown device": (["score", "--space", "nasbench201", "--device", "gpu", CELL], "cuda"),
     "no such images": (["score", "--space", "nasbench201", "--images", "none.npz", CELL], "none.npz"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Iterator
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import ArchitectureError
 from ..registry import Registry
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..fidelity import Fidelity
 
-SPACES: Registry[type["SearchSpace"]] = Registry("search space")
+SPACES: Registry[type[SearchSpace]] = Registry("search space")
 
 
 class SearchSpace(ABC):

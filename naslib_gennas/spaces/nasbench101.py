@@ -9,9 +9,9 @@ import hashlib
 import itertools
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Iterator
 
 from ..errors import ArchitectureError
 from ..registry import unknown
