@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import metadata, util
 from typing import Any
 
+from .errors import InputError
+
 REQUIRED = ("torch", "numpy", "scipy", "pandas", "pydantic", "PyYAML", "click", "tqdm")
 OPTIONAL = {
     "matplotlib": ("pictures", "pip install 'naslib_gennas[plot]'"),
@@ -12,7 +14,6 @@ OPTIONAL = {
     "torchvision": ("CIFAR and ImageFolder paths as --images", "pip install torchvision"),
     "tfrecord": ("NAS-Bench-101's .tfrecord file", "pip install 'naslib_gennas[tables]'"),
     "nas_201_api": ("not needed: its files are read without it", "pip install nas-bench-201"),
-    "naslib": ("NASLib itself", "put a checkout of NASLib on PYTHONPATH"),
 }
 
 
@@ -29,6 +30,7 @@ def examine() -> dict[str, Any]:
             name: {"found": util.find_spec(name) is not None, "for": use, "install": line}
             for name, (use, line) in OPTIONAL.items()
         },
+        "naslib": _naslib(),
     }
 
 
@@ -42,7 +44,23 @@ def lines(data: dict[str, Any]) -> list[str]:
     for name, part in data["optional"].items():
         state = "found" if part["found"] else f"not found: {part['install']}"
         shown.append(f"  {name:12} {state} ({part['for']})")
+    naslib = data["naslib"]
+    shown.append("NASLib: " + (naslib["message"] or f"found, branch {naslib['branch']}"))
+    for repair in naslib["repairs"]:
+        need = {True: "needed", False: "not needed", None: "cannot tell, a package is missing"}[repair["needed"]]
+        shown.append(f"  {repair['name']:28} {need}: {repair['why']}")
     return shown
+
+
+def _naslib() -> dict[str, Any]:
+    """Where NASLib stands: its branch, or why it cannot be used; and what this Python would need repaired."""
+    from .plugin import compat, locate
+
+    try:
+        branch, message = locate.layout_of(locate.require()).name, ""
+    except InputError as error:
+        branch, message = None, str(error)
+    return {"branch": branch, "message": message, "repairs": [row._asdict() for row in compat.describe()]}
 
 
 def _version(name: str) -> str:

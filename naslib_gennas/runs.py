@@ -80,7 +80,7 @@ class Run:
         except ValueError:
             raise RunError(f"{known} is not JSON; the run cannot be continued, choose another --out") from None
         if not resume:
-            raise RunError(f"{self.directory} holds a run already; add --resume to continue it, or choose another --out")
+            raise RunError(f"{self.directory} holds a run; add --resume to continue it, or choose another --out")
         now = json.loads(json.dumps(self.config))
         changed = [
             f"{key}: {before.get(key)!r} then, {now.get(key)!r} now"
