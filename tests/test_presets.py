@@ -1,99 +1,268 @@
-"""Presets: the paper's numbers, YAML both ways, one sentence for every mistake."""
+"""Presets: what ships is the paper's, files round-trip, and every fault names its file and key."""
+
+from __future__ import annotations
+
+import json
 
 import pytest
+import torch
 
-from naslib_gennas import load_preset, preset_names
 from naslib_gennas.errors import SpecError, UnknownNameError
-from naslib_gennas.presets import parse_preset
+from naslib_gennas.fidelity import Fidelity
+from naslib_gennas.presets import Preset, load_preset, parse_preset, preset_names
+from naslib_gennas.tasks import InputNoise, ProxyTask, Resize, Signal
 
-GOOD = "name: mine\ntask:\n  stages: [{}, {}, {signals: [{kind: dot}]}]\n"
+NAMES = ["fast", "best", "paper-single", "paper-combo", "paper-search-n", "paper-search-d", "paper-search-r"]
+TABLE_1 = ["sin1d-l", "sin1d-m", "sin1d-h", "sin2d-l", "sin2d-m", "sin2d-h", "dot50", "dot100", "gdot50"]
+TABLE_1 += ["gdot100", "resize", "zero"]
+
+GOOD = """
+name: mine
+task:
+  stages:
+    - signals: []
+    - signals: [{kind: dot}]
+    - channels: 8
+      signals: [{kind: sin1d, frequencies: high}]
+fidelity: {steps: 5}
+"""
+
+
+def test_the_named_presets_ship():
+    names = preset_names()
+    assert len(set(names)) == len(names)
+    assert set(NAMES) <= set(names)
+    assert {f"paper-stage{s}-{signal}" for s in (1, 2, 3) for signal in TABLE_1} <= set(names)
 
 
 @pytest.mark.parametrize("name", preset_names())
-def test_yaml_round_trip(name):
+def test_every_shipped_preset_loads_round_trips_and_materialises(name, tmp_path):
     preset = load_preset(name)
-    again = parse_preset(preset.to_yaml(), name)
-    assert again == preset and again.digest() == preset.digest()
+    assert preset.name == name
+    assert preset.description and preset.source
+    path = tmp_path / "again.yaml"
+    path.write_text(preset.to_yaml(), encoding="utf-8")
+    again = load_preset(path)
+    assert again == preset
+    assert again.digest() == preset.digest()
+    fidelity = preset.fidelity
+    images = torch.zeros(4, 3, fidelity.input_size, fidelity.input_size)
+    batch = preset.task.materialise(images, fidelity.signal_size, torch.Generator().manual_seed(0))
+    assert any(target is not None for target in batch.targets)
+    for stage, target in zip(preset.task.stages, batch.targets):
+        assert (target is None) == (not stage.signals)
+        if target is not None:
+            assert target.shape == (4, stage.channels, fidelity.signal_size, fidelity.signal_size)
+            assert torch.isfinite(target).all()
+
+
+def plain(stage):
+    """(kind, band or fraction) of the signals of a stage."""
+    return [
+        (s.kind, getattr(s, "frequencies", None) or getattr(s, "fraction", None)) for s in stage.signals
+    ]
 
 
 def test_combo_is_the_papers():
     preset = load_preset("paper-combo")
-    kinds = [[signal.kind for signal in stage.signals] for stage in preset.task.stages]
-    assert kinds == [["sin1d", "sin2d", "dot"], ["sin1d", "sin2d", "resize"], ["sin1d", "dot", "resize"]]
-    first, second, _ = preset.task.stages
-    assert first.signals[0].values() == pytest.approx([0.375 + 0.0125 * i for i in range(10)])
-    assert second.signals[1].values() == pytest.approx([0.125 + 0.025 * i for i in range(10)])
-    assert preset.task.weights == (0.25, 0.5, 1.0) and preset.task.noise.level == 0
-    fidelity = preset.fidelity
-    assert (fidelity.steps, fidelity.learning_rate, fidelity.momentum, fidelity.weight_decay) == (100, 0.1, 0.9, 4e-5)
-    assert (fidelity.input_size, fidelity.batch_size, fidelity.signal_size, fidelity.readout) == (32, 16, 8, "eval")
+    first, second, third = preset.task.stages
+    assert plain(first) == [("sin1d", "high"), ("sin2d", "high"), ("dot", 1.0)]
+    assert plain(second) == [("sin1d", "high"), ("sin2d", "medium"), ("resize", None)]
+    assert plain(third) == [("sin1d", "high"), ("dot", 1.0), ("resize", None)]
+    for stage in preset.task.stages:
+        assert stage.channels == 64
+        assert all(s.level == 1 and s.scope == "local" for s in stage.signals)
+    assert preset.task.weights == (0.25, 0.5, 1.0)
+    assert preset.task.noise.level == 0
+    f = preset.fidelity
+    assert (f.cells, f.channels, f.input_size, f.signal_size, f.batch_size) == (None, None, 32, 8, 16)
+    assert (f.steps, f.learning_rate, f.momentum, f.weight_decay) == (100, 0.1, 0.9, 4e-5)
+    assert (f.readout, f.repeats, f.weight_init, f.bias_init) == ("eval", 1, "default", "default")
 
 
-def test_searched_tasks_are_the_published_ones():
-    task = load_preset("paper-search-n").task
-    assert [stage.channels for stage in task.stages] == [64, 48, 16]
-    assert (task.noise.distribution, task.noise.level) == ("uniform", 0.1)
-    assert task.stages[1].signals[2].fraction == 0.578125
-    assert task.stages[2].signals[0].scope == "global"
+def test_single_is_dot_at_the_last_stage():
+    task = load_preset("paper-single").task
+    assert [plain(stage) for stage in task.stages] == [[], [], [("dot", 1.0)]]
 
 
-def test_every_cell_of_table_1_is_there():
-    assert sum(name.startswith("paper-stage") for name in preset_names()) == 3 * 12
+@pytest.mark.parametrize("stage", [1, 2, 3])
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("sin1d-l", ("sin1d", "low")),
+        ("sin2d-m", ("sin2d", "medium")),
+        ("sin2d-h", ("sin2d", "high")),
+        ("dot50", ("dot", 0.5)),
+        ("gdot100", ("gdot", 1.0)),
+        ("resize", ("resize", None)),
+        ("zero", ("zero", None)),
+    ],
+)
+def test_table_1_presets_use_one_signal_at_one_stage(stage, name, expected):
+    preset = load_preset(f"paper-stage{stage}-{name}")
+    stages = [plain(s) for s in preset.task.stages]
+    assert stages.pop(stage - 1) == [expected]
+    assert stages == [[], []]
+    assert preset.fidelity == Fidelity()
 
 
-def test_digest_follows_the_definition_not_the_name():
+@pytest.mark.parametrize("name", ["paper-search-n", "paper-search-d", "paper-search-r"])
+def test_searched_tasks_draw_channels_and_levels_from_the_published_grid(name):
+    task = load_preset(name).task
+    for stage in task.stages:
+        assert stage.channels in (16, 32, 48, 64, 80, 96)
+        for signal in stage.signals:
+            assert round(signal.level * 10, 6) in range(5, 30)
+    assert round(task.noise.level * 10, 6) in range(10)
+
+
+@pytest.mark.parametrize("name", ["fast", "best"])
+def test_our_presets_are_cheaper_than_the_papers(name):
+    ours, paper = load_preset(name).fidelity, load_preset("paper-combo").fidelity
+    assert ours.steps < paper.steps and ours.input_size <= paper.input_size
+
+
+def test_digest_follows_the_definition_only():
     preset = load_preset("fast")
-    assert preset.model_copy(update={"description": "other"}).digest() == preset.digest()
+    assert preset.model_copy(update={"name": "x", "description": "y", "source": "z"}).digest() == preset.digest()
     assert preset.with_fidelity(steps=21).digest() != preset.digest()
+    digests = [load_preset(name).digest() for name in preset_names()]
+    assert len(set(digests)) == len(digests)
 
 
-MISTAKES = {
-    "fidelity: {stpes: 3}": "fidelity.stpes",
-    "fidelity: {steps: 0}": "fidelity.steps",
-    "fidelity: {steps: many}": "fidelity.steps",
-    "fidelity: {momentum: 1.5}": "fidelity.momentum",
-    "fidelity: {readout: test}": "fidelity.readout",
-    "fidelity: {readout: train, steps: 3, average: 5}": "average",
-    "fidelity: {learning_rate: .nan}": "fidelity.learning_rate",
-    "extra: 1": "extra",
+def test_defaults_spelt_out_keep_the_digest():
+    short = parse_preset(GOOD, "a.yaml")
+    assert parse_preset(short.to_yaml(), "b.yaml").digest() == short.digest()
+    assert json.loads(json.dumps(short.model_dump(mode="json")))["fidelity"]["steps"] == 5
+
+
+def test_with_fidelity_changes_only_what_is_named():
+    preset = load_preset("paper-combo")
+    changed = preset.with_fidelity(steps=7, cells=1)
+    assert (changed.fidelity.steps, changed.fidelity.cells) == (7, 1)
+    assert changed.fidelity.learning_rate == preset.fidelity.learning_rate
+    assert changed.task == preset.task
+    assert preset.fidelity.steps == 100
+    with pytest.raises(SpecError, match="stepz"):
+        preset.with_fidelity(stepz=7)
+
+
+BAD = {
+    "unknown key": ("name: mine", "name: mine\nnmae: x", "nmae"),
+    "unknown fidelity key": ("{steps: 5}", "{stepz: 5}", "fidelity.stepz"),
+    "unknown signal key": ("{kind: dot}", "{kind: dot, fracton: 1}", "fracton"),
+    "unknown kind": ("{kind: dot}", "{kind: dott}", "dott"),
+    "no kind": ("{kind: dot}", "{level: 1}", "task.stages.1.signals.0"),
+    "wrong type": ("{steps: 5}", "{steps: many}", "fidelity.steps"),
+    "fractional steps": ("{steps: 5}", "{steps: 2.5}", "fidelity.steps"),
+    "too few steps": ("{steps: 5}", "{steps: 0}", "fidelity.steps"),
+    "negative rate": ("{steps: 5}", "{learning_rate: -1}", "fidelity.learning_rate"),
+    "infinite rate": ("{steps: 5}", "{learning_rate: .inf}", "fidelity.learning_rate"),
+    "nan rate": ("{steps: 5}", "{learning_rate: .nan}", "fidelity.learning_rate"),
+    "momentum 1": ("{steps: 5}", "{momentum: 1}", "fidelity.momentum"),
+    "one image": ("{steps: 5}", "{batch_size: 1}", "fidelity.batch_size"),
+    "read-out": ("{steps: 5}", "{readout: best}", "fidelity.readout"),
+    "average above steps": ("{steps: 5}", "{steps: 5, readout: train, average: 6}", "average"),
+    "average in eval": ("{steps: 5}", "{steps: 5, average: 2}", "average"),
+    "fraction": ("{kind: dot}", "{kind: dot, fraction: 1.5}", "fraction"),
+    "level": ("{kind: dot}", "{kind: dot, level: -1}", "level"),
+    "frequency": ("frequencies: high", "frequencies: [0.7]", "frequencies"),
+    "no frequency": ("frequencies: high", "frequencies: []", "frequencies"),
+    "band": ("frequencies: high", "frequencies: higher", "frequencies"),
+    "global resize": ("{kind: dot}", "{kind: resize, scope: global}", "scope"),
+    "channels": ("channels: 8", "channels: 0", "task.stages.2.channels"),
+    "two stages": ("    - signals: []\n", "", "task.stages"),
+    "two weights": ("task:\n", "task:\n  weights: [1, 2]\n", "task.weights"),
+    "noise": ("task:\n", "task:\n  noise: {distribution: cauchy}\n", "task.noise.distribution"),
+    "no name": ("name: mine\n", "", "name"),
 }
 
 
-@pytest.mark.parametrize("line", MISTAKES)
-def test_mistakes_name_file_and_key(line):
+@pytest.mark.parametrize("old, new, key", BAD.values(), ids=BAD)
+def test_a_fault_names_file_and_key(old, new, key, tmp_path):
+    assert old in GOOD
+    path = tmp_path / "mine.yaml"
+    path.write_text(GOOD.replace(old, new), encoding="utf-8")
     with pytest.raises(SpecError) as error:
-        parse_preset(GOOD + line + "\n", "mine.yaml")
-    assert "mine.yaml" in str(error.value) and MISTAKES[line] in str(error.value)
-    assert "\n" not in str(error.value)
+        load_preset(path)
+    message = str(error.value)
+    assert "mine.yaml" in message and key in message
+    assert "\n" not in message and "pydantic" not in message
 
 
 @pytest.mark.parametrize(
-    "signal, key",
-    [
-        ("{kind: dott}", "signals"),
-        ("{kind: dot, fraction: 1.5}", "fraction"),
-        ("{kind: sin1d}", "frequencies"),
-        ("{kind: sin2d, frequencies: [0.7]}", "frequencies"),
-        ("{kind: resize, scope: global}", "scope"),
-        ("{kind: zero, level: -1}", "level"),
-    ],
+    "content",
+    [b"", b"- 1\n- 2\n", b"name: [unclosed", b"just a sentence", b"a: b: c", b"\xff\xfe\x00", b"name: 1\x00"],
 )
-def test_mistakes_in_signals(signal, key):
-    text = f"name: mine\ntask:\n  stages: [{{}}, {{}}, {{signals: [{signal}]}}]\n"
-    with pytest.raises(SpecError, match=key):
-        parse_preset(text, "mine.yaml")
+def test_a_file_that_is_no_preset(content, tmp_path):
+    path = tmp_path / "odd.yaml"
+    path.write_bytes(content)
+    with pytest.raises(SpecError, match="odd.yaml"):
+        load_preset(str(path))
 
 
-@pytest.mark.parametrize("text", ["", "- a\n- b", "name: [", "name: x"])
-def test_not_a_preset(text):
-    with pytest.raises(SpecError, match="mine.yaml"):
-        parse_preset(text, "mine.yaml")
+def test_corrupt_yaml_names_the_line():
+    with pytest.raises(SpecError, match=r"x\.yaml, line 4"):
+        parse_preset("name: a\ntask:\n  stages: [\nfidelity: {", "x.yaml")
 
 
-def test_names_and_files(tmp_path):
-    with pytest.raises(UnknownNameError, match="paper-combo"):
-        load_preset("paper-cmbo")
-    with pytest.raises(SpecError, match="nowhere.yaml"):
-        load_preset(tmp_path / "nowhere.yaml")
-    (tmp_path / "mine.yaml").write_text(GOOD)
-    assert load_preset(tmp_path / "mine.yaml").name == "mine"
+def test_a_missing_file_and_a_folder(tmp_path):
+    with pytest.raises(SpecError, match="none.yaml"):
+        load_preset(tmp_path / "none.yaml")
+    folder = tmp_path / "folder.yaml"
+    folder.mkdir()
+    with pytest.raises(SpecError, match="folder.yaml"):
+        load_preset(folder)
+
+
+def test_unknown_names_list_near_matches():
+    with pytest.raises(UnknownNameError) as error:
+        load_preset("paper-comba")
+    assert "paper-combo" in str(error.value) and "yaml" in str(error.value)
+    with pytest.raises(UnknownNameError, match="fast"):
+        load_preset("zzzzzz")
+
+
+def test_a_preset_is_passed_through_and_frozen():
+    preset = load_preset("fast")
+    assert load_preset(preset) is preset
+    with pytest.raises(ValueError):
+        preset.name = "other"
+
+
+def test_yaml_cannot_run_code():
+    with pytest.raises(SpecError, match="x.yaml"):
+        parse_preset("name: !!python/object/apply:os.getcwd []", "x.yaml")
+
+
+def test_signal_size_is_a_quarter_of_the_input_unless_given():
+    assert Fidelity().signal_size == 8
+    assert Fidelity(input_size=4).signal_size == 1
+    assert Fidelity(target_size=5).signal_size == 5
+
+
+@pytest.mark.parametrize("distribution", ["gaussian", "uniform"])
+def test_input_noise_is_fresh_and_of_its_distribution(distribution):
+    noise = InputNoise(distribution=distribution, level=0.5)
+    generator = torch.Generator().manual_seed(0)
+    images = torch.ones(4, 3, 32, 32)
+    first, second = (noise.add(images, generator) - images for _ in range(2))
+    assert not torch.equal(first, second)
+    if distribution == "uniform":
+        assert first.min() >= 0 and first.max() <= 0.5 and abs(first.mean() - 0.25) < 0.01
+    else:
+        assert abs(first.mean()) < 0.02 and abs(first.std() - 0.5) < 0.02
+    assert InputNoise().add(images, generator) is images
+
+
+def test_materialise_is_a_function_of_the_seed():
+    task: ProxyTask = load_preset("paper-combo").task
+    images = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(9))
+    first, again, other = (task.materialise(images, 8, torch.Generator().manual_seed(s)) for s in (0, 0, 1))
+    assert all(torch.equal(a, b) for a, b in zip(first.targets, again.targets))
+    assert not any(torch.equal(a, b) for a, b in zip(first.targets, other.targets))
+
+
+def test_presets_are_made_of_public_parts():
+    assert issubclass(Resize, Signal)
+    assert isinstance(Preset.model_validate(load_preset("fast").model_dump()), Preset)

@@ -1,0 +1,198 @@
+"""Search spaces against the benchmarks' published numbers and definitions."""
+
+import json
+import math
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from naslib_gennas import Fidelity, load_space
+from naslib_gennas.errors import ArchitectureError, UnknownNameError
+from naslib_gennas.layers import uninitialised
+
+NB201, NB101 = load_space("nasbench201"), load_space("nasbench101")
+FIRST = "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|"
+CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
+
+
+def parameters(network):
+    return sum(p.numel() for p in network.parameters())
+
+
+def compact101(row):
+    return f"{row.n_vertices}:{row.adjacency}:{row.ops}"
+
+
+@pytest.fixture(scope="session")
+def table101(shared):
+    types = {"adjacency": str, "ops": str}
+    return pd.read_csv(shared / "nasbench101.csv.gz", dtype=types, keep_default_na=False)
+
+
+@pytest.mark.parametrize("space", [NB201, NB101], ids=lambda space: space.name)
+def test_text_round_trip_mutation_and_canonical_form(space):
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        arch = space.sample(rng)
+        assert space.parse(str(arch)) == arch and hash(space.parse(str(arch))) == hash(arch)
+        twin = space.representative(arch)
+        assert space.canonical(twin) == space.canonical(arch) and space.representative(twin) == twin
+        child = space.mutate(arch, rng)
+        assert child != arch and space.parse(str(child)) == child
+
+
+def test_nasbench201_has_6466_unique_cells_of_15625():
+    cells = list(NB201)
+    assert len(set(cells)) == len(cells) == NB201.size == 15_625
+    assert len({NB201.canonical(cell) for cell in cells}) == NB201.unique == 6_466
+
+
+def test_nasbench201_numbering_is_the_benchmarks():
+    assert str(NB201.parse("0")) == FIRST
+    assert str(NB201.parse("9")) == "|avg_pool_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
+
+
+def test_nasbench201_numbering_and_parameters_over_the_whole_table(shared):
+    cells = pd.read_csv(shared / "nasbench201.csv.gz").arch
+    assert [str(arch) for arch in NB201] == cells.tolist()
+    millions = pd.read_csv(shared / "zerocost_nasbench201.csv.gz").params_cifar10
+    for index in range(0, NB201.size, 100):
+        with uninitialised():
+            network = NB201.build_network(NB201.parse(cells[index]))
+        assert parameters(network) / 1e6 == pytest.approx(millions[index], abs=5.1e-6)  # five decimals
+
+
+def test_nasbench201_known_parameter_counts():
+    assert parameters(NB201.build_network(NB201.parse("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"))) == 73_306
+    everything = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+    assert parameters(NB201.build_network(NB201.parse(everything))) == 1_531_546
+
+
+def test_nasbench201_sampling_is_uniform_over_operations():
+    rng = np.random.default_rng(1)
+    counts = Counter(op for _ in range(2000) for op in NB201.sample(rng).ops)
+    expected = 2000 * 6 / 5
+    assert sum((count - expected) ** 2 / expected for count in counts.values()) < 18.5  # 0.1 % of chi2(4)
+
+
+def test_nasbench201_mutation_redraws_an_edge_with_probability_one_fifth():
+    rng = np.random.default_rng(2)
+    parent = NB201.parse(CELL)
+    changed = np.mean(
+        [sum(a != b for a, b in zip(parent.ops, NB201.mutate(parent, rng).ops)) for _ in range(4000)]
+    )
+    p = 1 / 5 * 4 / 5  # redrawn, and to another operation
+    assert changed == pytest.approx(6 * p / (1 - (1 - p) ** 6), rel=0.05)  # given that something changed
+
+
+def test_nasbench101_hashes_are_sorted_in_the_benchmarks_order(table101):
+    hashes = [NB101.canonical(NB101.parse(compact101(row))) for row in table101.iloc[::3000].itertuples()]
+    assert hashes == sorted(hashes) and len(set(hashes)) == len(hashes)
+
+
+def test_nasbench101_parameter_counts(table101):
+    rows = list(table101.iloc[::4000].itertuples())
+    equal = 0
+    for row in rows:
+        with uninitialised():
+            network = NB101.build_network(NB101.parse(compact101(row)))
+        equal += math.isclose(parameters(network) / 1e6, float(row.params_m), abs_tol=1e-6)
+    assert equal >= 0.95 * len(rows)  # the others are isomorphic relabellings of the benchmark's own matrix
+
+
+def test_nasbench101_known_hash_and_parameter_count():
+    """The benchmark's own example, an Inception-like cell, has 2,694,282 parameters."""
+    matrix = [
+        [0, 1, 1, 1, 0, 1, 0],
+        [0, 0, 0, 0, 0, 0, 1],
+        [0, 0, 0, 0, 0, 0, 1],
+        [0, 0, 0, 0, 1, 0, 0],
+        [0, 0, 0, 0, 0, 0, 1],
+        [0, 0, 0, 0, 0, 0, 1],
+        [0, 0, 0, 0, 0, 0, 0],
+    ]
+    c1, c3, pool = "conv1x1-bn-relu", "conv3x3-bn-relu", "maxpool3x3"
+    text = json.dumps({"matrix": matrix, "ops": ["input", c1, c3, c3, c3, pool, "output"]})
+    arch = NB101.parse(text)
+    assert NB101.parse(arch.to_json()) == arch
+    with uninitialised():
+        assert parameters(NB101.build_network(arch)) == 2_694_282
+
+
+def test_nasbench101_canonical_form_ignores_vertex_order_and_dead_vertices():
+    a = NB101.parse(json.dumps({"matrix": [[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0] * 4],
+                                "ops": ["input", "conv1x1-bn-relu", "maxpool3x3", "output"]}))  # fmt: skip
+    b = NB101.parse(json.dumps({"matrix": [[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0] * 4],
+                                "ops": ["input", "maxpool3x3", "conv1x1-bn-relu", "output"]}))  # fmt: skip
+    dead = NB101.parse(json.dumps({"matrix": [[0, 1, 1, 1, 0], [0, 0, 0, 0, 1], [0, 0, 0, 0, 1], [0] * 5, [0] * 5],
+                                   "ops": ["input", "conv1x1-bn-relu", "maxpool3x3", "maxpool3x3", "output"]}))  # fmt: skip
+    assert NB101.canonical(a) == NB101.canonical(b) == NB101.canonical(dead)
+    assert NB101.representative(a) == NB101.representative(b) == NB101.representative(dead)
+    other = NB101.parse("4:33:11")
+    assert NB101.canonical(other) != NB101.canonical(a)
+
+
+@pytest.mark.parametrize("space", [NB201, NB101], ids=lambda space: space.name)
+@pytest.mark.parametrize("fidelity", [{}, {"cells": 1, "channels": 8}, {"cells": 2, "channels": 5}], ids=str)
+def test_backbones_have_the_declared_maps_and_finite_gradients(space, fidelity):
+    from naslib_gennas.initialise import initialise
+
+    rng = np.random.default_rng(3)
+    for _ in range(3):
+        with uninitialised():
+            backbone = space.build(space.representative(space.sample(rng)), Fidelity(**fidelity))
+        flat = initialise(backbone, torch.Generator().manual_seed(0))
+        maps = backbone(torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(1)))
+        for width, stride, x in zip(backbone.channels, space.strides, maps):
+            assert x.shape == (2, width, 16 // stride, 16 // stride) and torch.isfinite(x).all()
+        sum(x.square().mean() for x in maps).backward()
+        assert torch.isfinite(flat.gradients).all()
+
+
+BAD201 = {
+    "": "1 node groups",
+    "|none~0|": "1 node groups",
+    CELL.replace("skip_connect~2", "skip_connect~1"): "skip_connect~1",
+    CELL.replace("avg_pool_3x3", "avg_pool_5x5"): "avg_pool_3x3",
+    CELL[:-1]: "node 3",
+    "15625": "15624",
+}
+BAD101 = {
+    "": "part",
+    "5:397": "2 part",
+    "9:0:0000000": "vertices",
+    "5:zz:000": "hexadecimal",
+    "5:397:0003": "operation digit",
+    "5:397:003": "operation digit",
+    "5:000:000": "disconnected",
+    "7:1fffff:00000": "at most 9",
+    "17": "table",
+    '{"matrix": [[0, 1], [0, 0]]}': "'ops'",
+    '{"matrix": [[0, 1], [0]], "ops": ["input", "output"]}': "square",
+    '{"matrix": [[0, 2], [0, 0]], "ops": ["input", "output"]}': "matrix[0][1]",
+    '{"matrix": [[0, 1], [1, 0]], "ops": ["input", "output"]}': "upwards",
+    '{"matrix": [[0, 1], [0, 0]], "ops": ["in", "output"]}': "input",
+    '{"matrix": [[0, 1, 0], [0, 0, 1], [0, 0, 0]], "ops": ["input", "conv", "output"]}': "conv3x3",
+}
+
+
+@pytest.mark.parametrize("text", BAD201)
+def test_bad_nasbench201_text_says_where_it_breaks(text):
+    with pytest.raises(ArchitectureError) as error:
+        NB201.parse(text)
+    assert BAD201[text] in str(error.value)
+
+
+@pytest.mark.parametrize("text", BAD101)
+def test_bad_nasbench101_text_says_where_it_breaks(text):
+    with pytest.raises(ArchitectureError) as error:
+        NB101.parse(text)
+    assert BAD101[text] in str(error.value)
+
+
+def test_unknown_space():
+    with pytest.raises(UnknownNameError, match="nasbench201"):
+        load_space("nasbench-201")
