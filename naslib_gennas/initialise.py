@@ -72,8 +72,8 @@ def initialise(
     (paper, Table 6). Convolution weights are laid out channels-last.
     """
     slots = [slot for layer in module.modules() for slot in _slots(layer, weights, biases)]
-    sizes = torch.tensor([slot.size for slot in slots])
-    expand = lambda numbers: torch.tensor(numbers).repeat_interleave(sizes)  # noqa: E731
+    sizes = torch.tensor([slot.size for slot in slots], dtype=torch.long)
+    expand = lambda numbers: torch.tensor(numbers, dtype=torch.float32).repeat_interleave(sizes)  # noqa: E731
     count = int(sizes.sum())
     values = torch.rand(count, generator=generator).mul_(2).sub_(1).mul_(expand([s.bound for s in slots]))
     values.add_(expand([s.constant for s in slots]))
