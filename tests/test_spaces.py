@@ -128,7 +128,7 @@ def test_nasbench101_canonical_form_ignores_vertex_order_and_dead_vertices():
     b = NB101.parse(json.dumps({"matrix": [[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0] * 4],
                                 "ops": ["input", "maxpool3x3", "conv1x1-bn-relu", "output"]}))  # fmt: skip
     dead = NB101.parse(json.dumps({"matrix": [[0, 1, 1, 1, 0], [0, 0, 0, 0, 1], [0, 0, 0, 0, 1], [0] * 5, [0] * 5],
-                                   "ops": ["input", "conv1x1-bn-relu", "maxpool3x3", "maxpool3x3", "output"]}))  # fmt: skip
+                                   "ops": ["input", "conv1x1-bn-relu", "maxpool3x3", "maxpool3x3", "output"]}))
     assert NB101.canonical(a) == NB101.canonical(b) == NB101.canonical(dead)
     assert NB101.representative(a) == NB101.representative(b) == NB101.representative(dead)
     other = NB101.parse("4:33:11")
