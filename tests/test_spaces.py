@@ -1,5 +1,7 @@
 """Search spaces against the benchmarks' published numbers and definitions."""
 
+import gzip
+import itertools
 import json
 import math
 from collections import Counter
@@ -8,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
 from naslib_gennas import Fidelity, load_space
 from naslib_gennas.errors import ArchitectureError, UnknownNameError
 from naslib_gennas.layers import uninitialised
+from naslib_gennas.spaces.nasbench101 import OPERATIONS as OPERATIONS_101
 
 NB201, NB101 = load_space("nasbench201"), load_space("nasbench101")
 FIRST = "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|"
@@ -196,3 +200,146 @@ def test_bad_nasbench101_text_says_where_it_breaks(text):
 def test_unknown_space():
     with pytest.raises(UnknownNameError, match="nasbench201"):
         load_space("nasbench-201")
+
+
+def relabelled(arch, rng):
+    """The same cell, its inner vertices in another topological order (text form)."""
+    size = len(arch.matrix)
+    while True:
+        order = [0, *(1 + rng.permutation(size - 2)).tolist(), size - 1]
+        matrix = [[arch.matrix[u][v] for v in order] for u in order]
+        if all(not matrix[u][v] for u in range(size) for v in range(u + 1)):
+            ops = [OPERATIONS_101[arch.ops[v - 1]] for v in order[1:-1]]
+            return NB101.parse(json.dumps({"matrix": matrix, "ops": ["input", *ops, "output"]}))
+
+
+def smallest_form(arch):
+    """The least of all relabelled matrices of the pruned cell: equal if and only if cells are isomorphic."""
+    matrix, ops = arch.pruned.matrix, arch.pruned.ops
+    size = len(matrix)
+    orders = ((0, *order, size - 1) for order in itertools.permutations(range(1, size - 1)))
+    return min((tuple(ops[v - 1] for v in o[1:-1]), tuple(matrix[u][v] for u in o for v in o)) for o in orders)
+
+
+def test_nasbench101_canonical_form_and_representative_under_random_relabelling():
+    rng = np.random.default_rng(4)
+    for _ in range(60):
+        arch = NB101.sample(rng)
+        twin = relabelled(arch, rng)
+        assert NB101.canonical(twin) == NB101.canonical(arch)
+        assert NB101.representative(twin) == NB101.representative(arch)
+        assert smallest_form(NB101.representative(arch)) == smallest_form(arch)
+
+
+def test_nasbench101_canonical_form_is_shared_by_isomorphic_cells_only():
+    rng = np.random.default_rng(5)
+    cells = [NB101.parse("2:1:"), NB101.parse("3:7:0"), NB101.parse("3:5:0")]
+    for _ in range(40):  # families of close relatives
+        arch = NB101.sample(rng)
+        cells += [arch, *(NB101.mutate(arch, rng) for _ in range(4))]
+    forms = {arch: smallest_form(arch) for arch in cells}
+    keys = {arch: NB101.canonical(arch) for arch in cells}
+    assert len(set(forms.values())) == len(set(keys.values())) == len(set(zip(forms.values(), keys.values())))
+
+
+def test_nasbench101_samples_and_mutants_obey_the_benchmarks_limits():
+    rng = np.random.default_rng(6)
+    arch = NB101.parse("2:1:")  # a mutant of the smallest cell gets seven vertices, too
+    for _ in range(200):
+        child = NB101.mutate(arch, rng)
+        assert NB101.canonical(child) != NB101.canonical(arch)
+        for cell in (child, NB101.sample(rng)):
+            assert len(cell.matrix) == 7 and len(cell.ops) == 5
+            assert not np.tril(np.array(cell.matrix)).any()
+            assert 1 <= np.array(cell.pruned.matrix).sum() <= 9
+        arch = child
+
+
+def test_nasbench101_sampling_is_uniform_over_operations_of_every_vertex():
+    rng = np.random.default_rng(7)
+    ops = np.array([NB101.sample(rng).ops for _ in range(1500)])
+    for vertex in range(5):
+        assert stats.chisquare(np.bincount(ops[:, vertex], minlength=3)).pvalue > 1e-4
+
+
+def test_nasbench101_records_with_matrices_lie_at_their_index(shared, table101):
+    records = json.loads(gzip.decompress((shared / "nasbench101_gennas_sets.json.gz").read_bytes()))["test_2500"]
+    for record in records[::100]:
+        arch = NB101.parse(json.dumps({"matrix": record["matrix"], "ops": record["ops"]}))
+        row = NB101.parse(compact101(table101.iloc[record["index"]]))
+        assert NB101.canonical(arch) == NB101.canonical(row)
+        assert NB101.representative(arch) == NB101.representative(row)
+
+
+@pytest.mark.parametrize(
+    "text, count",
+    [("7:134255:02001", 8_555_530), ("7:10423d:11010", 5_878_154)],  # the benchmark's numbers 0 and 1
+)
+def test_nasbench101_counts_of_the_first_cells(text, count):
+    with uninitialised():
+        assert parameters(NB101.build_network(NB101.parse(text))) == count
+
+
+@pytest.mark.parametrize("index, count", [("0", 129_306), ("1", 802_426)])
+def test_nasbench201_counts_of_the_first_cells(index, count):
+    with uninitialised():
+        assert parameters(NB201.build_network(NB201.parse(index))) == count
+
+
+@pytest.mark.parametrize("text", [None, "2:1:", "7:134255:02001"])
+def test_full_size_networks_give_logits(text):
+    space = NB101 if text else NB201
+    network = space.build_network(space.parse(text or "9"), classes=7).eval()
+    with torch.no_grad():
+        logits = network(torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)))
+    assert logits.shape == (2, 7) and torch.isfinite(logits).all()
+
+
+def test_nasbench201_sampling_is_uniform_on_every_edge():
+    rng = np.random.default_rng(8)
+    ops = np.array([NB201.sample(rng).ops for _ in range(5000)])
+    for edge in range(6):
+        assert stats.chisquare(np.bincount(ops[:, edge], minlength=5)).pvalue > 1e-4
+    pairs = np.bincount(ops[:, 0] * 5 + ops[:, 5], minlength=25)  # and edges are independent
+    assert stats.chisquare(pairs).pvalue > 1e-4
+
+
+def test_nasbench201_live_edges_lie_on_a_path_from_input_to_output():
+    edges = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
+    for arch in itertools.islice(NB201, 0, None, 7):
+        present = {edge: op for edge, op in zip(edges, arch.ops) if op}
+        on_path = set()
+        for inner in ((), (1,), (2,), (1, 2)):
+            path = list(zip((0, *inner), (*inner, 3)))
+            if all(edge in present for edge in path):
+                on_path.update(path)
+        assert {(s, t): op for op, s, t in arch.live_edges()} == {e: present[e] for e in on_path}
+
+
+def test_nasbench201_cells_of_one_class_compute_the_same():
+    """Random functions stand for the operations; a missing value stays missing."""
+    edges = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
+    functions = {2: lambda v: v * v + 3, 3: lambda v: v * v * v + 5, 4: lambda v: 7 * v + 11}
+    classes = {}
+    for arch in NB201:
+        nodes = [2, None, None, None]
+        for (source, target), op in zip(edges, arch.ops):
+            if op and nodes[source] is not None:
+                value = nodes[source] if op == 1 else functions[op](nodes[source]) % 2_147_483_647
+                nodes[target] = (nodes[target] or 0) + value
+        classes.setdefault(NB201.canonical(arch), set()).add(nodes[3])
+    assert all(len(outputs) == 1 for outputs in classes.values())
+
+
+@pytest.mark.parametrize("space", [NB201, NB101], ids=lambda space: space.name)
+def test_sampling_and_mutation_follow_the_generator_and_leave_the_parent(space):
+    first, again, other = ([space.sample(np.random.default_rng(seed)) for _ in range(3)] for seed in (0, 0, 1))
+    assert first == again != other
+    parent, text = first[0], str(first[0])
+    children = [space.mutate(parent, np.random.default_rng(2)) for _ in range(2)]
+    assert children[0] == children[1] and str(parent) == text
+
+
+def test_nasbench101_cannot_be_listed():
+    with pytest.raises(ArchitectureError, match="sample"):
+        iter(NB101)
