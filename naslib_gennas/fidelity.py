@@ -12,6 +12,15 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_values(cls, data):
+        """pydantic would read YAML's yes/no as 1/0."""
+        for key, value in data.items() if isinstance(data, dict) else ():
+            if isinstance(value, bool):
+                raise ValueError(f"{key} must be a number or a word, not {value}")
+        return data
+
 
 class Fidelity(Spec):
     """Network size, optimisation and read-out. The defaults are the paper's (A.2)."""

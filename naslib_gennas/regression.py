@@ -113,8 +113,9 @@ def train(
     history: list[torch.Tensor] = []  # (stages used,) per step
     for count in range(fidelity.steps):
         flat.gradients.zero_()
-        stage_losses = losses()
-        (stage_losses @ weights).backward()
+        with torch.enable_grad():
+            stage_losses = losses()
+            (stage_losses @ weights).backward()
         step()
         history.append(stage_losses.detach())
         if (count + 1) % CHECK_EVERY == 0 and not bool(torch.isfinite(history[-1]).all()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, Optional, Union
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .fidelity import Spec
 
@@ -158,8 +158,14 @@ class ProxyTask(Spec):
     """Signals of the three stages, their weights in the loss, and the noise on the input."""
 
     noise: InputNoise = InputNoise()
-    weights: tuple[float, float, float] = STAGE_WEIGHTS
+    weights: tuple[Level, Level, Level] = STAGE_WEIGHTS
     stages: Annotated[list[Stage], Field(min_length=STAGES, max_length=STAGES)]
+
+    @model_validator(mode="after")
+    def _has_a_target(self):
+        if not any(weight and stage.signals for weight, stage in zip(self.weights, self.stages)):
+            raise ValueError("at least one stage needs signals and a weight above 0")
+        return self
 
     def materialise(self, images: torch.Tensor, size: int, generator: torch.Generator) -> Batch:
         """Fix the targets for one run.

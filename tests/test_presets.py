@@ -297,3 +297,18 @@ def test_materialise_is_a_function_of_the_seed():
 def test_presets_are_made_of_public_parts():
     assert issubclass(Resize, Signal)
     assert isinstance(Preset.model_validate(load_preset("fast").model_dump()), Preset)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD.replace("task:", "task:\n  weights: [0.25, 0.5, -1]"),  # would invert the ranking
+        GOOD.replace("{signals: [{kind: dot}]}", "{}"),
+        GOOD.replace("task:", "task:\n  weights: [1, 1, 0]"),
+        GOOD + "fidelity: {steps: yes}\n",
+        GOOD.replace("mine", "2020-13-45"),
+    ],
+)
+def test_specifications_that_would_score_nonsense_are_refused(text):
+    with pytest.raises(SpecError, match="mine.yaml"):
+        parse_preset(text, "mine.yaml")

@@ -84,3 +84,9 @@ def test_disconnected_cells_score_low(tiny):
     dead = NASBench201Architecture((0,) * 6)
     scorer = Scorer("nasbench201", "fast")
     assert scorer.score(dead).score < scorer.score(CELL).score
+
+
+@pytest.mark.parametrize("size", [5, 9, 14, 33])
+def test_odd_input_sizes_and_callers_without_gradients(tiny, size):
+    with torch.no_grad():
+        assert Scorer("nasbench201", tiny.with_fidelity(input_size=size)).score(CELL).status == "ok"

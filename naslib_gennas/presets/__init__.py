@@ -98,6 +98,8 @@ def parse_preset(text: str, where: str) -> Preset:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise SpecError(f"{where}{line}: this is not YAML: {getattr(error, 'problem', error)}") from None
+    except (ValueError, RecursionError) as error:
+        raise SpecError(f"{where}: a value cannot be read as YAML: {error}") from None
     if not isinstance(data, dict):
         raise SpecError(f"{where}: a preset is a mapping with the keys name, task and fidelity")
     return validate(Preset, data, where)

@@ -216,7 +216,7 @@ def _parse_json(text: str) -> NASBench101Architecture:
         matrix, names = data["matrix"], data["ops"]
         size = len(matrix)
         rows = [list(row) for row in matrix]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _broken(text, f"expected JSON with 'matrix' and 'ops' ({type(error).__name__}: {error})") from None
     if any(len(row) != size for row in rows) or size < 2:
         raise _broken(text, f"the matrix must be square with at least 2 rows; rows have {list(map(len, rows))}")

@@ -80,7 +80,7 @@ class NASBench201(SearchSpace):
     def parse(self, text):
         """The benchmark's string, or its number 0..15624."""
         text = str(text).strip()
-        if re.fullmatch(r"\d+", text):
+        if re.fullmatch(r"[0-9]{1,9}", text):
             return self._numbered(int(text))
         groups = text.split("+")
         if len(groups) != 3:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..errors import SpecError
 from ..layers import SplitConv, conv
 from .nasbench101 import OPERATIONS, Matrix, NASBench101Architecture
 
@@ -93,6 +94,11 @@ def vertex_channels(matrix: Matrix, inputs: int, outputs: int) -> list[int]:
     last = len(matrix) - 1
     widths = [inputs] + [0] * (last - 1) + [outputs]
     feeding = [v for v in range(1, last) if matrix[v][last]]
+    if outputs < len(feeding):
+        raise SpecError(
+            f"the cell concatenates {len(feeding)} branches, "
+            f"so the fidelity needs at least that many channels; got {outputs}"
+        )
     for place, v in enumerate(feeding):
         widths[v] = outputs // len(feeding) + (place < outputs % len(feeding))
     for v in range(last - 1, 0, -1):

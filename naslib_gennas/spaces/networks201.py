@@ -71,7 +71,7 @@ class Reduction(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.bn_a(self.conv_a(F.relu(x)))
         y = self.bn_b(self.conv_b(F.relu(y)))
-        return y + self.shortcut(F.avg_pool2d(x, 2))
+        return y + self.shortcut(F.avg_pool2d(x, 2, ceil_mode=True))
 
 
 class Backbone(nn.Module):
