@@ -299,14 +299,17 @@ def test_presets_are_made_of_public_parts():
     assert isinstance(Preset.model_validate(load_preset("fast").model_dump()), Preset)
 
 
+LAST_STAGE = "name: mine\ntask:\n  stages: [{}, {}, {signals: [{kind: dot}]}]\n"
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        GOOD.replace("task:", "task:\n  weights: [0.25, 0.5, -1]"),  # would invert the ranking
-        GOOD.replace("{signals: [{kind: dot}]}", "{}"),
-        GOOD.replace("task:", "task:\n  weights: [1, 1, 0]"),
-        GOOD + "fidelity: {steps: yes}\n",
-        GOOD.replace("mine", "2020-13-45"),
+        LAST_STAGE.replace("task:", "task:\n  weights: [0.25, 0.5, -1]"),  # would invert the ranking
+        LAST_STAGE.replace("{signals: [{kind: dot}]}", "{}"),
+        LAST_STAGE.replace("task:", "task:\n  weights: [1, 1, 0]"),
+        LAST_STAGE + "fidelity: {steps: yes}\n",
+        LAST_STAGE.replace("mine", "2020-13-45"),
     ],
 )
 def test_specifications_that_would_score_nonsense_are_refused(text):
