@@ -11,6 +11,7 @@ import contextlib
 import functools
 import re
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import GeneratorType, ModuleType
@@ -22,23 +23,23 @@ from .standins import importable, is_stand_in, standing_in
 Modules = Sequence[ModuleType]  # NASLib's, after its import
 
 
-class Repair:
+class Repair(ABC):
     """One thing that breaks. ``during`` surrounds NASLib's import, ``apply`` follows it."""
 
     name: str
     why: str  # what happens without the repair
 
+    @abstractmethod
     def needed(self) -> bool:
         """Whether this Python and its packages show the breakage; ImportError if the package is missing."""
-        raise NotImplementedError
 
     def during(self) -> contextlib.AbstractContextManager:
         """Holds while NASLib is imported."""
         return contextlib.nullcontext()
 
+    @abstractmethod
     def apply(self, modules: Modules) -> bool:
         """Repairs NASLib's ``modules``; returns whether they contain the place that breaks."""
-        raise NotImplementedError
 
 
 class StandIns(Repair):
