@@ -13,7 +13,6 @@ OPTIONAL = {
     "PIL": ("folders of pictures as --images", "pip install 'naslib_gennas[images]'"),
     "torchvision": ("CIFAR and ImageFolder paths as --images", "pip install torchvision"),
     "tfrecord": ("NAS-Bench-101's .tfrecord file", "pip install 'naslib_gennas[tables]'"),
-    "nas_201_api": ("not needed: its files are read without it", "pip install nas-bench-201"),
 }
 
 

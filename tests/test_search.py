@@ -25,14 +25,20 @@ def onemax(bits=20):
     return sample, mutate
 
 
-def test_children_mutate_a_tournament_winner_and_the_oldest_dies():
-    population, tournament = 5, 3
-    parents = []
-    serial = itertools.count()
+def numbered():
+    """Individuals are birth numbers; ``parents`` fills with the parent of every child."""
+    parents, serial = [], itertools.count()
 
     def mutate(parent, rng):
         parents.append(parent)
         return next(serial)
+
+    return parents, serial, mutate
+
+
+def test_children_mutate_a_tournament_winner_and_the_oldest_dies():
+    population, tournament = 5, 3
+    parents, serial, mutate = numbered()
 
     fitness = {}
 
@@ -52,12 +58,7 @@ def test_children_mutate_a_tournament_winner_and_the_oldest_dies():
 
 
 def test_tournament_of_the_whole_population_picks_the_fittest():
-    parents = []
-    serial = itertools.count()
-
-    def mutate(parent, rng):
-        parents.append(parent)
-        return next(serial)
+    parents, serial, mutate = numbered()
 
     steps = regularized_evolution(
         lambda rng: next(serial), mutate, lambda i: -abs(i - 3), np.random.default_rng(0), 6, 6
@@ -78,12 +79,7 @@ def test_evolution_beats_random_search_on_onemax():
 
 
 def test_nan_never_wins_a_tournament():
-    parents = []
-    serial = itertools.count()
-
-    def mutate(parent, rng):
-        parents.append(parent)
-        return next(serial)
+    parents, serial, mutate = numbered()
 
     steps = regularized_evolution(
         lambda rng: next(serial), mutate, lambda i: np.nan if i % 2 else -float(i), np.random.default_rng(0), 4, 4
