@@ -1,0 +1,100 @@
+"""Commands that list and explain what there is, and that look after tables."""
+
+from __future__ import annotations
+
+import click
+
+from ..errors import InputError
+from .base import main, say, show
+
+
+@main.command()
+@click.argument("action", required=False, default="list", metavar="[show]")
+@click.argument("name", required=False)
+def presets(action, name):
+    """List the presets, or `presets show NAME`."""
+    from ..presets import load_preset, preset_names
+
+    if action == "show":
+        preset = load_preset(_required(name, "gennas presets show NAME"))
+        click.echo(f"# digest {preset.digest()}\n{preset.to_yaml()}", nl=False)
+    else:
+        for shown in preset_names():
+            click.echo(f"{shown:26} {load_preset(shown).description}")
+
+
+@main.command()
+@click.argument("action", required=False, default="list", metavar="[show]")
+@click.argument("name", required=False)
+def spaces(action, name):
+    """List the search spaces, or `spaces show NAME`."""
+    from ..spaces import SPACES
+
+    if action == "show":
+        space = SPACES[_required(name, "gennas spaces show NAME")]
+        click.echo(f"{space.name}: {space.description}\n{space.__doc__}")
+        click.echo(f"architectures: {space.size or 'not counted'}; not isomorphic: {space.unique}")
+        click.echo(f"proxy network: {space.cells} cells a stack, {space.channels} channels")
+        click.echo(f"example: {space.example}")
+    else:
+        for shown in SPACES.names():
+            click.echo(f"{shown:26} {SPACES[shown].description}")
+
+
+@main.command()
+@click.argument("action", required=False, default="list", metavar="[show]")
+@click.argument("name", required=False)
+@click.option("--picture", default=None, help="Draw all signals into this .png or .svg file.")
+def signals(action, name, picture):
+    """List the signals, or `signals show NAME`; --picture draws them, as in the paper's Fig. 3."""
+    from ..registry import unknown
+    from ..tasks import SIGNALS
+
+    if picture:
+        from ..plotting import draw_signals
+
+        draw_signals(picture)
+        say(f"wrote {picture}")
+    elif action == "show":
+        name = _required(name, "gennas signals show NAME")
+        if name not in SIGNALS:
+            raise InputError(unknown("signal", name, SIGNALS))
+        model, text = SIGNALS[name]
+        click.echo(f"{name}: {text}")
+        for field, info in model.model_fields.items():
+            default = "required" if info.is_required() else f"default {info.default!r}"
+            click.echo(f"  {field}: {default}")
+    else:
+        for shown, (_, text) in SIGNALS.items():
+            click.echo(f"{shown:10} {text}")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doctor(as_json):
+    """Versions, devices, threads, and which optional parts are installed."""
+    from ..doctor import examine, lines
+
+    data = examine()
+    show(data, as_json, lambda: "\n".join(lines(data)))
+
+
+@main.group()
+def tables():
+    """Ground-truth tables."""
+
+
+@tables.command()
+@click.argument("source")
+@click.argument("out")
+def convert(source, out):
+    """Convert a benchmark file SOURCE (.pth, .tfrecord, .json, ...) to the small table OUT (.csv or .csv.gz)."""
+    from ..tables import convert_table
+
+    say(f"wrote {convert_table(source, out)} architectures to {out}")
+
+
+def _required(name, usage):
+    if name is None:
+        raise InputError(f"a name is missing: {usage}")
+    return name

@@ -1,0 +1,173 @@
+"""``gennas score``, ``correlate`` and ``search``."""
+
+from __future__ import annotations
+
+import click
+
+from ..errors import InputError
+from .base import config_of, main, open_run, read_table, say, scorer_settings, scoring_options, show
+
+
+@main.command()
+@click.argument("architectures", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every architecture of the space.")
+@click.option("--sample", type=int, default=None, help="This many random architectures.")
+@click.option("--workers", default=1, show_default=True, help="Processes of one thread each.")
+@click.option("--on-error", type=click.Choice(["record", "stop"]), default="record", show_default=True)
+@scoring_options
+def score(architectures, everything, sample, workers, on_error, as_json, **settings):
+    """Score ARCHITECTURES (text, or lines of a file given as @FILE); higher is better.
+
+    JSON: {"preset", "space", "seed", "scores": [{"arch", "key", "score", "status", "seconds", ...}]}.
+    """
+    from ..batch_scoring import score_many
+
+    bound = scorer_settings(settings)
+    texts = _architectures(bound, architectures, everything, sample)
+    config = {"command": "score", **config_of(bound), "architectures": _fingerprint(texts)}
+    with open_run(settings, config) as run:
+        records = score_many(bound, texts, run, workers, on_error)
+        path = run.path("results.jsonl")
+    data = {"preset": settings["preset"], "space": settings["space"], "seed": settings["seed"], "scores": records}
+    show(data, as_json, lambda: _score_lines(records, path))
+    failed = sum(record["status"] != "ok" for record in records)
+    if failed:
+        say(f"{failed} of {len(records)} architectures have no score (status diverged or failed)")
+
+
+@main.command()
+@click.option("--table", "source", default="digits", show_default=True, help="Ground truth: digits or a file.")
+@click.option("--metric", default=None, help="Column of the table [default: the space's own].")
+@click.option("--sample", default=100, show_default=True, help="Architectures drawn from the table.")
+@click.option("--all", "everything", is_flag=True, help="Every architecture of the table.")
+@click.option("--strict", is_flag=True, help="Stop at rows that do not parse or appear twice.")
+@click.option("--workers", default=1, show_default=True, help="Processes of one thread each.")
+@scoring_options
+def correlate(source, metric, sample, everything, strict, workers, as_json, **settings):
+    """Compare the ranking by score with ground truth.
+
+    JSON: {"spearman", "spearman_interval", "kendall", "kendall_interval", "n", "failures", "retrieval",
+    "regret", "top1", "best_of_top10", "seconds_per_architecture", "preset", "space", "metric", "table", ...}.
+    """
+    from ..commands import correlate as run_correlation
+
+    bound = scorer_settings(settings)
+    table = read_table(source, bound.space, strict)
+    metric = metric or table.default_metric
+    table.column(metric)
+    config = {
+        "command": "correlate",
+        **config_of(bound),
+        "table": source,
+        "metric": metric,
+        "sample": "all" if everything else sample,
+    }
+    with open_run(settings, config) as run:
+        data = run_correlation(bound, table, metric, None if everything else sample, run, workers)
+    show(data, as_json, lambda: _correlation_lines(data))
+
+
+@main.command()
+@click.option("--steps", default=450, show_default=True, help="Architectures evaluated.")
+@click.option("--algorithm", type=click.Choice(["evolution", "random"]), default="evolution", show_default=True)
+@click.option("--population", default=50, show_default=True)
+@click.option("--tournament", default=10, show_default=True)
+@click.option("--max-seconds", type=float, default=None, help="Stop after this wall-clock time.")
+@click.option("--table", "source", default=None, help="Ground truth for the report; never used by the search.")
+@click.option("--metric", default=None)
+@scoring_options
+def search(steps, algorithm, population, tournament, max_seconds, source, metric, as_json, **settings):
+    """Search the space by regularized evolution with the score as fitness.
+
+    JSON: {"preset", "space", "seed", "steps", "evaluated", "seconds", "best": [{"arch", "score", "step",
+    "accuracy", "rank"}]}.
+    """
+    from ..commands import search as run_search
+
+    bound = scorer_settings(settings)
+    table = None if source is None else read_table(source, bound.space, False)
+    options = {"algorithm": algorithm, "population": population, "tournament": tournament}
+    config = {"command": "search", **config_of(bound), **options}
+    with open_run(settings, config) as run:
+        data = run_search(bound, run, steps, options, max_seconds, table, metric)
+    show(data, as_json, lambda: _search_lines(data))
+
+
+def _architectures(settings, given, everything, sample) -> list[str]:
+    """The texts asked for; exactly one of the three ways must be used."""
+    import numpy as np
+
+    from ..spaces import load_space
+
+    if sum([bool(given), everything, sample is not None]) != 1:
+        raise InputError("name architectures, or use one of --all and --sample N")
+    space = load_space(settings.space)
+    if everything:
+        return [str(arch) for arch in space]
+    if sample is None:
+        return [str(space.parse(text)) for text in _expanded(given)]
+    if sample < 1:
+        raise InputError(f"--sample must be at least 1, got {sample}")
+    if space.size and sample > space.size:
+        raise InputError(f"--sample {sample} is more than the {space.size} architectures of {space.name}")
+    rng = np.random.default_rng(settings.seed)
+    drawn: dict[str, None] = {}
+    while len(drawn) < sample:
+        drawn[str(space.sample(rng))] = None
+    return list(drawn)
+
+
+def _expanded(given):
+    for text in given:
+        if not text.startswith("@"):
+            yield text
+            continue
+        try:
+            with open(text[1:], encoding="utf-8") as file:
+                yield from (line.strip() for line in file if line.strip())
+        except OSError as error:
+            raise InputError(f"cannot read the architectures in {text[1:]}: {error.strerror}") from None
+
+
+def _fingerprint(texts) -> str:
+    import hashlib
+
+    return f"{len(texts)}, sha256 {hashlib.sha256(chr(10).join(texts).encode()).hexdigest()[:12]}"
+
+
+def _score_lines(records, path) -> str:
+    shown = sorted(records, key=lambda r: -float("inf") if r["score"] is None else r["score"], reverse=True)[:20]
+    lines = [f"{_number(r['score'])}  {r['status']:8} {r['seconds']:7.2f} s  {r['arch']}" for r in shown]
+    if len(records) > len(shown):
+        where = f"all in {path}" if path else "--out keeps all"
+        lines.append(f"the best {len(shown)} of {len(records)}; {where}")
+    return "\n".join(lines)
+
+
+def _correlation_lines(data) -> str:
+    low, high = data["spearman_interval"]
+    tau_low, tau_high = data["kendall_interval"]
+    return "\n".join(
+        [
+            f"{data['space']}, preset {data['preset']}, {data['n']} architectures, {data['metric']} of {data['table']}",
+            f"  Spearman's rho  {data['spearman']:.3f}  (95 % {_number(low)} to {_number(high)})",
+            f"  Kendall's tau   {data['kendall']:.3f}  (95 % {_number(tau_low)} to {_number(tau_high)})",
+            "  top-k retrieval " + ", ".join(f"{k}: {v:.0%}" for k, v in data["retrieval"].items()),
+            f"  best by score   {data['top1']:.2f}; best of its top 10 {data['best_of_top10']:.2f}; "
+            f"best {data['best']:.2f}",
+            f"  failures {data['failures']}, {data['seconds_per_architecture']:.3f} s an architecture",
+            *([f"  note: {data['note']}"] if data.get("note") else []),
+        ]
+    )
+
+
+def _search_lines(data) -> str:
+    lines = [f"{data['steps']} steps, {data['evaluated']} architectures scored, {data['seconds']:.0f} s; the best:"]
+    for found in data["best"]:
+        truth = "" if found.get("accuracy") is None else f"  {found['accuracy']:.2f} (rank {found['rank']})"
+        lines.append(f"{_number(found['score'])}  step {found['step']:4}{truth}  {found['arch']}")
+    return "\n".join(lines)
+
+
+def _number(value) -> str:
+    return "    none" if value is None else f"{value:8.4f}"
