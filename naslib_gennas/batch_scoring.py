@@ -49,7 +49,7 @@ def score_many(
     for text in dict.fromkeys(texts):
         if text in known:
             continue
-        key = space.canonical(space.parse(text))
+        key = space.score_key(space.parse(text))
         if key in by_key:
             known[text] = _store(run, {**by_key[key], "arch": text})
         else:
@@ -105,7 +105,7 @@ def _attempt(scorer: Scorer, text: str) -> dict[str, Any]:
     except Exception as error:  # one odd architecture must not end a long run
         return {
             "arch": text,
-            "key": scorer.space.canonical(scorer.space.parse(text)),
+            "key": scorer.space.score_key(scorer.space.parse(text)),
             "score": None,
             "status": "failed",
             "seconds": 0.0,

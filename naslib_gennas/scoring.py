@@ -76,9 +76,9 @@ class Scorer:
     def score(self, arch) -> Score:
         """The score of an architecture, given as such or as text (ArchitectureError if it does not parse)."""
         arch = self.space.parse(arch) if isinstance(arch, str) else arch
-        key = self.space.canonical(arch)
+        key = self.space.score_key(arch)
         if key not in self._cache:
-            self._cache[key] = self._compute(str(arch), key, self.space.representative(arch))
+            self._cache[key] = self._compute(str(arch), key, self.space.reduced(arch))
         found = self._cache[key]
         return found if found.arch == str(arch) else Score(**{**vars(found), "arch": str(arch)})
 

@@ -101,7 +101,7 @@ class CountingScorer:
         self.calls += 1
         record = {
             "arch": str(arch),
-            "key": self.space.canonical(arch),
+            "key": self.space.score_key(arch),
             "score": float(sum(op in (2, 3) for op in arch.ops)),
             "seconds": 1.0,
         }

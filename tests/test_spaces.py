@@ -319,16 +319,19 @@ def test_nasbench201_live_edges_lie_on_a_path_from_input_to_output():
 def test_nasbench201_cells_of_one_class_compute_the_same():
     """Random functions stand for the operations; a missing value stays missing."""
     edges = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
-    functions = {2: lambda v: v * v + 3, 3: lambda v: v * v * v + 5, 4: lambda v: 7 * v + 11}
+    functions = {2: lambda v: v * v + 3, 3: lambda v: v * v * v + 5, 4: lambda v: 7 * v**5 + 11}
     classes = {}
     for arch in NB201:
-        nodes = [2, None, None, None]
+        nodes = [123_457, None, None, None]
         for (source, target), op in zip(edges, arch.ops):
             if op and nodes[source] is not None:
                 value = nodes[source] if op == 1 else functions[op](nodes[source]) % 2_147_483_647
                 nodes[target] = (nodes[target] or 0) + value
-        classes.setdefault(NB201.canonical(arch), set()).add(nodes[3])
+        for key in (NB201.canonical(arch), "live " + NB201.score_key(arch)):
+            classes.setdefault(key, set()).add(nodes[3])
     assert all(len(outputs) == 1 for outputs in classes.values())
+    live = [outputs for key, outputs in classes.items() if key.startswith("live")]
+    assert len(live) == len(set().union(*live)) == 4_930
 
 
 @pytest.mark.parametrize("space", [NB201, NB101], ids=lambda space: space.name)

@@ -41,7 +41,7 @@ def search_architectures(
 
     def evaluate(arch) -> float:
         nonlocal latest
-        key = space.canonical(arch)
+        key = space.score_key(arch)
         if key in remembered:
             latest = {**remembered[key], "arch": str(arch), "seconds": 0.0}
         else:

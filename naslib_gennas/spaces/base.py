@@ -46,11 +46,20 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def canonical(self, arch: Any) -> str:
-        """A key shared by isomorphic architectures and by no others; the cache key."""
+        """A key shared by isomorphic architectures and by no others."""
 
     @abstractmethod
     def representative(self, arch: Any) -> Any:
-        """One fixed member of the isomorphism class of ``arch``; what is built when the class is scored."""
+        """One fixed member of the isomorphism class of ``arch``."""
+
+    def reduced(self, arch: Any) -> Any:
+        """What is built when ``arch`` is scored: one fixed architecture for all that are the same network
+        once parts without effect are gone."""
+        return self.representative(arch)
+
+    def score_key(self, arch: Any) -> str:
+        """Equal for architectures that share a score; the cache key."""
+        return self.canonical(self.reduced(arch))
 
     @abstractmethod
     def build(self, arch: Any, fidelity: Fidelity) -> torch.nn.Module:

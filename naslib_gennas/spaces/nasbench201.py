@@ -10,6 +10,7 @@ import random
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, Callable
 
 from ..errors import ArchitectureError
 from ..registry import unknown
@@ -94,7 +95,11 @@ class NASBench201(SearchSpace):
         return str(self.representative(arch))
 
     def representative(self, arch):
-        return _representatives()[_expression(arch)]
+        return _first_cells(_expression)[_expression(arch)]
+
+    def reduced(self, arch):
+        """The first cell that computes the same function; there are 4,930 of them."""
+        return _first_cells(_function)[_function(arch)]
 
     def build(self, arch, fidelity):
         from .networks201 import Backbone
@@ -151,6 +156,17 @@ def _expression(arch: NASBench201Architecture) -> str:
     return nodes[3]
 
 
+def _function(arch: NASBench201Architecture) -> tuple[str, ...]:
+    """The output as a flat sum of terms without the zero ones: equal for cells that are the same network."""
+    sums: list[tuple[str, ...]] = [("x",), (), (), ()]
+    for op, (source, target) in zip(arch.ops, EDGES):
+        value = sums[source]
+        if op != NONE and value:
+            added = value if op == SKIP else (f"({'+'.join(value)}){op}",)
+            sums[target] = tuple(sorted(sums[target] + added))
+    return sums[3]
+
+
 @lru_cache(maxsize=1)
 def _all_cells() -> tuple[NASBench201Architecture, ...]:
     return tuple(
@@ -158,12 +174,12 @@ def _all_cells() -> tuple[NASBench201Architecture, ...]:
     )
 
 
-@lru_cache(maxsize=1)
-def _representatives() -> dict[str, NASBench201Architecture]:
-    """Expression -> the first cell that has it."""
-    first: dict[str, NASBench201Architecture] = {}
+@lru_cache(maxsize=2)
+def _first_cells(form: Callable[[NASBench201Architecture], Any]) -> dict[Any, NASBench201Architecture]:
+    """``form`` of a cell -> the first cell that has it."""
+    first: dict[Any, NASBench201Architecture] = {}
     for arch in _all_cells():
-        first.setdefault(_expression(arch), arch)
+        first.setdefault(form(arch), arch)
     return first
 
 
