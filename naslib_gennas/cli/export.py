@@ -1,0 +1,25 @@
+"""``gennas export``."""
+
+from __future__ import annotations
+
+import click
+
+from .base import main, show
+
+
+@main.command()
+@click.argument("arch")
+@click.option("--space", required=True, help="Search space; see `gennas spaces`.")
+@click.option("--out", required=True, help="net.pt (the module itself) or net.py (code that needs PyTorch only).")
+@click.option("--classes", default=10, show_default=True, help="Outputs of the classifier.")
+@click.option("--seed", default=0, show_default=True, help="Of the initial weights in a .pt.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def export(arch, space, out, classes, seed, as_json):
+    """Write the network of ARCH at full size, classifier included, ready to train, and a .json beside it.
+
+    JSON: {"arch", "space", "canonical", "parameters", "classes", "seed", "file", "load", ...}.
+    """
+    from ..export import export as write
+
+    facts = write(space, arch, out, classes, seed)
+    show(facts, as_json, lambda: f"{out}: {facts['parameters']:,} parameters; {facts['load']}")
