@@ -1,0 +1,30 @@
+"""Fisher information of the channels."""
+
+from __future__ import annotations
+
+from .base import measure
+from .subject import Subject
+
+
+@measure(
+    "fisher",
+    source="Theis et al., 2018, https://arxiv.org/abs/1801.05787; as in NASLib and Abdelfattah et al.",
+    passes="1 forward, 1 backward",
+    memory="activations, one gradient",
+    needs_labels=True,
+)
+def fisher(subject: Subject) -> float:
+    """sum over channels k of n_k * 1/2 * mean over images of (sum over positions of a_k * dL/da_k)^2.
+
+    a is the output of a convolution or linear layer, L the cross-entropy. n_k, the number of weights that
+    make a channel, comes from the published code, which writes a channel's value to all of its weights
+    before it sums.
+    """
+    subject.gradients()
+    total = 0.0
+    sums = subject.forward().products.sums
+    for layer in subject.layers():
+        weights_a_channel = layer.module.weight[0].numel()
+        for product in sums.get(layer.name, ()):  # (b, channels)
+            total += weights_a_channel * 0.5 * float(product.pow(2).mean(dim=0).sum())
+    return total

@@ -1,0 +1,68 @@
+"""Zen-score."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ..errors import InputError
+from .base import measure
+from .subject import Subject, Watch, batch_norms
+
+GAMMA = 1e-2
+
+
+@measure(
+    "zen",
+    source="Lin et al., ICCV 2021, https://arxiv.org/abs/2102.01063; as in NASLib",
+    passes="2 forward, images of Gaussian noise",
+    memory="one activation at a time",
+    needs_images=False,
+    rnn=False,
+)
+def zen(subject: Subject) -> float:
+    """log of mean over images of ||f(x) - f(x + gamma e)||_1, plus sum over BatchNorms of log sqrt(mean variance).
+
+    f is the last feature map before the global average pooling, x and e are standard normal, gamma = 0.01;
+    weights of convolutions and linear layers are standard normal, biases 0, BatchNorm's scale 1 and shift 0.
+    As in NASLib the variance is the *running* one after the two passes.
+    """
+    generator = subject.generator()
+    parameters, buffers = _gaussian(subject, generator), subject.buffers()
+    x, e = (torch.randn(subject.images.shape, generator=generator) for _ in range(2))
+    with torch.no_grad():
+        before = _last_map(subject, parameters, buffers, x)
+        after = _last_map(subject, parameters, buffers, x + GAMMA * e)
+        score = (before - after).abs().sum(dim=(1, 2, 3)).mean().log()
+    for name, _, widths in batch_norms(subject.network()):
+        variance = buffers.get(f"{name}.running_var")
+        if variance is not None:
+            score = score + sum(0.5 * piece.mean().log() for piece in variance.split(widths))
+    return float(score)
+
+
+def _last_map(subject, parameters, buffers, images) -> torch.Tensor:
+    watch = Watch()
+    with watch:
+        subject.call(parameters, images.to(subject.images.device), buffers)
+    if watch.last_map is None:
+        raise InputError("zen needs a network that ends in a global average pooling, and this one has none")
+    return watch.last_map
+
+
+def _gaussian(subject: Subject, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    """Stand-in parameters, drawn in the order of the modules."""
+    parameters = subject.stand_ins()
+    for name, module in subject.network().named_modules():
+        scale, shift = (f"{name}.{kind}" if name else kind for kind in ("weight", "bias"))
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            like = parameters[scale]
+            drawn = torch.randn(like.shape, generator=generator)
+            parameters[scale] = torch.empty_like(like).copy_(drawn)  # in the layout of the original
+        elif isinstance(module, (nn.BatchNorm2d, nn.GroupNorm)) and scale in parameters:
+            parameters[scale] = torch.ones_like(parameters[scale])
+        else:
+            continue
+        if shift in parameters:
+            parameters[shift] = torch.zeros_like(parameters[shift])
+    return parameters
