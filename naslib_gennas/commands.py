@@ -75,6 +75,7 @@ def search(
         "space": settings.space,
         "preset": settings.preset.name,
         "seed": settings.seed,
+        "engine": options.get("engine", "own"),
         "steps": len(records),
         "evaluated": len({record["key"] for record in records}),
         "seconds": time.perf_counter() - started,

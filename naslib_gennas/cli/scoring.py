@@ -69,24 +69,38 @@ def correlate(source, metric, sample, everything, strict, workers, as_json, **se
 
 @main.command()
 @click.option("--steps", default=450, show_default=True, help="Architectures evaluated.")
-@click.option("--algorithm", type=click.Choice(["evolution", "random"]), default="evolution", show_default=True)
+@click.option(
+    "--algorithm", type=click.Choice(["evolution", "random", "local"]), default="evolution", show_default=True
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["naslib", "own"]),
+    default=None,
+    help="NASLib's optimizer or our own [default: naslib where NASLib is found, else own].",
+)
+@click.option("--naslib", "checkout", default=None, help="NASLib checkout [default: importable, or NASLIB_HOME].")
 @click.option("--population", default=50, show_default=True)
 @click.option("--tournament", default=10, show_default=True)
 @click.option("--max-seconds", type=float, default=None, help="Stop after this wall-clock time.")
 @click.option("--table", "source", default=None, help="Ground truth for the report; never used by the search.")
 @click.option("--metric", default=None)
 @scoring_options
-def search(steps, algorithm, population, tournament, max_seconds, source, metric, as_json, **settings):
+def search(
+    steps, algorithm, engine, checkout, population, tournament, max_seconds, source, metric, as_json, **settings
+):
     """Search the space by regularized evolution with the score as fitness.
 
-    JSON: {"preset", "space", "seed", "steps", "evaluated", "seconds", "best": [{"arch", "score", "step",
-    "accuracy", "rank"}]}.
+    JSON: {"preset", "space", "seed", "engine", "steps", "evaluated", "seconds", "best": [{"arch", "score",
+    "step", "accuracy", "rank"}]}.
     """
     from ..commands import search as run_search
+    from ..plugin.search import choose_engine
 
     bound = scorer_settings(settings)
     table = None if source is None else read_table(source, bound.space, False)
-    options = {"algorithm": algorithm, "population": population, "tournament": tournament}
+    engine, why = choose_engine(engine, bound.space, algorithm, checkout)
+    say(f"engine: {engine} ({why})")
+    options = {"algorithm": algorithm, "population": population, "tournament": tournament, "engine": engine}
     config = {"command": "search", **config_of(bound), **options}
     with open_run(settings, config) as run:
         data = run_search(bound, run, steps, options, max_seconds, table, metric)

@@ -6,17 +6,19 @@ import itertools
 import math
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, RunError
 from ..progress import progress
 from ..runs import Run
 from ..scoring import Scorer
-from .evolution import POPULATION, TOURNAMENT, random_search, regularized_evolution
+from ..spaces import SearchSpace
+from .evolution import POPULATION, TOURNAMENT, Evaluate, random_search, regularized_evolution
 
-ALGORITHMS = ("evolution", "random")
+ENGINES = ("own", "naslib")
+ALGORITHMS = ("evolution", "random")  # of our own engine
 
 
 def search_architectures(
@@ -27,14 +29,16 @@ def search_architectures(
     population: int = POPULATION,
     tournament: int = TOURNAMENT,
     max_seconds: float | None = None,
+    engine: str = "own",
 ) -> list[dict[str, Any]]:
     """Evaluate ``steps`` architectures (or until ``max_seconds`` have passed), one record each.
 
     A resumed run replays its recorded steps from the seed without computing anything and goes on from there.
-    Architectures seen before, isomorphic ones included, cost nothing. Raises InputError for bad settings.
+    Architectures seen before, isomorphic ones included, cost nothing. ``engine``: ``own``, or ``naslib`` for
+    NASLib's optimizers, which offer ``local`` search as well. Raises InputError for bad settings.
     """
-    _check(steps, algorithm, population, tournament)
-    space, rng = scorer.space, np.random.default_rng(scorer.seed)
+    _check(steps, population, tournament)
+    space = scorer.space
     remembered = {record["key"]: record for record in run.records}
     recorded = len(run.records)
     latest: dict[str, Any] = {}
@@ -48,14 +52,16 @@ def search_architectures(
             latest = remembered[key] = scorer.score(arch).as_record()
         return math.nan if latest["score"] is None else latest["score"]
 
-    if algorithm == "random":
-        stream = random_search(space.sample, evaluate, rng)
-    else:
-        stream = regularized_evolution(space.sample, space.mutate, evaluate, rng, population, tournament)
+    stream = _engine(engine)(space, evaluate, scorer.seed, algorithm, population, tournament)
     started = time.monotonic()
     for step, _ in enumerate(progress(itertools.islice(stream, steps), steps, "searching")):
         if step >= recorded:
             run.append({"step": step, **latest})
+        elif run.records[step]["arch"] != latest["arch"]:
+            raise RunError(
+                f"step {step} of the run was {run.records[step]['arch']} and repeats as {latest['arch']}: another "
+                "version made it, so it cannot be continued; choose another --out"
+            )
         if max_seconds is not None and time.monotonic() - started > max_seconds:
             break
     return run.records
@@ -77,9 +83,26 @@ def best_so_far(records: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield best
 
 
-def _check(steps: int, algorithm: str, population: int, tournament: int) -> None:
-    if algorithm not in ALGORITHMS:
-        raise InputError(f"no search algorithm is called {algorithm!r}; there are: {', '.join(ALGORITHMS)}")
+def _engine(name: str) -> Callable[..., Iterator[tuple[Any, float]]]:
+    if name == "naslib":
+        from ..plugin.search import naslib_search
+
+        return naslib_search
+    if name != "own":
+        raise InputError(f"no search engine is called {name!r}; there are: {', '.join(ENGINES)}")
+    return _own_search
+
+
+def _own_search(space: SearchSpace, evaluate: Evaluate, seed: int, algorithm: str, population: int, tournament: int):
+    rng = np.random.default_rng(seed)
+    if algorithm == "random":
+        return random_search(space.sample, evaluate, rng)
+    if algorithm == "evolution":
+        return regularized_evolution(space.sample, space.mutate, evaluate, rng, population, tournament)
+    raise InputError(f"no search algorithm is called {algorithm!r}; there are: {', '.join(ALGORITHMS)}")
+
+
+def _check(steps: int, population: int, tournament: int) -> None:
     if steps < 1:
         raise InputError(f"steps must be at least 1, got {steps}")
     if population < 1 or not 1 <= tournament <= population:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -24,3 +28,21 @@ def naslib_home() -> Path:
     if lacking:
         pytest.skip(f"NASLib is there, but not the packages that it needs: {', '.join(lacking)}")
     return root
+
+
+@pytest.fixture(scope="session")
+def fresh_python(naslib_home):
+    """Runs code in a process of its own, where NASLib can be found; fails with what it printed."""
+
+    def run(code: str, *arguments: str, home: Path = naslib_home) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+            env={**os.environ, "NASLIB_HOME": str(home), "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    return run

@@ -1,0 +1,220 @@
+"""NASLib's optimizers as an engine of ``gennas search``."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from naslib_gennas.cli import main
+from naslib_gennas.errors import InputError, MissingPackageError
+from naslib_gennas.plugin import locate
+from naslib_gennas.plugin import search as engine
+from naslib_gennas.plugin.search import PrivateGenerators, choose_engine
+
+TINY = """
+name: tiny
+task:
+  stages: [{signals: []}, {signals: []}, {channels: 4, signals: [{kind: dot}]}]
+fidelity: {cells: 1, channels: 4, input_size: 8, batch_size: 4, steps: 3, readout: train}
+"""
+
+# --- without NASLib
+
+
+@pytest.fixture
+def nowhere(monkeypatch):
+    monkeypatch.setattr(locate, "_importable_root", lambda: None)
+    monkeypatch.delenv(locate.HOME, raising=False)
+
+
+@pytest.fixture
+def somewhere(nowhere, monkeypatch, tmp_path):
+    """A checkout of branch ``zerocost`` without code; loading it is only noted."""
+    for folder in ("search_spaces", "predictors/pruners/measures", "optimizers", "utils"):
+        (tmp_path / "naslib" / folder).mkdir(parents=True)
+    (tmp_path / "naslib" / "__init__.py").touch()
+    monkeypatch.setenv(locate.HOME, str(tmp_path))
+    loaded = []
+    monkeypatch.setattr(engine, "load", loaded.append)
+    return tmp_path, loaded
+
+
+def test_without_naslib_our_own_engine_searches(nowhere):
+    assert choose_engine(None, "nasbench201", "evolution") == ("own", "NASLib was not found")
+    with pytest.raises(MissingPackageError, match="NASLib was not found"):
+        choose_engine("naslib", "nasbench201", "evolution")
+    with pytest.raises(InputError, match="only NASLib has the algorithm 'local'"):
+        choose_engine(None, "nasbench201", "local")
+    with pytest.raises(InputError, match="no search engine is called 'NASLIB'"):
+        choose_engine("NASLIB", "nasbench201", "evolution")
+
+
+def test_the_branch_decides(somewhere):
+    root, loaded = somewhere
+    chosen, why = choose_engine(None, "nasbench201", "evolution")
+    assert chosen == "own" and why == "branch zerocost of NASLib has no RegularizedEvolution"
+    with pytest.raises(InputError, match="branch zerocost of NASLib has no LocalSearch"):
+        choose_engine("naslib", "nasbench201", "local")
+    (root / locate.DEVELOP.marker).mkdir(parents=True)
+    chosen, why = choose_engine(None, "nds_darts", "evolution")
+    assert chosen == "own" and "not nds_darts" in why
+    assert choose_engine("own", "nasbench201", "random") == ("own", "asked for")
+    assert not loaded
+
+
+def test_missing_packages_are_named(somewhere, monkeypatch):
+    root, loaded = somewhere
+    (root / locate.DEVELOP.marker).mkdir(parents=True)
+    monkeypatch.setattr(engine, "find_spec", lambda name: None if name == "fvcore" else object())
+    chosen, why = choose_engine(None, "nasbench201", "evolution")
+    assert chosen == "own" and "fvcore" in why and "pip install" in why
+    monkeypatch.setattr(engine, "find_spec", lambda name: object())
+    assert choose_engine(None, "nasbench201", "local")[0] == "naslib"
+    assert loaded == [None]
+
+
+def test_private_generators_leave_the_global_ones_alone():
+    generators = PrivateGenerators(3)
+    before = random.getstate(), np.random.get_state()[1].tolist()
+    with generators:
+        first = random.random(), np.random.random()
+    random.random()
+    np.random.random()
+    with generators:
+        second = random.random(), np.random.random()
+    random.setstate(before[0])
+    expected, legacy = random.Random(3), np.random.RandomState(3)
+    assert [first[0], second[0]] == [expected.random() for _ in range(2)]
+    assert [first[1], second[1]] == [legacy.random_sample() for _ in range(2)]
+    with generators:
+        np.random.random()
+    assert random.getstate() == before[0]
+
+
+def test_search_command_says_which_engine(nowhere, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    arguments = ["search", "--space", "nasbench201", "--preset", str(tmp_path / "tiny.yaml"), "--steps", "2"]
+    arguments += ["--population", "2", "--tournament", "1"]
+    done = CliRunner().invoke(main, [*arguments, "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["engine"] == "own"
+    assert "engine: own (NASLib was not found)" in done.stderr
+    done = CliRunner().invoke(main, [*arguments, "--engine", "naslib"])
+    assert done.exit_code == 2 and "NASLIB_HOME" in done.stderr
+
+
+# --- with it
+
+
+@pytest.mark.naslib
+def test_naslibs_optimizers_search_both_spaces(fresh_python):
+    """Valid architectures, repeatable, improving, memory flat, global generators untouched."""
+    report = json.loads(
+        fresh_python("""
+        import itertools, json, math, random, resource
+        import numpy as np
+        from naslib_gennas.plugin.search import naslib_search
+        from naslib_gennas.spaces import load_space
+
+        def memory():
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+        def convolutions(arch):
+            return float(sum(op in (2, 3) for op in arch.ops)) if hasattr(arch, "live_edges") else float(len(arch.ops))
+
+        report = {}
+        for name in ("nasbench201", "nasbench101"):
+            space = load_space(name)
+            for algorithm in ("evolution", "random", "local"):
+                def run(seed, steps, fitness=convolutions):
+                    stream = naslib_search(space, fitness, seed, algorithm, 20, 5)
+                    return list(itertools.islice(stream, steps))
+                state = random.getstate(), np.random.get_state()[1].tolist()
+                steps = run(0, 60)
+                assert (random.getstate(), np.random.get_state()[1].tolist()) == state
+                assert all(space.parse(str(arch)) == arch for arch, _ in steps)
+                assert all(value == convolutions(arch) for arch, value in steps)
+                assert run(0, 60) == steps and run(1, 60) != steps
+                broken = run(0, 60, lambda arch: math.nan if arch.ops[0] == 0 else convolutions(arch))
+                assert any(math.isnan(value) for _, value in broken)
+                before = memory()
+                run(2, 400)
+                report[f"{name} {algorithm}"] = {
+                    "memory": memory() - before,
+                    "first": np.mean([value for _, value in steps[:20]]),
+                    "last": np.mean([value for _, value in steps[-20:]]),
+                }
+        print(json.dumps(report))
+        """)
+    )
+    assert all(row["memory"] < 40 for row in report.values()), report
+    evolution = report["nasbench201 evolution"]
+    assert evolution["last"] > evolution["first"] + 1
+
+
+@pytest.mark.naslib
+def test_command_searches_with_naslib_and_resumes(fresh_python, tmp_path):
+    """NASLib is the default where it is; a torn run ends like a whole one, and other settings are refused."""
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    out = fresh_python(
+        """
+        import json, sys
+        from pathlib import Path
+        from click.testing import CliRunner
+        from naslib_gennas.cli import main
+
+        folder = Path(sys.argv[1])
+
+        def gennas(*more):
+            base = ["search", "--space", "nasbench201", "--preset", str(folder / "tiny.yaml"), "--population", "8"]
+            return CliRunner().invoke(main, [*base, "--tournament", "3", "--json", *map(str, more)])
+
+        def archs(name):
+            return [json.loads(line)["arch"] for line in (folder / name / "results.jsonl").open()]
+
+        whole = gennas("--steps", 25, "--out", folder / "whole")
+        assert whole.exit_code == 0, whole.output
+        assert gennas("--steps", 12, "--out", folder / "torn").exit_code == 0
+        assert gennas("--steps", 25, "--out", folder / "torn", "--resume").exit_code == 0
+        assert archs("torn") == archs("whole") and len(archs("whole")) == 25
+        other = gennas("--steps", 25, "--out", folder / "torn", "--resume", "--engine", "own")
+        assert other.exit_code == 2 and "engine: 'naslib' then, 'own' now" in other.stderr, other.output
+        print(whole.stdout)
+        """,
+        tmp_path,
+    )
+    data = json.loads(out)
+    assert data["engine"] == "naslib" and data["steps"] == 25
+    files = {path.name for path in (tmp_path / "whole").iterdir()}
+    assert {"config.json", "environment.json", "results.jsonl", "summary.json", "curve.json"} <= files
+
+
+@pytest.mark.naslib
+def test_a_run_that_does_not_repeat_is_refused(fresh_python, tmp_path):
+    fresh_python(
+        """
+        import sys
+        import pytest
+        from naslib_gennas.errors import RunError
+        from naslib_gennas.runs import Run
+        from naslib_gennas.search import search_architectures
+        from naslib_gennas.spaces import load_space
+
+        class Scorer:
+            seed, space = 0, load_space("nasbench201")
+
+            def score(self, arch):
+                record = {"arch": str(arch), "key": self.space.score_key(arch), "score": 0.0, "seconds": 0.0}
+                return type("Result", (), {"as_record": lambda self: record})()
+
+        with Run(sys.argv[1] + "/run", {}) as run:
+            search_architectures(Scorer(), run, 3, population=3, tournament=2, engine="naslib")
+        with Run(sys.argv[1] + "/run", {}, resume=True) as run, pytest.raises(RunError, match="step 0 .* repeats as"):
+            search_architectures(Scorer(), run, 5, population=3, tournament=2, engine="own")
+        """,
+        tmp_path,
+    )
