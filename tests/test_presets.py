@@ -315,3 +315,15 @@ LAST_STAGE = "name: mine\ntask:\n  stages: [{}, {}, {signals: [{kind: dot}]}]\n"
 def test_specifications_that_would_score_nonsense_are_refused(text):
     with pytest.raises(SpecError, match="mine.yaml"):
         parse_preset(text, "mine.yaml")
+
+
+def test_a_key_given_twice_is_refused_with_its_line(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(load_preset("fast").to_yaml() + "name: again\n")
+    with pytest.raises(SpecError, match=r"mine.yaml, line \d+: .*'name' is given twice"):
+        load_preset(file)
+
+
+def test_the_digest_does_not_depend_on_how_a_default_is_spelt():
+    fast = load_preset("fast")
+    assert fast.with_fidelity(target_size=4).digest() == fast.digest() != fast.with_fidelity(target_size=5).digest()

@@ -30,6 +30,7 @@ class Preset(Spec):
     def digest(self) -> str:
         """Twelve hexadecimal digits that change when, and only when, the score's definition changes."""
         definition = self.model_dump(mode="json", include={"task", "fidelity"})
+        definition["fidelity"]["target_size"] = self.fidelity.signal_size
         return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:12]
 
     def to_yaml(self) -> str:
@@ -90,14 +91,25 @@ def _from_file(path: Path) -> Preset:
     return parse_preset(text, str(path))
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain data only; a key that is given twice is an error, where YAML libraries take the last."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value]
+        for key, _ in node.value:
+            if keys.count(key.value) > 1:
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} is given twice", problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def parse_preset(text: str, where: str) -> Preset:
     """A preset from YAML text; ``where`` names the source in errors."""
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        raise SpecError(f"{where}{line}: this is not YAML: {getattr(error, 'problem', error)}") from None
+        raise SpecError(f"{where}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
     except (ValueError, RecursionError) as error:
         raise SpecError(f"{where}: a value cannot be read as YAML: {error}") from None
     if not isinstance(data, dict):
