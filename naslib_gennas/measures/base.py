@@ -29,9 +29,7 @@ class Measure:
     needs_images: bool = True
     needs_labels: bool = False
     rnn: bool = True  #: defined for recurrent networks
-    image_space: bool = True  #: defined for convolutional networks
     needs_weights: bool = True  #: False: the shape of the network is enough
-    second_order: bool = False  #: differentiates the gradient
     expression: str | None = None
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from ..errors import InputError
 from .base import measure
@@ -26,10 +25,10 @@ def naswot(subject: Subject) -> float:
     if not patterns:
         raise InputError("naswot needs a network with ReLU activations, and this one has none")
     kernel = np.zeros((len(subject.images),) * 2)
-    for active in patterns:
+    for active, count in patterns:
         x = active.float()  # (b, units)
         both = x @ x.T
         ones = x.sum(dim=1)
         neither = x.shape[1] - ones[:, None] - ones[None, :] + both
-        kernel += (both + neither).double().cpu().numpy()
+        kernel += count * (both + neither).double().cpu().numpy()
     return float(np.linalg.slogdet(kernel)[1])

@@ -16,7 +16,7 @@ from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
 from ..errors import InputError
-from ..layers import SplitConv
+from ..layers import SplitConv, shared_relu
 
 RELUS = {
     *(F.relu, F.relu6, F.leaky_relu, F.prelu, F.rrelu, torch.relu, torch.relu_, torch.prelu, torch.rrelu),
@@ -54,7 +54,7 @@ class Pass:
     inputs: torch.Tensor
     outputs: torch.Tensor
     loss: torch.Tensor
-    patterns: list[torch.Tensor]
+    patterns: list[tuple[torch.Tensor, int]]
     products: Products
 
 
@@ -117,7 +117,6 @@ class Subject:
             raise InputError(f"measures need a batch of at least 2 images; got {len(images)}")
         self._make, self._initialise = make, initialise
         self.images, self.labels, self.seed = images, labels, seed
-        self.second_order = False  # whether gradients() must be differentiable; set before it is first asked for
         self._parts: dict[str, Part] = {}
         self._bills: list[Bill] = []
 
@@ -186,7 +185,7 @@ class Subject:
         """Of the loss by the layers' weights (zero where unused)."""
         done = self.forward()
         with done.products.recorded():
-            return gradients_of(done, self.layers(), create_graph=self.second_order)
+            return gradients_of(done, self.layers())
 
     @part
     def jacobian(self) -> torch.Tensor:
@@ -275,26 +274,34 @@ class Products:
 class Watch(TorchFunctionMode):
     """Sees every ReLU and every pooling, be it module or function, and can leave BatchNorm out.
 
-    ``patterns``: for every ReLU, its input > 0 as bool (b, units). ``last_map``: the input (b, c, h, w) of
-    the last pooling that left one number a channel.
+    ``patterns``: for every ReLU, its input > 0 as bool (b, units), and the number of ReLUs of the published
+    network that it stands for. ``last_map``: the input (b, c, h, w) of the last pooling that left one number
+    a channel.
     """
 
     def __init__(self, skip_batch_norm: bool = False):
         super().__init__()
         self.skip_batch_norm = skip_batch_norm
-        self.patterns: list[torch.Tensor] = []
+        self.patterns: list[tuple[torch.Tensor, int]] = []
         self.last_map: torch.Tensor | None = None
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if function is F.batch_norm and self.skip_batch_norm:
             return args[0] if args else kwargs["input"]
-        if function in RELUS:
-            self.patterns.append((args[0].detach() > 0).flatten(1))
+        if function is shared_relu:
+            self.patterns.append((_active(args[0]), args[1]))
+        elif function in RELUS:
+            self.patterns.append((_active(args[0]), 1))
         result = function(*args, **kwargs)
         if function in POOLINGS and _collapses(args[0], result):
             self.last_map = args[0]
         return result
+
+
+def _active(x: torch.Tensor) -> torch.Tensor:
+    """(b, ...) -> bool (b, units)"""
+    return (x.detach() > 0).flatten(1)
 
 
 def _collapses(before, after) -> bool:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..layers import SplitConv, conv
+from ..layers import SplitConv, conv, shared_relu
 from .nasbench201 import EDGES, NONE, OPERATIONS, SKIP, NASBench201Architecture
 
 KERNELS = {OPERATIONS.index("nor_conv_1x1"): 1, OPERATIONS.index("nor_conv_3x3"): 3}
@@ -49,7 +49,7 @@ class Cell(nn.Module):
                 for target in pools:
                     add(target, pooled)
             if groups:
-                active = F.relu(value)
+                active = shared_relu(value, sum(len(targets) for _, targets in groups))
                 for index, targets in groups:
                     for target, branch in zip(targets, self.convs[index](active)):
                         add(target, branch)
