@@ -106,19 +106,22 @@ def naslib_search(
 
     generators = PrivateGenerators(seed)
     optimizer = naslib[OPTIMIZERS[algorithm]](_config(naslib, seed, population, tournament))
-    optimizer.adapt_search_space(individual(naslib, space.name, fitness), dataset_api=validity_api(naslib, space.name))
+    individuals = specification(naslib, naslib[KINDS[space.name]], fitness)
+    optimizer.adapt_search_space(individuals(), dataset_api=validity_api(naslib, space.name))
     for epoch in itertools.count():
         with generators:
             optimizer.new_epoch(epoch)
         yield latest.pop()
 
 
-def individual(naslib: NASLib, space: str, fitness: Callable[[Any], float], base: type | None = None) -> Any:
-    """An unset individual of NASLib's ``space`` that holds nothing but its specification.
+def specification(
+    naslib: NASLib, kind: type, fitness: Callable[[Any], float] | None = None, truth: bool = False
+) -> type:
+    """NASLib's space ``kind`` with individuals that hold nothing but their specification.
 
-    ``fitness`` gets the compact form and is asked once an individual.
+    ``fitness`` gets NASLib's compact form, is asked once an individual, and stands for the validation
+    accuracy. Other quantities are looked up in the dataset API if ``truth``, else they are -1.
     """
-    kind = base or naslib[KINDS[space]]
     validation = naslib["Metric"].VAL_ACCURACY
 
     class Specification(kind):
@@ -128,23 +131,26 @@ def individual(naslib: NASLib, space: str, fitness: Callable[[Any], float], base
 
         def clone(self):
             other = copy.copy(self)
-            other.__dict__ = {**self.__dict__, **{name: None for name in SPEC_ATTRIBUTES if name in self.__dict__}}
-            other.__dict__.pop("_fitness", None)
+            unset = {name: None for name in SPEC_ATTRIBUTES if name in self.__dict__}
+            other.__dict__ = {**self.__dict__, **unset, "_fitness": None}
             return other
 
+        def parse(self):
+            pass
+
         def query(self, metric, *args, **kwargs):
-            if metric is not validation:
-                return -1.0  # NASLib logs train and test accuracy too; there is none
-            if "_fitness" not in self.__dict__:
-                self._fitness = fitness(self.get_hash())
-            return self._fitness
+            if metric is validation and fitness is not None:
+                if self.__dict__.get("_fitness") is None:
+                    self._fitness = fitness(self.get_hash())
+                return self._fitness
+            return super().query(metric, *args, **kwargs) if truth else -1.0
 
         def get_nbhd(self, dataset_api=None):
             with _standing_for(kind, self.clone):  # else the neighbours are whole networks
                 return super().get_nbhd(dataset_api=dataset_api)
 
     Specification.__name__ = kind.__name__
-    return Specification()
+    return Specification
 
 
 def validity_api(naslib: NASLib, space: str) -> dict[str, Any] | None:
@@ -183,11 +189,12 @@ class PrivateGenerators:
 @contextlib.contextmanager
 def _standing_for(kind: type, factory: Callable[[], Any]) -> Iterator[None]:
     module = sys.modules[kind.__module__]
+    before = getattr(module, kind.__name__)
     setattr(module, kind.__name__, factory)
     try:
         yield
     finally:
-        setattr(module, kind.__name__, kind)
+        setattr(module, kind.__name__, before)
 
 
 def _config(naslib: NASLib, seed: int, population: int, tournament: int) -> Any:
