@@ -1,0 +1,153 @@
+"""From architectures and modules to records of several measures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..errors import GenNASError, InputError
+from ..images import load_images
+from ..initialise import initialise
+from ..layers import uninitialised
+from ..scoring import Scorer
+from .base import MEASURES, Measure
+from .subject import Subject
+
+if TYPE_CHECKING:
+    from ..spaces import SearchSpace
+
+GENNAS = "gennas"
+BATCH_SIZE = 32
+IMAGE_SIZE = 32
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class MeasureResult:
+    """``score``: higher is better, None unless ``status`` is ``ok``. ``seconds``: as if measured alone."""
+
+    measure: str
+    score: float | None
+    status: str
+    seconds: float
+    message: str = ""
+
+
+def measure_subject(subject: Subject, names: Iterable[str]) -> list[MeasureResult]:
+    """The measures called ``names`` of one subject; what they have in common is computed once."""
+    return [_attempt(subject, MEASURES[name]) for name in names]
+
+
+def measure_module(
+    module: torch.nn.Module,
+    names: Iterable[str],
+    images: torch.Tensor | None = None,
+    labels: torch.Tensor | None = None,
+    seed: int = 0,
+) -> dict[str, MeasureResult]:
+    """Measures of a classification network of your own, which is neither changed nor copied.
+
+    Args:
+        module: takes ``images``, returns logits (b, classes).
+        names: registered measures, except ``gennas`` and ensembles, which need a search space or a set.
+        images: float32 (b, 3, s, s), b >= 2; None takes 32 embedded photographs of 32 x 32.
+        labels: int64 (b,); None draws them from ``seed``.
+
+    >>> measure_module(torchvision.models.resnet18(), ["naswot", "params"])["params"].score
+    11.689512
+
+    Raises:
+        UnknownNameError, InputError: for a measure that does not exist or cannot be had for a module.
+    """
+    names = list(names)
+    for name in names:
+        if MEASURES[name].function is None:
+            raise InputError(f"{name} cannot be measured on a single module; {_elsewhere(MEASURES[name])}")
+    images = load_images(None, BATCH_SIZE, IMAGE_SIZE) if images is None else images
+    subject = Subject(lambda: module, images, labels, seed)
+    return {result.measure: result for result in measure_subject(subject, names)}
+
+
+def check_applicable(names: Iterable[str], space: SearchSpace) -> None:
+    """InputError naming the first measure that is not defined for the networks of ``space``, and why."""
+    for name in names:
+        if getattr(space, "recurrent", False) and not MEASURES[name].rnn:
+            there = [other for other in MEASURES.names() if MEASURES[other].rnn]
+            raise InputError(
+                f"{name} is not defined for {space.name}, whose networks are recurrent: it looks at "
+                f"convolutional networks for images; for recurrent ones there are: {', '.join(there)}"
+            )
+
+
+class MeasureScorer:
+    """Several measures bound to a space, a preset (of ``gennas``), a seed and a device.
+
+    All networks see the same images (``images``, see :func:`naslib_gennas.images.load_images`) and, since
+    those have no labels, the same labels drawn from the seed; weights are PyTorch's default initialisation,
+    drawn from the seed as well.
+    """
+
+    def __init__(self, scorer: Scorer, names: Sequence[str], batch_size: int = BATCH_SIZE, images=None):
+        check_applicable(names, scorer.space)
+        self.scorer, self.space = scorer, scorer.space
+        self.names = list(names)
+        self.batch_size = batch_size
+        self._source = images
+        self._images: torch.Tensor | None = None
+
+    def score(self, text: str) -> list[dict[str, Any]]:
+        """One record a measure of the architecture ``text``: arch, key, measure, score, status, seconds, message."""
+        arch = self.space.parse(text)
+        head = {"arch": text, "key": self.space.score_key(arch)}
+        subject = self._subject(arch)
+        return [{**head, **vars(self._measure(name, arch, subject))} for name in self.names]
+
+    def _measure(self, name: str, arch, subject: Subject) -> MeasureResult:
+        if name != GENNAS:
+            return _attempt(subject, MEASURES[name])
+        try:
+            found = self.scorer.score(arch)
+        except Exception as error:  # recorded; the other measures go on
+            return _failure(name, error)
+        return MeasureResult(name, found.score, found.status, found.seconds, found.message)
+
+    def _subject(self, arch) -> Subject:
+        device = self.scorer.device
+        if self._images is None:
+            self._images = load_images(self._source, self.batch_size, IMAGE_SIZE).to(device)
+
+        def make():
+            with uninitialised():
+                return self.space.build_network(arch, CLASSES)
+
+        def fill(network):
+            initialise(network, torch.Generator().manual_seed(self.scorer.seed), device)
+
+        return Subject(make, self._images, seed=self.scorer.seed, initialise=fill)
+
+
+def _attempt(subject: Subject, measure: Measure) -> MeasureResult:
+    """The measure's result; anything that goes wrong is a failure with its reason."""
+    try:
+        value, seconds = subject.evaluate(measure.function)
+    except Exception as error:  # one odd network must not end a long run
+        return _failure(measure.name, error)
+    if math.isfinite(value):
+        return MeasureResult(measure.name, value, "ok", seconds)
+    return MeasureResult(measure.name, None, "failed", seconds, f"the score is {value}")
+
+
+def _failure(name: str, error: Exception) -> MeasureResult:
+    expected = isinstance(error, GenNASError)
+    message = str(error) if expected else f"{type(error).__name__}: {error}"
+    return MeasureResult(name, None, "failed", 0.0, message)
+
+
+def _elsewhere(measure: Measure) -> str:
+    if measure.expression:
+        return "an ensemble ranks a set: aggregate the scores of all modules (naslib_gennas.measures.ensemble)"
+    return "naslib_gennas.Scorer has the regression"
