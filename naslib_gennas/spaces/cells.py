@@ -1,0 +1,416 @@
+"""Spaces of repeated cells: NDS (DARTS, Amoeba, ENAS, NASNet, PNAS) and NASLib's NAS-Bench-301.
+
+A normal and a reduction cell are stacked to a network of some depth (cells) and width (channels).
+Radosavovic et al., "On Network Design Spaces for Visual Recognition", ICCV 2019,
+https://arxiv.org/abs/1905.13214; Siems et al., "NAS-Bench-301", https://arxiv.org/abs/2008.09777.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, ClassVar, Tuple
+
+from ..errors import ArchitectureError
+from ..registry import unknown
+from .base import SPACES, SearchSpace
+
+NONE, SKIP = "none", "skip_connect"
+POOLS = ("avg_pool_3x3", "max_pool_3x3", "max_pool_5x5", "max_pool_7x7")
+INPUTS = 2  # nodes 0 and 1 are the outputs of the two cells before
+MIN_DEPTH = 3  # one cell for each resolution
+
+DARTS = (NONE, "max_pool_3x3", "avg_pool_3x3", SKIP, "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
+ENAS = (SKIP, "sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3")
+AMOEBA = (
+    SKIP, "sep_conv_3x3", "sep_conv_5x5", "sep_conv_7x7", "avg_pool_3x3", "max_pool_3x3", "dil_sep_conv_3x3",
+    "conv_7x1_1x7",
+)  # fmt: skip
+PNAS = (
+    "sep_conv_3x3", "sep_conv_5x5", "sep_conv_7x7", "conv_7x1_1x7", SKIP, "avg_pool_3x3", "max_pool_3x3",
+    "dil_conv_3x3",
+)  # fmt: skip
+NASNET = (
+    SKIP, "conv_3x1_1x3", "conv_7x1_1x7", "dil_conv_3x3", "avg_pool_3x3", "max_pool_3x3", "max_pool_5x5",
+    "max_pool_7x7", "conv_1x1", "conv_3x3", "sep_conv_3x3", "sep_conv_5x5", "sep_conv_7x7",
+)  # fmt: skip
+COMPACT = DARTS[1:]  # NASLib's numbering of the operations of NAS-Bench-301
+
+Edge = Tuple[str, int]  # operation, input node
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Node ``2 + i`` is the sum of ``edges[2 i]`` and ``edges[2 i + 1]``; nodes of ``concat`` are the output."""
+
+    edges: tuple[Edge, ...]
+    concat: tuple[int, ...]
+
+    @property
+    def nodes(self) -> int:
+        """Number of nodes, the two inputs apart."""
+        return len(self.edges) // 2
+
+    def pairs(self) -> list[tuple[Edge, Edge]]:
+        """The two edges of every node."""
+        return list(zip(self.edges[::2], self.edges[1::2]))
+
+
+@dataclass(frozen=True)
+class CellArchitecture:
+    """Two cells, the number of cells in the network, and the channels of the first."""
+
+    normal: Cell
+    reduce: Cell
+    depth: int
+    width: int
+
+    def __str__(self) -> str:
+        """The JSON of ``net`` in the records of NDS."""
+        genotype = {
+            "normal": self.normal.edges,
+            "normal_concat": self.normal.concat,
+            "reduce": self.reduce.edges,
+            "reduce_concat": self.reduce.concat,
+        }
+        net = {"aux": False, "depth": self.depth, "drop_prob": 0.0, "genotype": genotype, "width": self.width}
+        return json.dumps(net)
+
+
+@dataclass(frozen=True)
+class CompactArchitecture(CellArchitecture):
+    """As above; its text is NASLib's compact form."""
+
+    def __str__(self) -> str:
+        return str(compact(self))
+
+
+class CellSpace(SearchSpace):
+    """Base of the spaces: what one of them is, is in its class attributes."""
+
+    metrics = ("accuracy",)
+    architecture: ClassVar[type[CellArchitecture]] = CellArchitecture
+    operations: ClassVar[tuple[str, ...]]
+    nodes: ClassVar[int] = 5
+    loose: ClassVar[bool] = True  #: sampled cells concatenate the nodes that no other node uses, not all
+    depths: ClassVar[tuple[int, ...]] = (4, 8, 12, 16, 20)  #: cells in sampled networks
+    widths: ClassVar[tuple[int, ...]] = (16, 24, 32, 40, 48)  #: initial channels in sampled networks
+    imagenet: ClassVar[bool] = False
+    cells = 4
+    channels = 16
+
+    @property
+    def example(self) -> str:
+        edges = tuple((op, i % 2) for i, op in enumerate(itertools.islice(itertools.cycle(self.operations[1:]), 2 * self.nodes)))
+        cell = self._cell(edges)
+        return str(self.architecture(cell, cell, self.depths[0], self.widths[0]))
+
+    def sample(self, rng):
+        """Operations, inputs, depth and width uniform, each by itself (NDS paper, Section 5.1).
+
+        The published records were further limited in parameters and FLOPs; these are not.
+        """
+        normal, reduce = self._sample_cell(rng), self._sample_cell(rng)
+        return self.architecture(normal, reduce, int(rng.choice(self.depths)), int(rng.choice(self.widths)))
+
+    def mutate(self, arch, rng):
+        """One edge of one cell gets another operation or another input; depth and width stay.
+
+        The concatenation follows where it was the rule of the space, otherwise it stays.
+        """
+        kind = ("normal", "reduce")[rng.integers(2)]
+        cell = getattr(arch, kind)
+        while True:
+            index = int(rng.integers(len(cell.edges)))
+            edge = self._changed(cell.edges[index], INPUTS + index // 2, rng)
+            edges = cell.edges[:index] + (edge,) + cell.edges[index + 1 :]
+            if edges != cell.edges and self._allowed(edges):
+                break
+        ruled = set(cell.concat) == set(self._concat(cell.edges))
+        child = self._cell(edges) if ruled else Cell(edges, cell.concat)
+        return replace(arch, **{kind: child})
+
+    def parse(self, text):
+        """The JSON of an NDS record's ``net``; ``aux`` and ``drop_prob`` concern training only and are dropped."""
+        net = _json_object(text, self)
+        _keys(net, {"depth", "width", "genotype"}, {"aux", "drop_prob"}, "the network", self)
+        genotype = net["genotype"]
+        if not isinstance(genotype, dict):
+            raise self._broken(f"genotype must be an object, got {genotype!r}")
+        _keys(genotype, {"normal", "normal_concat", "reduce", "reduce_concat"}, set(), "genotype", self)
+        cells = [self._parsed_cell(genotype[kind], genotype[f"{kind}_concat"], kind) for kind in ("normal", "reduce")]
+        return self.architecture(*cells, depth=self._number(net, "depth", MIN_DEPTH), width=self._width(net))
+
+    def canonical(self, arch):
+        return str(self.representative(arch))
+
+    def representative(self, arch):
+        return replace(arch, normal=canonical_cell(arch.normal), reduce=canonical_cell(arch.reduce))
+
+    def reduced(self, arch):
+        """Without nodes that reach no output and edges that carry zeros, then relabelled."""
+        return self.representative(replace(arch, normal=live_cell(arch.normal), reduce=live_cell(arch.reduce)))
+
+    def score_key(self, arch):
+        return str(self.reduced(arch))
+
+    def proxy_size(self, arch, fidelity) -> tuple[int, int]:
+        """(cells, channels) of the proxy network.
+
+        The paper keeps the depth and width of the record. ``fidelity.cells`` (a stage) and ``.channels`` say
+        how large the smallest network of the space becomes; the others keep their proportion to it.
+        """
+        depth, width = arch.depth, arch.width
+        if fidelity.cells is not None:
+            depth = max(MIN_DEPTH, round(3 * fidelity.cells * depth / self.depths[0]))
+        if fidelity.channels is not None:
+            width = max(2, 2 * round(fidelity.channels * width / self.widths[0] / 2))
+        return depth, width
+
+    def build(self, arch, fidelity):
+        from .networks_cells import Backbone
+
+        depth, width = self.proxy_size(arch, fidelity)
+        live = replace(arch, normal=live_cell(arch.normal), reduce=live_cell(arch.reduce), depth=depth, width=width)
+        return Backbone(live, self.imagenet)
+
+    def build_network(self, arch, classes=None):
+        """``classes``: 1000 for the ImageNet spaces, otherwise 10."""
+        from .networks_cells import Network
+
+        return Network(arch, self.imagenet, classes or (1000 if self.imagenet else 10))
+
+    def _sample_cell(self, rng) -> Cell:
+        edges = []
+        for index in range(2 * self.nodes):
+            operation = self.operations[rng.integers(len(self.operations))]
+            edges.append((operation, int(rng.integers(INPUTS + index // 2))))
+        return self._cell(tuple(edges))
+
+    def _allowed(self, edges: tuple[Edge, ...]) -> bool:
+        return True
+
+    def _changed(self, edge: Edge, inputs: int, rng) -> Edge:
+        operation, source = edge
+        if rng.integers(2):
+            return self.operations[rng.integers(len(self.operations))], source
+        return operation, int(rng.integers(inputs))
+
+    def _concat(self, edges: tuple[Edge, ...]) -> tuple[int, ...]:
+        nodes = range(INPUTS, INPUTS + len(edges) // 2)
+        used = {source for _, source in edges} if self.loose else set()
+        return tuple(node for node in nodes if node not in used)
+
+    def _cell(self, edges: tuple[Edge, ...]) -> Cell:
+        return Cell(edges, self._concat(edges))
+
+    def _parsed_cell(self, edges, concat, kind: str) -> Cell:
+        if not isinstance(edges, list) or len(edges) != 2 * self.nodes:
+            count = len(edges) if isinstance(edges, list) else "no list of"
+            raise self._broken(f"the {kind} cell has {count} edges, expected {2 * self.nodes}")
+        cell = tuple(self._edge(edge, index, kind) for index, edge in enumerate(edges))
+        if not self._allowed(cell):
+            raise self._broken(f"the two edges of a node of the {kind} cell must have different inputs")
+        return Cell(cell, self._parsed_concat(concat, kind))
+
+    def _edge(self, edge, index: int, kind: str) -> Edge:
+        where = f"edge {index} of the {kind} cell"
+        if not (isinstance(edge, list) and len(edge) == 2):
+            raise self._broken(f"{where} must read [operation, input node], got {edge!r}")
+        operation, source = edge
+        if operation not in self.operations:
+            raise self._broken(f"{where}: {unknown('operation', str(operation), self.operations)}")
+        node = INPUTS + index // 2
+        if not _is_int(source) or not 0 <= source < node:
+            raise self._broken(f"{where} leads to node {node}, so its input is 0 to {node - 1}, got {source!r}")
+        return operation, source
+
+    def _parsed_concat(self, concat, kind: str) -> tuple[int, ...]:
+        last = INPUTS + self.nodes - 1
+        fine = isinstance(concat, list) and all(_is_int(node) and INPUTS <= node <= last for node in concat)
+        if not fine or not concat or len(set(concat)) != len(concat):
+            raise self._broken(f"{kind}_concat must list different nodes out of {INPUTS} to {last}, got {concat!r}")
+        return tuple(concat)
+
+    def _width(self, net) -> int:
+        width = self._number(net, "width", 2)
+        if width % 2:
+            raise self._broken(f"width must be even, got {width}")
+        return width
+
+    def _number(self, net, key: str, least: int) -> int:
+        value = net[key]
+        if not _is_int(value) or not least <= value <= 4096:
+            raise self._broken(f"{key} must be a whole number from {least} to 4096, got {value!r}")
+        return value
+
+    def _broken(self, why: str) -> ArchitectureError:
+        return ArchitectureError(f"not a {self.name} architecture: {why}; an example is {self.example}")
+
+
+@SPACES.register("nasbench301")
+class NASBench301(CellSpace):
+    """The text form is NASLib's compact one: for each cell eight pairs (input node, operation number).
+
+    Depth 8 and width 32 are the benchmark's (its paper, Section 3); the proxy network has the width of
+    NASLib's own graph.
+    """
+
+    name = "nasbench301"
+    description = "NAS-Bench-301: DARTS cells without 'none', in NASLib's compact form"
+    architecture = CompactArchitecture
+    operations = COMPACT
+    nodes = 4
+    loose = False
+    depths = (8,)
+    widths = (32,)
+    channels = 16
+    metrics = ("val_accuracy",)
+
+    def proxy_size(self, arch, fidelity):
+        cells = 3 * fidelity.cells if fidelity.cells else arch.depth
+        return cells, 2 * ((fidelity.channels or self.channels) // 2) or 2
+
+    def parse(self, text):
+        """The tuple as NASLib writes it, or the same as JSON lists."""
+        try:
+            cells = ast.literal_eval(str(text).strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            raise self._broken(f"{str(text)[:80]!r} is not a nested tuple of numbers") from None
+        return self.from_compact(cells)
+
+    def from_compact(self, cells: Any) -> CompactArchitecture:
+        """The architecture of NASLib's ``get_hash()``/``compact``: (normal, reduce), each 8 pairs of integers."""
+        if not isinstance(cells, (tuple, list)) or len(cells) != 2:
+            raise self._broken("expected two cells, normal and reduction")
+        parsed = [self._compact_cell(pairs, kind) for pairs, kind in zip(cells, ("normal", "reduce"))]
+        return self.architecture(*parsed, depth=self.depths[0], width=self.widths[0])
+
+    def _compact_cell(self, pairs, kind: str) -> Cell:
+        edges = []
+        for pair in pairs if isinstance(pairs, (tuple, list)) else ():
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise self._broken(f"an edge of the {kind} cell must read (input node, operation), got {pair!r}")
+            source, number = pair
+            if not hasattr(number, "__index__") or not 0 <= number < len(COMPACT):
+                raise self._broken(f"operations of the {kind} cell are 0 to {len(COMPACT) - 1}, got {number!r}")
+            edges.append([COMPACT[number], int(source) if hasattr(source, "__index__") else source])
+        return self._parsed_cell(edges, list(range(INPUTS, INPUTS + self.nodes)), kind)
+
+    def _sample_cell(self, rng) -> Cell:
+        """Two different inputs a node, as NASLib samples."""
+        edges: list[Edge] = []
+        for node in range(INPUTS, INPUTS + self.nodes):
+            for source in rng.choice(node, 2, replace=False):
+                edges.append((self.operations[rng.integers(len(self.operations))], int(source)))
+        return self._cell(tuple(edges))
+
+    def _allowed(self, edges):
+        return all(first[1] != second[1] for first, second in zip(edges[::2], edges[1::2]))
+
+
+def compact(arch: CellArchitecture) -> tuple:
+    """NASLib's form of an architecture of DARTS cells: (normal, reduce), each 8 pairs (input, operation number)."""
+    return tuple(tuple((source, COMPACT.index(op)) for op, source in cell.edges) for cell in (arch.normal, arch.reduce))
+
+
+@lru_cache(maxsize=65_536)
+def canonical_cell(cell: Cell) -> Cell:
+    """The first of all cells that differ from ``cell`` in the numbering of nodes and the order of edges."""
+    best = min(_encodings(cell))
+    pairs, concat = best
+    return Cell(tuple(edge for pair in pairs for edge in pair), concat)
+
+
+def _encodings(cell: Cell) -> Iterator[tuple]:
+    """(sorted edges per node, sorted concat) for every numbering that keeps inputs before their users."""
+    pairs = cell.pairs()
+    for order in itertools.permutations(range(cell.nodes)):
+        label = {0: 0, 1: 1}
+        encoded = []
+        for new, old in enumerate(order):
+            if any(source not in label for _, source in pairs[old]):
+                break
+            encoded.append(tuple(sorted((op, label[source]) for op, source in pairs[old])))
+            label[INPUTS + old] = INPUTS + new
+        else:
+            yield tuple(encoded), tuple(sorted(label[node] for node in cell.concat))
+
+
+@lru_cache(maxsize=65_536)
+def live_cell(cell: Cell) -> Cell:
+    """The same function with every edge that has no effect written ``('none', 0)``.
+
+    Without effect: edges of nodes that no output sees; 'none'; 'skip_connect' and pools of zeros.
+    """
+    zero: set[int] = set()
+    edges = list(cell.edges)
+    for index, (op, source) in enumerate(edges):
+        if op == NONE or (source in zero and op in (SKIP, *POOLS)):
+            edges[index] = (NONE, 0)
+        if index % 2 and edges[index - 1 : index + 1] == [(NONE, 0)] * 2:
+            zero.add(INPUTS + index // 2)
+    seen = set(cell.concat)
+    for index in reversed(range(len(edges))):
+        if INPUTS + index // 2 not in seen:
+            edges[index] = (NONE, 0)
+        elif edges[index][0] != NONE:
+            seen.add(edges[index][1])
+    return Cell(tuple(edges), cell.concat)
+
+
+def _json_object(text, space: CellSpace) -> dict:
+    try:
+        net = json.loads(str(text))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise space._broken(f"{str(text)[:80]!r} is not JSON: {error}") from None
+    if not isinstance(net, dict):
+        raise space._broken("the text must be a JSON object with depth, width and genotype")
+    return net
+
+
+def _keys(found: dict, needed: set[str], optional: set[str], where: str, space: CellSpace) -> None:
+    missing, odd = sorted(needed - set(found)), sorted(set(found) - needed - optional)
+    if missing:
+        raise space._broken(f"{where} lacks {', '.join(missing)}")
+    if odd:
+        raise space._broken(f"{where} has the unknown key {odd[0]!r}; there are {', '.join(sorted(needed | optional))}")
+
+
+def _is_int(value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _register(name: str, title: str, operations: tuple[str, ...], nodes: int, loose: bool) -> None:
+    """A space, its ImageNet variant, and for some the ones of fixed depth and width."""
+    imagenet = {"imagenet": True, "depths": (6, 10, 14, 18, 22), "widths": (32, 48, 64, 80, 96), "channels": 32}
+    fixed = {"depths": (20,), "widths": (16,)}
+    fixed_imagenet = {**imagenet, "depths": (22,), "widths": (32,)}
+    variants = {"": {}, "_in": imagenet}
+    if name in ("darts", "enas", "pnas"):
+        variants.update({"_fix": fixed, "_fix_in": fixed_imagenet})
+    for ending, facts in variants.items():
+        full = f"nds_{name}{ending}"
+        size = ", fixed depth and width" if "_fix" in ending else ""
+        data = "ImageNet" if "_in" in ending else "CIFAR-10"
+        attributes = {
+            "name": full,
+            "description": f"NDS {title} cells, {nodes} nodes, {len(operations)} operations{size}; {data} networks",
+            "operations": operations,
+            "nodes": nodes,
+            "loose": loose,
+            "__doc__": f"{title} cells as in NDS{size}; {data} networks.",
+            **facts,
+        }
+        SPACES.register(full)(type(full, (CellSpace,), attributes))
+
+
+_register("darts", "DARTS", DARTS, nodes=4, loose=False)
+_register("amoeba", "AmoebaNet", AMOEBA, nodes=5, loose=True)
+_register("enas", "ENAS", ENAS, nodes=5, loose=True)
+_register("nasnet", "NASNet", NASNET, nodes=5, loose=True)
+_register("pnas", "PNAS", PNAS, nodes=5, loose=False)
