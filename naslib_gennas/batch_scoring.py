@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
@@ -55,8 +55,7 @@ def score_many(
         else:
             pending[key].append(text)
     jobs = [members[0] for members in pending.values()]
-    results = _serial(settings, jobs) if workers == 1 else _parallel(settings, jobs, workers)
-    for record in progress(results, len(jobs), "scoring"):
+    for record in progress(run_jobs(settings, jobs, workers), len(jobs), "scoring"):
         if record["status"] == "failed" and on_error == "stop":
             raise GenNASError(f"{record['arch']}: {record['message']}")
         for text in pending[record["key"]]:
@@ -69,28 +68,38 @@ def _store(run: Run, record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _serial(settings: ScorerSettings, texts: list[str]) -> Iterator[dict[str, Any]]:
+def run_jobs(settings, jobs: list, workers: int, attempt: Callable | None = None) -> Iterator[Any]:
+    """``attempt(settings.make(), job)`` of every job, as they are done; in ``workers`` processes if more than 1.
+
+    settings, jobs and attempt (a function of a module) are sent to the processes. The default attempt is the
+    record of an architecture by a :class:`Scorer`.
+    """
+    attempt = attempt or _attempt
+    return _serial(settings, jobs, attempt) if workers == 1 else _parallel(settings, jobs, workers, attempt)
+
+
+def _serial(settings, jobs: list, attempt: Callable) -> Iterator[Any]:
     scorer = settings.make()
-    for text in texts:
-        yield _attempt(scorer, text)
+    for job in jobs:
+        yield attempt(scorer, job)
 
 
-def _parallel(settings: ScorerSettings, texts: list[str], workers: int) -> Iterator[dict[str, Any]]:
+def _parallel(settings, jobs: list, workers: int, attempt: Callable) -> Iterator[Any]:
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(settings,))
-    queue = iter(texts)
+    queue = iter(jobs)
     running: set[Future] = set()
     try:
-        for text in queue:
-            running.add(pool.submit(_work, text))
+        for job in queue:
+            running.add(pool.submit(_work, attempt, job))
             if len(running) >= workers * QUEUE_PER_WORKER:
                 break
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
-                text = next(queue, None)
-                if text is not None:
-                    running.add(pool.submit(_work, text))
+                job = next(queue, None)
+                if job is not None:
+                    running.add(pool.submit(_work, attempt, job))
                 yield future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -116,10 +125,10 @@ def _attempt(scorer: Scorer, text: str) -> dict[str, Any]:
         }
 
 
-_scorer: Scorer | None = None
+_scorer = None  # of a worker process: what its settings make
 
 
-def _start_worker(settings: ScorerSettings) -> None:
+def _start_worker(settings) -> None:
     global _scorer
     import signal
 
@@ -130,5 +139,5 @@ def _start_worker(settings: ScorerSettings) -> None:
     _scorer = settings.make()
 
 
-def _work(text: str) -> dict[str, Any]:
-    return _attempt(_scorer, text)
+def _work(attempt: Callable, job) -> Any:
+    return attempt(_scorer, job)
