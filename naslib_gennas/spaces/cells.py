@@ -100,6 +100,7 @@ class CellSpace(SearchSpace):
     depths: ClassVar[tuple[int, ...]] = (4, 8, 12, 16, 20)  #: cells in sampled networks
     widths: ClassVar[tuple[int, ...]] = (16, 24, 32, 40, 48)  #: initial channels in sampled networks
     imagenet: ClassVar[bool] = False
+    max_parameters: ClassVar[int | None] = None  #: of sampled networks
     cells = 4
     channels = 16
 
@@ -110,12 +111,15 @@ class CellSpace(SearchSpace):
         return str(self.architecture(cell, cell, self.depths[0], self.widths[0]))
 
     def sample(self, rng):
-        """Operations, inputs, depth and width uniform, each by itself (NDS paper, Section 5.1).
+        """Operations, inputs, depth and width uniform, each by itself (NDS paper, Section 5).
 
-        The published records were further limited in parameters and FLOPs; these are not.
+        Networks with more than ``max_parameters`` are drawn again: 6 million for ImageNet, as in the records.
         """
-        normal, reduce = self._sample_cell(rng), self._sample_cell(rng)
-        return self.architecture(normal, reduce, int(rng.choice(self.depths)), int(rng.choice(self.widths)))
+        while True:
+            normal, reduce = self._sample_cell(rng), self._sample_cell(rng)
+            arch = self.architecture(normal, reduce, int(rng.choice(self.depths)), int(rng.choice(self.widths)))
+            if self.max_parameters is None or self.counts(arch)[0] <= self.max_parameters:
+                return arch
 
     def mutate(self, arch, rng):
         """One edge of one cell gets another operation or another input; depth and width stay.
@@ -182,7 +186,18 @@ class CellSpace(SearchSpace):
         """``classes``: 1000 for the ImageNet spaces, otherwise 10."""
         from .networks_cells import Network
 
-        return Network(arch, self.imagenet, classes or (1000 if self.imagenet else 10))
+        return Network(arch, self.imagenet, classes or self.classes)
+
+    def counts(self, arch, classes=None) -> tuple[int, int]:
+        """(parameters, FLOPs) of the full-size network, as NDS counts them."""
+        from .counts_cells import counts
+
+        return counts(arch, self.imagenet, classes or self.classes)
+
+    @property
+    def classes(self) -> int:
+        """Of the data set the networks are made for."""
+        return 1000 if self.imagenet else 10
 
     def _sample_cell(self, rng) -> Cell:
         edges = []
@@ -387,7 +402,13 @@ def _is_int(value) -> bool:
 
 def _register(name: str, title: str, operations: tuple[str, ...], nodes: int, loose: bool) -> None:
     """A space, its ImageNet variant, and for some the ones of fixed depth and width."""
-    imagenet = {"imagenet": True, "depths": (6, 10, 14, 18, 22), "widths": (32, 48, 64, 80, 96), "channels": 32}
+    imagenet = {
+        "imagenet": True,
+        "depths": (6, 10, 14, 18, 22),
+        "widths": (32, 48, 64, 80, 96),
+        "channels": 32,
+        "max_parameters": 6_000_000,
+    }
     fixed = {"depths": (20,), "widths": (16,)}
     fixed_imagenet = {**imagenet, "depths": (22,), "widths": (32,)}
     variants = {"": {}, "_in": imagenet}
