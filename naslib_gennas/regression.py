@@ -101,7 +101,9 @@ def train(
     noise = torch.Generator(device).manual_seed(_draw_seed(generator))
     used = [stage for stage, target in enumerate(batch.targets) if target is not None]
     targets = [batch.targets[stage] for stage in used]
-    weights = torch.tensor([batch.weights[stage] for stage in used], device=device)
+    weights, score_weights = (
+        torch.tensor([of[stage] for stage in used], device=device) for of in (batch.weights, batch.score_weights)
+    )
     _set_mode(regressor, fidelity)
 
     def losses() -> torch.Tensor:
@@ -122,7 +124,7 @@ def train(
             break
     final = _read_out(regressor, losses, history, fidelity)
     curve = (torch.stack(history) @ weights).tolist()
-    loss = float(final @ weights)
+    loss = float(final @ score_weights)
     ok = math.isfinite(loss) and all(map(math.isfinite, curve))
     per_stage = [math.nan] * len(batch.targets)
     for stage, value in zip(used, final.tolist()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal, Optional, Union
 
 from pydantic import Field, model_validator
@@ -159,12 +159,17 @@ class ProxyTask(Spec):
 
     noise: InputNoise = InputNoise()
     weights: tuple[Level, Level, Level] = STAGE_WEIGHTS
+    """Of the stages in the loss that is trained."""
+    score_weights: Optional[tuple[Level, Level, Level]] = None
+    """Of the stages in the read-out, which makes the score; None is ``weights`` (paper)."""
     stages: Annotated[list[Stage], Field(min_length=STAGES, max_length=STAGES)]
 
     @model_validator(mode="after")
     def _has_a_target(self):
         if not any(weight and stage.signals for weight, stage in zip(self.weights, self.stages)):
             raise ValueError("at least one stage needs signals and a weight above 0")
+        if not any(weight and stage.signals for weight, stage in zip(self.score_weights or self.weights, self.stages)):
+            raise ValueError("score_weights must be above 0 for a stage that has signals")
         return self
 
     def materialise(self, images: torch.Tensor, size: int, generator: torch.Generator) -> Batch:
@@ -174,7 +179,7 @@ class ProxyTask(Spec):
         ``generator`` (CPU) in stage order.
         """
         targets = tuple(stage.target(images, size, generator) for stage in self.stages)
-        return Batch(images, targets, self.weights, self.noise)
+        return Batch(images, targets, self.weights, self.score_weights or self.weights, self.noise)
 
 
 @dataclass(frozen=True)
@@ -184,6 +189,7 @@ class Batch:
     inputs: torch.Tensor
     targets: tuple[Optional[torch.Tensor], ...]
     weights: tuple[float, ...]
+    score_weights: tuple[float, ...]
     noise: InputNoise
 
     def to(self, device: torch.device) -> Batch:
@@ -192,4 +198,4 @@ class Batch:
 
         inputs = self.inputs.to(device).contiguous(memory_format=torch.channels_last)
         targets = tuple(None if t is None else t.to(device) for t in self.targets)
-        return Batch(inputs, targets, self.weights, self.noise)
+        return replace(self, inputs=inputs, targets=targets)

@@ -327,3 +327,13 @@ def test_a_key_given_twice_is_refused_with_its_line(tmp_path):
 def test_the_digest_does_not_depend_on_how_a_default_is_spelt():
     fast = load_preset("fast")
     assert fast.with_fidelity(target_size=4).digest() == fast.digest() != fast.with_fidelity(target_size=5).digest()
+
+
+@pytest.mark.parametrize("weights", ["[0, 0, 0]", "[1, 0, 0]"])
+def test_score_weights_need_a_stage_with_signals(tmp_path, weights):
+    single = load_preset("paper-single").to_yaml()
+    assert "score_weights: null" in single
+    file = tmp_path / "mine.yaml"
+    file.write_text(single.replace("score_weights: null", f"score_weights: {weights}"))
+    with pytest.raises(SpecError, match="score_weights must be above 0 for a stage that has signals"):
+        load_preset(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import math
 
@@ -248,6 +249,13 @@ def test_loss_is_the_weighted_sum_of_the_stages():
     first, second, third = result.stage_losses
     assert math.isnan(second)
     assert result.loss == pytest.approx(0.25 * first + 1.0 * third, rel=1e-5)
+
+
+def test_score_weights_change_the_loss_that_is_read_and_not_the_training():
+    plain, read_first = batch_of(), dataclasses.replace(batch_of(), score_weights=(1.0, 0.0, 0.0))
+    expected, result = (regress(toy(), batch, SMALL, seeded()) for batch in (plain, read_first))
+    assert result.curve == expected.curve and result.stage_losses[0] == expected.stage_losses[0]
+    assert result.loss == pytest.approx(expected.stage_losses[0], rel=1e-6)
 
 
 def test_single_uses_only_the_last_stage():
