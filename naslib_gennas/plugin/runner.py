@@ -9,9 +9,11 @@ from __future__ import annotations
 import ast
 import contextlib
 import difflib
+import inspect
 import math
 import os
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -34,8 +36,46 @@ COMMANDS = ("zc", "zc-benchmarks", "predictors", "bbo")
 KEYS = {  # what the scripts cannot do without, and a user has to choose
     "zc": ("search_space", "dataset", "predictor", "test_size", "out_dir", "seed"),
     "zc-benchmarks": ("search_space", "dataset", "predictor", "start_idx", "n_models", "out_dir", "seed"),
-    "predictors": ("search_space", "dataset", "predictor", "experiment_type", "test_size", "out_dir", "seed"),
-    "bbo": ("search_space", "dataset", "optimizer", "search", "out_dir", "seed"),
+    "predictors": ("search_space", "dataset", "predictor", "test_size", "out_dir", "seed"),
+    "bbo": ("search_space", "dataset", "optimizer", "out_dir", "seed"),
+}
+LOADER = {"batch_size": 64, "cutout": False, "cutout_length": 16, "cutout_prob": 1.0, "train_portion": 0.7}
+DEFAULTS: dict[str, dict[str, Any]] = {  # what the scripts cannot do without either; as in NASLib's own files
+    "zc": {"config_type": "zc", **LOADER},
+    "zc-benchmarks": {"config_type": "zc-benchmarks", "test_size": 0, **LOADER},
+    "predictors": {
+        "experiment_type": "single",
+        "train_size_single": 10,
+        "train_size_list": [10],
+        "fidelity_single": 5,
+        "fidelity_list": [5],
+        "uniform_random": True,
+        "max_hpo_time": 0,
+        "hparams_from_file": False,
+        "search": dict(LOADER),
+    },
+    "bbo": {
+        "config_id": 0,
+        "search": {
+            "checkpoint_freq": 1000,
+            "epochs": 450,
+            "fidelity": -1,
+            "sample_size": 10,
+            "population_size": 50,
+            "num_init": 10,
+            "predictor_type": "rf",
+            "k": 10,
+            "num_ensemble": 3,
+            "acq_fn_type": "its",
+            "acq_fn_optimization": "mutation",
+            "encoding_type": "adjacency_one_hot",
+            "num_arches_to_mutate": 5,
+            "max_mutations": 1,
+            "num_candidates": 100,
+            "use_zc_api": False,
+            **LOADER,
+        },
+    },
 }
 DATASETS = {
     "nasbench101": ("cifar10",),
@@ -59,7 +99,6 @@ class Job:
 
     command: str
     config: dict[str, Any]
-    arguments: tuple[str, ...]  # the script's, sys.argv[1:]
     table: Table | None = None
     metric: str | None = None
     images: str | None = None
@@ -114,10 +153,13 @@ def run_stock(
     script_folder = require(naslib)
     layout_of(script_folder)
     config = read_config(command, config_file, overrides)
-    job = Job(command, config, ("--config-file", str(config_file), *overrides), table, metric, images, say)
+    job = Job(command, config, table, metric, images, say)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_arguments(job.arguments))
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        arguments = ["--config-file", str(_write(config, Path(folder) / Path(config_file).name))]
+        stack.enter_context(_command_line(arguments))
         loaded = load(naslib)
+        stack.enter_context(_arguments(loaded, arguments))
         script = loaded.runner(command)
         swaps = stack.enter_context(Swaps(say))
         _supply(job, loaded, swaps)
@@ -133,7 +175,7 @@ def is_ours(name: str) -> bool:
 
 
 def read_config(command: str, file: str | os.PathLike, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """The YAML ``file`` with ``overrides`` applied, checked for what would fail deep inside NASLib."""
+    """The YAML ``file`` with ``overrides`` and defaults, checked for what would fail deep inside NASLib."""
     try:
         with open(file, encoding="utf-8") as stream:
             config = yaml.safe_load(stream)
@@ -149,7 +191,18 @@ def read_config(command: str, file: str | os.PathLike, overrides: Sequence[str] 
         _override(config, key, value, file)
     _check_keys(command, config, file)
     _check_data(config, file)
-    return config
+    return _completed(config, DEFAULTS[command])
+
+
+def _completed(config: dict, defaults: dict) -> dict:
+    """``config`` with the missing keys of ``defaults``, one level of groups included."""
+    groups = {key: {**value, **(config.get(key) or {})} for key, value in defaults.items() if isinstance(value, dict)}
+    return {**defaults, **config, **groups}
+
+
+def _write(config: dict, path: Path) -> Path:
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path
 
 
 def _override(config: dict, key: str, text: str, file) -> None:
@@ -189,24 +242,29 @@ class Swaps:
 
     def __init__(self, say: Say):
         self.say = say
-        self._undo: list[tuple[ModuleType, str, Any]] = []
+        self._undo: list[tuple[Any, str, Any]] = []
 
     def __enter__(self) -> Swaps:
         return self
 
     def __exit__(self, *exception) -> None:
-        for module, name, value in reversed(self._undo):
-            setattr(module, name, value)
+        for owner, name, value in reversed(self._undo):
+            setattr(owner, name, value)
 
-    def swap(self, old: Any, new: Any, what: str) -> None:
+    def swap(self, old: Any, new: Any, what: str | None = None) -> None:
         """Put ``new`` in the place of ``old``, and say ``what`` that does."""
         for name, module in sorted(sys.modules.items()):
             if name.split(".")[0] == "naslib" and isinstance(module, ModuleType):
                 for key, value in list(vars(module).items()):
                     if value is old:
-                        self._undo.append((module, key, old))
-                        setattr(module, key, new)
-        self.say(what)
+                        self.attribute(module, key, new)
+        if what:
+            self.say(what)
+
+    def attribute(self, owner: Any, name: str, new: Any) -> None:
+        """Put ``new`` in the place of one attribute of a module or class."""
+        self._undo.append((owner, name, getattr(owner, name)))
+        setattr(owner, name, new)
 
 
 def _supply(job: Job, naslib: NASLib, swaps: Swaps) -> None:
@@ -219,6 +277,7 @@ def _supply(job: Job, naslib: NASLib, swaps: Swaps) -> None:
     _supply_ground_truth(job, naslib, swaps)
     _supply_predictor(job, naslib, swaps)
     _supply_spaces(job, naslib, swaps)
+    _repair_npenas(job, naslib, swaps)
 
 
 def _note_folders(job: Job, naslib: NASLib, swaps: Swaps) -> None:
@@ -368,6 +427,23 @@ def _supply_predictor(job: Job, naslib: NASLib, swaps: Swaps) -> None:
         swaps.swap(base, _live(base, job, naslib), "scores that no file holds are computed")
 
 
+def _repair_npenas(job: Job, naslib: NASLib, swaps: Swaps) -> None:
+    """Npenas hands ``query_zc_scores`` arguments that it does not take, and a hash for the architecture."""
+    kind = naslib["Npenas"]
+    original = kind.query_zc_scores
+    if job.command != "bbo" or len(inspect.signature(original).parameters) != 2:
+        return
+
+    def query_zc_scores(self, arch, *unused):
+        if isinstance(arch, tuple):
+            spec, arch = arch, self.search_space.clone()
+            arch.set_spec(spec)
+            arch.parse()
+        return original(self, arch)
+
+    swaps.attribute(kind, "query_zc_scores", query_zc_scores)
+
+
 def make_predictor(job: Job, name: str) -> Any:
     """The predictor behind ``predictor: gennas`` or ``gennas_<preset>``."""
     from .predictor import GenNASPredictor
@@ -418,7 +494,7 @@ def _supply_spaces(job: Job, naslib: NASLib, swaps: Swaps) -> None:
         return light() if name == job.space else stock(name, dataset)
 
     swaps.swap(kind, light, f"{kind.__name__}: individuals are specifications, no networks are kept")
-    swaps.swap(stock, get_search_space, "get_search_space: the same")
+    swaps.swap(stock, get_search_space)
     if fitness:
         job.say(f"fitness: the score of {job.config['fitness']}, never an accuracy")
 
@@ -447,7 +523,7 @@ def _execute(job: Job, script: Path, naslib: NASLib) -> None:
         _offer(tree, "supported_predictors")
         scope["_gennas_predictors"] = {job.config["predictor"]: make_predictor(job, job.config["predictor"])}
         job.say(f"supported_predictors: {job.config['predictor']} added")
-    with _tensorboard(job.say):
+    with _tensorboard(job):
         try:
             exec(compile(tree, str(script), "exec"), scope)
         except (KeyError, AttributeError, AssertionError, ValueError, TypeError) as error:
@@ -477,8 +553,8 @@ def _place(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _arguments(arguments: Sequence[str]) -> Iterator[None]:
-    """The command line that NASLib reads when it is imported."""
+def _command_line(arguments: Sequence[str]) -> Iterator[None]:
+    """What NASLib sees when it is imported, and every script when it runs."""
     before = sys.argv
     sys.argv = [before[0] if before else "", *arguments]
     try:
@@ -488,13 +564,25 @@ def _arguments(arguments: Sequence[str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _tensorboard(say: Say) -> Iterator[None]:
+def _arguments(naslib: NASLib, arguments: list[str]) -> Iterator[None]:
+    """NASLib keeps the command line of its import as a default argument."""
+    parse = naslib["parse_args"]
+    before = parse.__defaults__
+    parse.__defaults__ = (*before[:-1], arguments)
+    try:
+        yield
+    finally:
+        parse.__defaults__ = before
+
+
+@contextlib.contextmanager
+def _tensorboard(job: Job) -> Iterator[None]:
     """The module that the bbo runner imports, where it is not installed."""
     name = "torch.utils.tensorboard"
-    if find_spec("tensorboard") is not None or name in sys.modules:
+    if job.command != "bbo" or find_spec("tensorboard") is not None:
         yield
         return
-    say(f"{name}: a writer that writes nothing; pip install tensorboard to have one that does")
+    job.say(f"{name}: a writer that writes nothing; pip install tensorboard to have one that does")
     sys.modules[name] = ModuleType(name)
     sys.modules[name].SummaryWriter = _SilentWriter
     try:

@@ -32,7 +32,6 @@ OPTIMIZERS = {"evolution": "RegularizedEvolution", "random": "RandomSearch", "lo
 KINDS = {"nasbench101": "NasBench101SearchSpace", "nasbench201": "NasBench201SearchSpace"}
 """Our name of a space -> NASLib's class; the spaces whose individuals can be specifications."""
 
-SPEC_ATTRIBUTES = ("op_indices", "spec", "compact")  # where NASLib's graphs keep what they are
 LOCAL_STARTS = 10  # NASLib's default num_init
 
 Evaluate = Callable[[Any], float]
@@ -111,7 +110,8 @@ def naslib_search(
     for epoch in itertools.count():
         with generators:
             optimizer.new_epoch(epoch)
-        yield latest.pop()
+        yield latest[-1]
+        latest.clear()
 
 
 def specification(
@@ -130,9 +130,8 @@ def specification(
             self.instantiate_model = False
 
         def clone(self):
-            other = copy.copy(self)
-            unset = {name: None for name in SPEC_ATTRIBUTES if name in self.__dict__}
-            other.__dict__ = {**self.__dict__, **unset, "_fitness": None}
+            other = copy.copy(self)  # NASLib replaces specifications, it does not change them
+            other.__dict__ = {**self.__dict__, "_fitness": None}
             return other
 
         def parse(self):
