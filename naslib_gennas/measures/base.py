@@ -29,8 +29,8 @@ class Measure:
     needs_images: bool = True
     needs_labels: bool = False
     rnn: bool = True  #: defined for recurrent networks
-    needs_weights: bool = True  #: False: the shape of the network is enough
     expression: str | None = None
+    prepare: Callable[[], None] | None = None  #: to be called once a process, so that the first is not the slowest
 
     @property
     def summary(self) -> str:

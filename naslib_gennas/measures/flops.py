@@ -10,19 +10,23 @@ from .base import measure
 from .subject import Subject, mode
 
 
+def prepare() -> None:
+    """PyTorch loads its counting machinery at the first use, which takes seconds."""
+    with torch.no_grad(), FlopCounterMode(display=False):
+        torch.nn.functional.conv2d(torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 1, 1))
+
+
 @measure(
     "flops",
     source="the plain baseline; what the NAS benchmarks call FLOPs",
-    passes="1 forward without storage, 1 image",
-    memory="none: counted without storage",
+    passes="1 forward, 1 image",
+    memory="one activation at a time",
     needs_images=False,
-    needs_weights=False,
+    prepare=prepare,
 )
 def flops(subject: Subject) -> float:
     """Multiply-accumulate operations of convolutions and matrix products for one image, in millions."""
-    network = subject.shape()
-    state = [*network.named_parameters(), *network.named_buffers()]
-    image = torch.empty_like(subject.images[:1], device="meta")
+    network = subject.network()
     with torch.no_grad(), mode(network, training=False), FlopCounterMode(display=False) as counter:
-        functional_call(network, {name: tensor.to("meta") for name, tensor in state}, (image,))
+        functional_call(network, {**subject.stand_ins(), **subject.buffers()}, (subject.images[:1],))
     return counter.get_total_flops() / 2 / 1e6  # the counter takes a multiplication and an addition as two

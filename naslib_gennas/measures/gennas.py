@@ -11,6 +11,5 @@ MEASURES.register("gennas")(
         source="Li et al., NeurIPS 2021, https://arxiv.org/abs/2108.01899; naslib_gennas.scoring",
         passes="as many forward and backward passes as the preset has steps, on a small network",
         memory="activations of the small network, three copies of its parameters",
-        needs_weights=False,
     )
 )

@@ -12,7 +12,6 @@ from .subject import Subject
     passes="none",
     memory="none: counted without storage",
     needs_images=False,
-    needs_weights=False,
 )
 def params(subject: Subject) -> float:
     """Trainable parameters, in millions."""

@@ -97,6 +97,9 @@ class MeasureScorer:
         self.names = list(names)
         self.batch_size = batch_size
         self._source = images
+        for measure in map(MEASURES.__getitem__, self.names):
+            if measure.prepare:
+                measure.prepare()
         self._images: torch.Tensor | None = None
 
     def score(self, text: str) -> list[dict[str, Any]]:
