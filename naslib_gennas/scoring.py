@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from .errors import DeviceError
-from .images import load_images
+from .errors import DeviceError, SpecError
 from .layers import uninitialised
-from .presets import Preset, load_preset
+from .presets import Preset, load_preset, preset_names
 from .regression import RegressionResult, build_and_regress
+from .rnn_regression import build_and_regress_rnn
 from .spaces import SearchSpace, load_space
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class Scorer:
     def __init__(self, space, preset="fast", seed: int = 0, device: str = "cpu", images=None):
         self.space: SearchSpace = load_space(space)
         self.preset: Preset = load_preset(preset)
+        check_kind(self.space, self.preset)
         self.seed = seed
         self.device = find_device(device)
         self._images = images
@@ -116,20 +117,29 @@ class Scorer:
         fidelity = self.preset.fidelity
         with uninitialised():
             backbone = self.space.build(arch, fidelity)
-        return build_and_regress(backbone, self._batch(repeat), fidelity, self._generator("network", repeat))
+        regress = build_and_regress if self.space.kind == "cnn" else build_and_regress_rnn
+        return regress(backbone, self._batch(repeat), fidelity, self._generator("network", repeat))
 
     @cache  # noqa: B019 - a scorer and its batches live and die together
     def _batch(self, repeat: int) -> Batch:
         """The same targets for every architecture, other ones for every repeat."""
-        fidelity = self.preset.fidelity
-        images = load_images(self._images, fidelity.batch_size, fidelity.input_size)
         generator = self._generator("task", repeat)
-        return self.preset.task.materialise(images, fidelity.signal_size, generator).to(self.device)
+        return self.preset.materialise(self._images, generator).to(self.device)
 
     def _generator(self, purpose: str, repeat: int) -> torch.Generator:
         stream = ("task", "network").index(purpose)
         state = np.random.SeedSequence([self.seed, stream, repeat]).generate_state(1, np.uint64)[0]
         return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+
+
+def check_kind(space: SearchSpace, preset: Preset) -> None:
+    """SpecError unless the preset is for networks of the space's kind."""
+    if space.kind != preset.kind:
+        suited = [name for name in preset_names() if load_preset(name).kind == space.kind]
+        raise SpecError(
+            f"the preset {preset.name} is for {preset.kind.upper()}s, the space {space.name} holds "
+            f"{space.kind.upper()}s; use {', '.join(suited[:4])} or another that `gennas presets` lists"
+        )
 
 
 def find_device(name: str) -> torch.device:
@@ -138,9 +148,7 @@ def find_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise DeviceError(f"no device is called {name!r}; there are: cpu, cuda, cuda:<number>, mps") from None
-    if device.type == "cuda" and not (
-        torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
-    ):
+    if device.type == "cuda" and not (torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()):
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         raise DeviceError(f"device {name!r} is not available: PyTorch sees {count} CUDA device(s); try cpu")
     if device.type == "mps" and not torch.backends.mps.is_available():

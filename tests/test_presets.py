@@ -45,9 +45,10 @@ def test_every_shipped_preset_loads_round_trips_and_materialises(name, tmp_path)
     again = load_preset(path)
     assert again == preset
     assert again.digest() == preset.digest()
-    fidelity = preset.fidelity
-    images = torch.zeros(4, 3, fidelity.input_size, fidelity.input_size)
-    batch = preset.task.materialise(images, fidelity.signal_size, torch.Generator().manual_seed(0))
+    batch = preset.materialise(None, torch.Generator().manual_seed(0))
+    if preset.kind == "rnn":
+        assert batch.inputs.shape == batch.targets.shape
+        return
     assert any(target is not None for target in batch.targets)
     for stage, target in zip(preset.task.stages, batch.targets):
         assert (target is None) == (not stage.signals)

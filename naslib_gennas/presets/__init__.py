@@ -7,6 +7,7 @@ import json
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 from ..errors import SpecError, UnknownNameError
 from ..fidelity import Fidelity, Spec
 from ..registry import unknown
+from ..rnn import RNNFidelity, RNNTask
 from ..tasks import ProxyTask
 
 
@@ -21,6 +23,8 @@ class Preset(Spec):
     """What turns an architecture into a number, apart from seed and images."""
 
     name: str
+    kind: Literal["cnn"] = "cnn"
+    """The networks it is for."""
     description: str = ""
     source: str = ""
     """Where the task comes from: a paper's section, or how and on which labels it was chosen."""
@@ -29,17 +33,47 @@ class Preset(Spec):
 
     def digest(self) -> str:
         """Twelve hexadecimal digits that change when, and only when, the score's definition changes."""
+        definition = self._definition()
+        return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:12]
+
+    def _definition(self) -> dict:
         definition = self.model_dump(mode="json", include={"task", "fidelity"})
         definition["fidelity"]["target_size"] = self.fidelity.signal_size
-        return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:12]
+        return definition
 
     def to_yaml(self) -> str:
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
     def with_fidelity(self, **changes) -> Preset:
-        """The same task at another fidelity; keys are :class:`Fidelity`'s (SpecError if not)."""
+        """The same task at another fidelity; keys are those of the fidelity's class (SpecError if not)."""
         fields = {**self.fidelity.model_dump(), **changes}
-        return self.model_copy(update={"fidelity": validate(Fidelity, fields, "fidelity")})
+        return self.model_copy(update={"fidelity": validate(type(self.fidelity), fields, "fidelity")})
+
+    def materialise(self, images, generator):
+        """The batch of one run, on the CPU. images: see :func:`naslib_gennas.images.load_images`."""
+        from ..images import load_images
+
+        pixels = load_images(images, self.fidelity.batch_size, self.fidelity.input_size)
+        return self.task.materialise(pixels, self.fidelity.signal_size, generator)
+
+
+class RNNPreset(Preset):
+    """A preset for recurrent networks."""
+
+    kind: Literal["rnn"] = "rnn"
+    task: RNNTask
+    fidelity: RNNFidelity = RNNFidelity()
+
+    def _definition(self) -> dict:
+        return self.model_dump(mode="json", include={"task", "fidelity"})
+
+    def materialise(self, images, generator):
+        if images is not None:
+            raise SpecError(f"the preset {self.name} is for recurrent networks, which see no images; leave them out")
+        return self.task.materialise(self.fidelity.batch_size, self.fidelity.length, generator)
+
+
+PRESETS = {"cnn": Preset, "rnn": RNNPreset}
 
 
 def load_preset(name: str | Path | Preset) -> Preset:
@@ -114,7 +148,14 @@ def parse_preset(text: str, where: str) -> Preset:
         raise SpecError(f"{where}: a value cannot be read as YAML: {error}") from None
     if not isinstance(data, dict):
         raise SpecError(f"{where}: a preset is a mapping with the keys name, task and fidelity")
-    return validate(Preset, data, where)
+    return _preset(data, where)
+
+
+def _preset(data: dict, where: str) -> Preset:
+    kind = data.get("kind", "cnn")
+    if kind not in PRESETS:
+        raise SpecError(f"{where}: {unknown('kind of preset', str(kind), PRESETS)}")
+    return validate(PRESETS[kind], data, where)
 
 
 @lru_cache(maxsize=1)
@@ -123,6 +164,6 @@ def _shipped() -> dict[str, Preset]:
     for file in sorted(resources.files(__name__).iterdir(), key=lambda f: f.name):
         if file.name.endswith(".yaml"):
             for document in yaml.safe_load_all(file.read_text(encoding="utf-8")):
-                preset = validate(Preset, document, file.name)
+                preset = _preset(document, file.name)
                 presets[preset.name] = preset
     return presets

@@ -26,6 +26,7 @@ class SearchSpace(ABC):
 
     name: ClassVar[str]
     description: ClassVar[str]
+    kind: ClassVar[str] = "cnn"  # of the presets that suit it: cnn or rnn
     size: ClassVar[int | None] = None  # number of architectures, isomorphic ones counted apart
     unique: ClassVar[int | None] = None  # number of canonical forms
     cells: ClassVar[int]  # cells per stack in the paper's proxy networks

@@ -407,9 +407,19 @@ class NASBenchNLP(SearchSpace):
         return canonical_form(live(arch))
 
     def build(self, arch, fidelity):
-        from .networks_nlp import Backbone
+        """(t, b, embedding) -> the same and the states; ``fidelity`` is an RNNFidelity."""
+        from .networks_nlp import EMBEDDING, HIDDEN, LAYERS, RecurrentNet
 
-        return Backbone(arch, fidelity)
+        network = RecurrentNet(
+            arch,
+            fidelity.embedding or EMBEDDING,
+            fidelity.hidden or HIDDEN,
+            fidelity.layers or LAYERS,
+            fidelity.dropout,
+        )
+        for layer in network.layers:
+            layer.weights.requires_grad_(fidelity.recurrent == "trained")
+        return network
 
     def build_network(self, arch, classes=10_000):
         """The benchmark's language model; ``classes`` is the number of words."""

@@ -1,0 +1,92 @@
+"""The regression task of recurrent networks (paper, Section 3.1.1): a signal in, another signal out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, Optional, Union
+
+from pydantic import Field, model_validator
+
+from .fidelity import Spec
+from .tasks import Dot, GDot, InputNoise, Noise, Sin1D, Sin2D, Zero
+
+if TYPE_CHECKING:
+    import torch
+
+RNNSignal = Annotated[Union[Sin1D, Sin2D, Dot, GDot, Zero, Noise], Field(discriminator="kind")]
+
+
+class RNNTask(Spec):
+    """Maps of time steps x vector entries, fresh for every member of the batch: what goes in and what is to
+    come out, each the level-weighted sum of its signals, and the noise on the input."""
+
+    dimension: int = Field(64, ge=1, le=4096)
+    """Length of the input and output vectors."""
+    noise: InputNoise = InputNoise()
+    inputs: Annotated[list[RNNSignal], Field(min_length=1)]
+    targets: Annotated[list[RNNSignal], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _local(self):
+        if any(signal.scope != "local" for signal in (*self.inputs, *self.targets)):
+            raise ValueError("the signals of an RNN task are local: another draw for every member of the batch")
+        return self
+
+    def materialise(self, batch_size: int, length: int, generator: torch.Generator) -> RNNBatch:
+        """Fix inputs and targets for one run; draws come from ``generator`` (CPU), inputs first."""
+
+        def draw(signals) -> torch.Tensor:
+            shape = (batch_size, 1, length, self.dimension)
+            maps = sum(signal.level * signal.maps(shape, None, generator) for signal in signals)
+            return maps[:, 0].transpose(0, 1).contiguous()
+
+        return RNNBatch(draw(self.inputs), draw(self.targets), self.noise)
+
+
+@dataclass(frozen=True)
+class RNNBatch:
+    """``inputs`` and ``targets``: (time steps, b, dimension)."""
+
+    inputs: torch.Tensor
+    targets: torch.Tensor
+    noise: InputNoise
+
+    def to(self, device: torch.device) -> RNNBatch:
+        return RNNBatch(self.inputs.to(device), self.targets.to(device), self.noise)
+
+
+class RNNFidelity(Spec):
+    """Network size, optimisation and read-out of an RNN task. The defaults are the paper's (A.2)."""
+
+    embedding: Optional[int] = Field(None, ge=1, le=4096)
+    """Width of the first layer's input and the last layer's output; None is the benchmark's 400."""
+    hidden: Optional[int] = Field(None, ge=1, le=4096)
+    """Width of the layers before the last; None is the benchmark's 600."""
+    layers: Optional[int] = Field(None, ge=1, le=64)
+    """None is the benchmark's 3."""
+    length: int = Field(8, ge=1, le=4096)
+    """Time steps."""
+    batch_size: int = Field(16, ge=1, le=4096)
+    steps: int = Field(100, ge=1, le=100_000)
+    """Updates of the optimiser (Adam)."""
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1.2e-6, ge=0)
+    dropout: float = Field(1.0, ge=0, le=1)
+    """Multiplies the benchmark's dropout rates."""
+    recurrent: Literal["trained", "frozen"] = "trained"
+    """Whether weights on hidden states and inner nodes learn. In the authors' released code they do not: its
+    weight dropout cuts them off from their gradients."""
+    readout: Literal["eval", "train"] = "eval"
+    """``eval``: loss after the last step, without dropout, on a fresh noise draw (paper); ``train``: training
+    losses, averaged over the last ``average`` steps."""
+    average: int = Field(1, ge=1, le=1000)
+    repeats: int = Field(1, ge=1, le=100)
+    """Independent initialisations, inputs and targets, the losses averaged."""
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if self.average > self.steps:
+            raise ValueError(f"average ({self.average}) must not exceed steps ({self.steps})")
+        if self.readout == "eval" and self.average != 1:
+            raise ValueError("average applies to the 'train' read-out only")
+        return self
