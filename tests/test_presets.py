@@ -53,7 +53,8 @@ def test_every_shipped_preset_loads_round_trips_and_materialises(name, tmp_path)
     for stage, target in zip(preset.task.stages, batch.targets):
         assert (target is None) == (not stage.signals)
         if target is not None:
-            assert target.shape == (4, stage.channels, fidelity.signal_size, fidelity.signal_size)
+            size = preset.fidelity.signal_size
+            assert target.shape == (preset.fidelity.batch_size, stage.channels, size, size)
             assert torch.isfinite(target).all()
 
 
