@@ -1,0 +1,41 @@
+"""Our measures against NASLib's, on the same network, weights and batch."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+
+from naslib_gennas.images import load_images
+from naslib_gennas.measures import MEASURES
+from naslib_gennas.measures.scoring import measure_module
+from naslib_gennas.plugin import compat
+
+pytestmark = pytest.mark.naslib
+
+THEIR_NAMES = {"naswot": "nwot", "jacob_cov": "jacov"}
+NAMES = [name for name in MEASURES.names() if name not in ("gennas", "vote", "zico", "params", "flops")]
+SEED = 11
+
+
+@pytest.fixture(scope="module")
+def naslib(naslib_home):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield compat.load(naslib_home)
+
+
+@pytest.mark.parametrize("spec", [(4, 0, 3, 1, 4, 3), (2, 3, 0, 2, 1, 2)])
+def test_equal_on_nasbench201(naslib, spec):
+    torch.manual_seed(3)
+    graph = naslib["NasBench201SearchSpace"]()
+    graph.set_spec(spec)
+    graph.parse()
+    images = load_images(None, 8, 16)
+    labels = torch.arange(8) % 4
+    ours = measure_module(graph, NAMES, images, labels, SEED)
+    for name in NAMES:
+        torch.manual_seed(SEED)  # NASLib's zen draws from the global generator
+        theirs = naslib["ZeroCost"](THEIR_NAMES.get(name, name)).query(graph, [(images.clone(), labels)])
+        assert ours[name].score == pytest.approx(theirs, rel=1e-4), name
