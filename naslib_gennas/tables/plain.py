@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import TableError
+from .nlp import with_recipes
 from .sources import READERS
 
 TEXT_COLUMNS = ("arch", "n_vertices", "adjacency", "ops", "naslib_ops")  # leading zeros matter
@@ -69,12 +70,14 @@ def _with_architectures(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
         used = ["matrix", "ops"]
         cells = zip(frame["matrix"], frame["ops"])
         arch = [json.dumps({"matrix": matrix, "ops": ops}) for matrix, ops in cells]
+    elif "recipe" in columns:
+        return with_recipes(frame)
     elif not len(frame):
         return frame
     else:
         raise TableError(
             f"{path} has no column of architectures: expected 'arch', or 'n_vertices', 'adjacency', "
-            f"'ops', or 'matrix' and 'ops'; it has {', '.join(map(repr, frame.columns[:12]))}"
+            f"'ops', or 'matrix' and 'ops', or 'recipe'; it has {', '.join(map(repr, frame.columns[:12]))}"
         )
     rest = frame.drop(columns=used)
     rest.insert(0, "arch", arch)
@@ -112,9 +115,7 @@ def _chosen(content: dict, path: Path, part: str | None):
     if part is None and len(lists) == 1:
         part = lists[0]
     if part not in lists:
-        raise TableError(
-            f"{path} holds the lists {', '.join(lists) or '(none)'}; name one of them as {path.name}#NAME"
-        )
+        raise TableError(f"{path} holds the lists {', '.join(lists) or '(none)'}; name one of them as {path.name}#NAME")
     return content[part]
 
 
