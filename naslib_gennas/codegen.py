@@ -8,6 +8,7 @@ that it was made with (and of any other for which the network does the same).
 from __future__ import annotations
 
 import inspect
+import operator
 import re
 import textwrap
 from collections import defaultdict
@@ -15,14 +16,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import fx, nn
 
 from .errors import GenNASError
+from .layers import shared_relu
 
-_CONTAINERS = (nn.Sequential, nn.ModuleList)
+_CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 _DEFAULTS = (  # what torch.fx spells out
     "inplace=False", "stride=None", "padding=0", "dilation=1", "ceil_mode=False", "return_indices=False",
 )  # fmt: skip
+_NUMBERED = r"""getattr\((self[\w.\[\]'"]*), "(\d+)"\)"""
+_OURS = {shared_relu: F.relu}  # functions of this package: PyTorch's that does the same with the first argument
 _WIDTH = 90
 
 
@@ -91,29 +96,33 @@ class _Classes:
     def _expression(self, module: nn.Module) -> str:
         if isinstance(module, _CONTAINERS):
             return self._container(module)
-        if type(module).__module__.startswith("torch.nn."):
-            return _layer(module)
-        return f"{self.name_of(module)}()"
+        layer = _layer_class(module)
+        return f"{self.name_of(module)}()" if layer is nn.Module else _layer(module, layer)
 
     def _container(self, module: nn.Module) -> str:
-        parts = [self._expression(child) for child in module]
-        kind = "Sequential" if isinstance(module, nn.Sequential) else "ModuleList"
-        repeated = len(parts) > 1 and len(set(parts)) == 1
-        if repeated:
-            inside = f"{parts[0]} for _ in range({len(parts)})"
-        elif sum(map(len, parts)) > _WIDTH:
+        parts = [self._expression(child) for child in module.children()]
+        kind = next(kind for kind in _CONTAINERS if isinstance(module, kind))
+        if kind is nn.ModuleDict:
+            parts = [f"{name!r}: {part}" for name, part in zip(module, parts)]
+        if len(parts) > 1 and len(set(parts)) == 1:
+            inside = f"[{parts[0]} for _ in range({len(parts)})]"
+            return f"nn.{kind.__name__}({'*' if kind is nn.Sequential else ''}{inside})"
+        inside = ", ".join(parts)
+        if len(inside) > _WIDTH:
             inside = "\n" + textwrap.indent(",\n".join(parts), "    ") + ",\n"
-        else:
-            inside = ", ".join(parts)
-        if kind == "ModuleList":
-            return f"nn.ModuleList([{inside}])"
-        return f"nn.Sequential(*[{inside}])" if repeated else f"nn.Sequential({inside})"
+        opening, closing = {nn.Sequential: ("", ""), nn.ModuleList: ("[", "]"), nn.ModuleDict: ("{", "}")}[kind]
+        return f"nn.{kind.__name__}({opening}{inside}{closing})"
 
 
-def _layer(module: nn.Module) -> str:
+def _layer_class(module: nn.Module) -> type:
+    """PyTorch's own layer that ``module`` is or extends; ``nn.Module`` if it is neither."""
+    return next(kind for kind in type(module).__mro__ if kind.__module__.startswith("torch.nn."))
+
+
+def _layer(module: nn.Module, kind: type) -> str:
     """The call that makes one of PyTorch's own layers."""
     arguments = []
-    for name, parameter in inspect.signature(type(module).__init__).parameters.items():
+    for name, parameter in inspect.signature(kind.__init__).parameters.items():
         if name in ("self", "device", "dtype") or not hasattr(module, name):
             continue
         value = getattr(module, name)
@@ -125,7 +134,7 @@ def _layer(module: nn.Module) -> str:
             arguments.append(repr(value))
         elif value != parameter.default:
             arguments.append(f"{name}={value!r}")
-    return f"nn.{type(module).__name__}({', '.join(arguments)})"
+    return f"nn.{kind.__name__}({', '.join(arguments)})"
 
 
 def _forward(module: nn.Module, calls: Calls) -> str:
@@ -140,13 +149,21 @@ def _forward(module: nn.Module, calls: Calls) -> str:
         node.type = None
         if not node.users and node.op.startswith("call") and not isinstance(node.meta["value"], torch.Tensor):
             graph.erase_node(node)  # a question about shapes, answered
-    return _tidy(graph.python_code("self").src)
+    return _tidy(graph.python_code("self").src, module)
 
 
-def _tidy(code: str) -> str:
+def _tidy(code: str, module: nn.Module) -> str:
     """What torch.fx writes, as a person would."""
+
+    def item(match: re.Match) -> str:
+        """``getattr(self.cells, "0")`` as ``self.cells[0]``."""
+        owner, name = match.groups()
+        place = module.get_submodule(re.sub(r"\[[\"']?(\w+)[\"']?\]", r".\1", owner)[len("self.") :])
+        return f"{owner}[{name!r}]" if isinstance(place, nn.ModuleDict) else f"{owner}[{name}]"
+
     code = re.sub(r";  \w+( = \w+)* = None", "", code)  # frees memory early
-    code = re.sub(r'getattr\((self[\w.\[\]]*), "(\d+)"\)', r"\1[\2]", code)
+    while re.search(_NUMBERED, code):  # nested ones from the inside out
+        code = re.sub(_NUMBERED, item, code)
     for long, short in (("torch.nn.functional.", "F."), ("torch._C._nn.", "F."), ("torch.functional.", "torch.")):
         code = code.replace(long, short)
     code = re.sub(r"(?<![.\w])device\(", "torch.device(", code)
@@ -154,6 +171,16 @@ def _tidy(code: str) -> str:
     code = re.sub(rf", (?:{'|'.join(_DEFAULTS)})(?=[,)])", "", code)
     code = re.sub(r"def forward\((.*?)\)(?: -> .*)?:", r"def forward(\1):", code)
     return "\n".join(line.rstrip() for line in code.strip().splitlines())
+
+
+class _Valued(fx.Proxy):
+    """Knows what it stands for, where Python needs a number."""
+
+    def __len__(self) -> int:
+        return len(self.node.meta["value"])
+
+    def __index__(self) -> int:
+        return operator.index(self.node.meta["value"])
 
 
 class _ShapeTracer(fx.Tracer):
@@ -168,6 +195,8 @@ class _ShapeTracer(fx.Tracer):
         return True
 
     def create_proxy(self, kind: str, target: Any, args: tuple, kwargs: dict, *more, **named) -> fx.Proxy:
+        if target in _OURS:
+            target, args = _OURS[target], args[:1]
         proxy = super().create_proxy(kind, target, args, kwargs, *more, **named)
         node = proxy.node
         if kind != "output":
@@ -186,6 +215,9 @@ class _ShapeTracer(fx.Tracer):
         if kind == "call_function":
             return target(*args, **kwargs)
         raise CodeError(f"{type(self.root).__name__} reads its attribute {target} as a tensor")
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return _Valued(node, self)
 
     def to_bool(self, obj: fx.Proxy) -> bool:
         return bool(obj.node.meta["value"])

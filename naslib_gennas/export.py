@@ -91,13 +91,13 @@ def network_code(space: SearchSpace, arch: Any, classes: int = 10) -> str:
     """Python code with a class ``Network`` equal to ``space.build_network(arch, classes)``.
 
     It is checked before it is returned: same names and shapes in the state dict, same outputs for the same
-    weights. Raises InputError where that cannot be had.
+    weights up to rounding. Raises InputError where that cannot be had.
     """
     arch = space.parse(arch) if isinstance(arch, str) else arch
     try:
         with uninitialised():
             code = source_of(space.build_network(arch, classes), torch.empty(EXAMPLE_SHAPE))
-    except (CodeError, RuntimeError, TypeError) as error:
+    except (CodeError, RuntimeError, TypeError, AttributeError) as error:
         raise _not_as_code(space, str(error)) from error
     code = _HEADER.format(arch=arch, space=space.name, classes=classes, version=__version__) + code + "\n"
     _check(space, _network(space, arch, classes, seed=0), code)
@@ -107,15 +107,15 @@ def network_code(space: SearchSpace, arch: Any, classes: int = 10) -> str:
 def _check(space: SearchSpace, network: nn.Module, code: str) -> None:
     """Runs the code and compares."""
     scope: dict[str, Any] = {"__name__": "exported"}
-    exec(compile(code, "exported network", "exec"), scope)
-    with torch.random.fork_rng(devices=[]):
-        rebuilt = scope["Network"]()
-        x = torch.randn(PROBE_SHAPE, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(PROBE_SHAPE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     try:
-        rebuilt.load_state_dict(network.state_dict())
-        with torch.no_grad():
-            same = all(torch.equal(network.train(mode)(x), rebuilt.train(mode)(x)) for mode in (True, False))
-    except (RuntimeError, NameError, TypeError, AttributeError) as error:
+        exec(compile(code, "exported network", "exec"), scope)
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            rebuilt = scope["Network"]()
+            rebuilt.load_state_dict(network.state_dict())
+            pair = network.double(), rebuilt.double()  # in which rounding is out of the way
+            same = all(torch.allclose(*(net.train(mode)(x) for net in pair), rtol=1e-6) for mode in (True, False))
+    except (RuntimeError, SyntaxError, NameError, TypeError, AttributeError) as error:
         raise _not_as_code(space, str(error).splitlines()[0]) from error
     if not same:
         raise _not_as_code(space, "the code computes something else")

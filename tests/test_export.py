@@ -25,7 +25,7 @@ DISCONNECTED = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 
 def samples():
     rng = np.random.default_rng(0)
-    for name, count in (("nasbench201", 3), ("nasbench101", 2)):
+    for name, count in (("nasbench201", 3), ("nasbench101", 2), ("nds_darts", 1)):
         space = load_space(name)
         yield from ((name, str(space.sample(rng))) for _ in range(count))
     yield "nasbench201", DEAD_EDGES
@@ -44,10 +44,11 @@ def test_code_is_the_same_network(name, text):
     assert {key: value.shape for key, value in before.items()} == {key: value.shape for key, value in after.items()}
     assert list(before) == list(after)
     rebuilt.load_state_dict(before)
-    x = torch.randn(2, 3, 12, 12)  # not the size that the code was made with
+    original, rebuilt = original.double(), rebuilt.double()  # 1x1 convolutions may be matrix products
+    x = torch.randn(2, 3, 12, 12, dtype=torch.float64)  # not the size that the code was made with
     with torch.no_grad():
         for training in (True, False):
-            assert torch.equal(original.train(training)(x), rebuilt.train(training)(x))
+            assert torch.allclose(original.train(training)(x), rebuilt.train(training)(x), rtol=1e-6)
     assert rebuilt(x).shape == (2, 7)
 
 
@@ -169,11 +170,14 @@ class Branching(nn.Module):
         self.pool = nn.AvgPool2d(3, 1, 1, count_include_pad=False)
         self.dropout = nn.Dropout(0.0)
         self.widen = nn.Conv2d(3, 6, (1, 3), padding="same", groups=3)
+        self.branches = nn.ModuleDict({"0": nn.ModuleList([nn.ReLU(), nn.ELU(0.5)]), "last": nn.Identity()})
 
     def forward(self, x):
         if x.shape[1] == 3:
             x = self.widen(x)
         first, second = torch.split(self.pool(x), [2, 4], dim=1)
+        first = self.branches["0"][1](first) + self.branches["last"](first)
+        first = torch.cat([first] * first.dim(), dim=1)[:, range(x.shape[1])[1] :]
         total = sum(t.mean(1, keepdim=True) for t in (first, second))
         total += 0.5
         return self.dropout(total).flatten(1)
