@@ -112,7 +112,9 @@ def merge_scores(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
     twice = joined[joined.duplicated(KEYS, keep=False)]
     if len(twice):
         arch, dataset, measure = twice.iloc[0][KEYS]
-        values = twice[(twice[KEYS] == (arch, dataset, measure)).all(axis=1)]["score"].tolist()
+        values = [
+            row.score for row in twice.itertuples() if (row.arch, row.dataset, row.measure) == (arch, dataset, measure)
+        ]
         raise InputError(
             f"the sources disagree on {measure} of {arch}{f' on {dataset}' if dataset else ''} "
             f"({', '.join(f'{value:g}' for value in values)}); merge only runs with equal settings"
@@ -186,7 +188,7 @@ def _canonical(space: SearchSpace, text: str) -> str | None:
 def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     for name in ("arch", "dataset", "measure"):
-        frame[name] = frame[name].fillna("").astype(str)
+        frame[name] = frame[name].astype(object).fillna("").astype(str)
     for name in ("score", "seconds"):
         try:
             frame[name] = frame[name].astype(float).replace([np.inf, -np.inf], np.nan)

@@ -1,0 +1,130 @@
+"""gennas benchmark: rows, resuming, workers, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from naslib_gennas.batch_scoring import ScorerSettings
+from naslib_gennas.benchmark import BenchmarkSettings, benchmark, expressions, score_measures
+from naslib_gennas.cli import main
+from naslib_gennas.errors import InputError, RunError, TableError
+from naslib_gennas.evaluation import evaluate
+from naslib_gennas.presets import load_preset
+from naslib_gennas.runs import Run
+from naslib_gennas.spaces import load_space
+from naslib_gennas.tables import Table
+
+SPACE = "nasbench201"
+CHEAP = "params,l2_norm"
+
+
+@pytest.fixture(scope="module")
+def settings():
+    preset = load_preset("fast")
+    quick = preset.model_copy(update={"fidelity": preset.fidelity.model_copy(update={"steps": 2, "average": 1})})
+    return ScorerSettings(SPACE, quick)
+
+
+@pytest.fixture(scope="module")
+def table():
+    space = load_space(SPACE)
+    rng = np.random.default_rng(0)
+    texts = list(dict.fromkeys(str(space.sample(rng)) for _ in range(12)))
+    frame = pd.DataFrame(
+        {"arch": texts, "cifar10_test": rng.random(len(texts)), "early_valid_e4": rng.random(len(texts))}
+    )
+    return Table(frame, space, name="made up")
+
+
+def test_rows_are_evaluations_of_the_columns(settings, table, tmp_path):
+    measures = expressions("gennas,l2_norm,table:early_valid_e4,rank(l2_norm,params)")
+    with Run(tmp_path / "run", {"command": "benchmark"}) as run:
+        data = benchmark(settings, table, ["cifar10_test", "early_valid_e4"], measures, 8, run, batch_size=2)
+    names = ["gennas", "l2_norm", "table:early_valid_e4", "rank(l2_norm,params)", "params", "flops"]
+    assert [row["measure"] for row in data["rows"]] == names * 2
+    scores = pd.read_csv(tmp_path / "run" / "scores.csv")
+    assert list(scores.columns) == ["arch", "cifar10_test", "early_valid_e4", *names]
+    for row in data["rows"]:
+        expected = evaluate(scores[row["measure"]].tolist(), scores[row["metric"]].tolist())
+        assert row["spearman"] == pytest.approx(expected.spearman)
+        assert (row["n"], row["failures"]) == (8, expected.failures)
+    cost = {row["measure"]: row["seconds_per_architecture"] for row in data["rows"]}
+    assert cost["table:early_valid_e4"] is None
+    assert cost["rank(l2_norm,params)"] == pytest.approx(cost["l2_norm"] + cost["params"])
+    assert json.loads((tmp_path / "run" / "summary.json").read_text()) == json.loads(json.dumps(data))
+    assert len(run.records) == 8 * 4  # one an architecture and measure: gennas, l2_norm, params, flops
+
+
+def test_resuming_computes_only_what_is_missing(settings, table, tmp_path):
+    bound = BenchmarkSettings(settings, ("params", "l2_norm"), batch_size=2)
+    texts = table.frame["arch"].tolist()[:4]
+    with Run(tmp_path / "run", {}) as run:
+        first = score_measures(bound, texts, run)
+    lines = (tmp_path / "run" / "results.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "run" / "results.jsonl").write_text("".join(lines[:5]) + lines[5][:20])  # killed while writing
+    with Run(tmp_path / "run", {}, resume=True) as run:
+        assert len(run.records) == 5
+        second = score_measures(bound, texts, run)
+    strip = lambda found: {n: [{**r, "seconds": 0} for r in rows] for n, rows in found.items()}  # noqa: E731
+    assert strip(first) == strip(second)
+    assert (tmp_path / "run" / "results.jsonl").read_text().splitlines(keepends=True)[:5] == lines[:5]
+    assert len((tmp_path / "run" / "results.jsonl").read_text().splitlines()) == 8
+
+
+def test_workers_give_the_same_scores(settings, table):
+    bound = BenchmarkSettings(settings, ("params", "l2_norm"), batch_size=2)
+    texts = table.frame["arch"].tolist()[:3]
+    alone, shared = (score_measures(bound, texts, Run(None, {}), workers) for workers in (1, 2))
+    assert [r["score"] for r in alone["l2_norm"]] == [r["score"] for r in shared["l2_norm"]]
+    with pytest.raises(InputError, match="workers must be at least 1"):
+        score_measures(bound, texts, Run(None, {}), 0)
+
+
+def test_failures_are_counted_and_rank_last(settings):
+    space = load_space(SPACE)
+    dead = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+    texts = [dead, *(str(space.parse(str(index))) for index in (1, 5, 9))]
+    table = Table(pd.DataFrame({"arch": texts, "accuracy": [10.0, 90.0, 91.0, 92.0]}), space)
+    data = benchmark(settings, table, ["accuracy"], expressions("synflow"), None, Run(None, {}), batch_size=2)
+    assert data["rows"][0]["failures"] == 1
+    assert data["failures"] == {"synflow": {"the score is -inf": 1}}
+
+
+def test_a_measure_without_a_ranking_has_a_note(settings, table):
+    dead = pd.DataFrame({"arch": table.frame["arch"], "cifar10_test": table.frame["cifar10_test"], "flat": 1.0})
+    flat = Table(dead, table.space, name="flat")
+    data = benchmark(settings, flat, ["cifar10_test"], expressions("table:flat"), 5, Run(None, {}), batch_size=2)
+    assert data["rows"][0]["spearman"] is None and "equal" in data["rows"][0]["note"]
+
+
+def test_missing_columns_and_unsuitable_measures_are_refused_before_work(settings, table):
+    for measures, metrics in (("table:nothing", ["cifar10_test"]), ("params", ["nothing"])):
+        with pytest.raises(TableError, match="'nothing'"):
+            benchmark(settings, table, metrics, expressions(measures), 5, Run(None, {}))
+
+
+def test_command(tmp_path):
+    out = str(tmp_path / "run")
+    arguments = ["benchmark", "--space", SPACE, "--sample", "4", "--measures", CHEAP, "--batch-size", "2", "--out", out]
+    found = CliRunner().invoke(main, [*arguments, "--json"])
+    assert found.exit_code == 0, found.output
+    data = json.loads(found.stdout)
+    assert [row["measure"] for row in data["rows"]] == ["params", "l2_norm", "flops"]
+    text = CliRunner().invoke(main, [*arguments, "--resume"])
+    assert text.exit_code == 0 and "l2_norm" in text.stdout and "top5%" in text.stdout
+    changed = CliRunner().invoke(main, [*arguments, "--resume", "--seed", "1"])
+    assert changed.exit_code == 2 and "seed: 0 then, 1 now" in changed.output
+    assert issubclass(RunError, InputError)
+
+
+def test_measures_command():
+    listed = CliRunner().invoke(main, ["measures"])
+    assert listed.exit_code == 0 and "naswot" in listed.stdout and "aznas(..)" in listed.stdout
+    shown = CliRunner().invoke(main, ["measures", "show", "synflow"])
+    assert "float64" in shown.stdout and "needs images: no" in shown.stdout
+    assert CliRunner().invoke(main, ["measures", "show", "synflo"]).exit_code == 2
