@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, ClassVar, Tuple
+from typing import Any, ClassVar
 
 from ..errors import ArchitectureError
 from ..registry import unknown
@@ -40,7 +40,7 @@ NASNET = (
 )  # fmt: skip
 COMPACT = DARTS[1:]  # NASLib's numbering of the operations of NAS-Bench-301
 
-Edge = Tuple[str, int]  # operation, input node
+Edge = tuple[str, int]  # operation, input node
 
 
 @dataclass(frozen=True)
@@ -102,11 +102,13 @@ class CellSpace(SearchSpace):
     imagenet: ClassVar[bool] = False
     max_parameters: ClassVar[int | None] = None  #: of sampled networks
     cells = 4
-    channels = 16
+    channels = 32
 
     @property
     def example(self) -> str:
-        edges = tuple((op, i % 2) for i, op in enumerate(itertools.islice(itertools.cycle(self.operations[1:]), 2 * self.nodes)))
+        edges = tuple(
+            (op, i % 2) for i, op in enumerate(itertools.islice(itertools.cycle(self.operations[1:]), 2 * self.nodes))
+        )
         cell = self._cell(edges)
         return str(self.architecture(cell, cell, self.depths[0], self.widths[0]))
 
@@ -163,16 +165,17 @@ class CellSpace(SearchSpace):
         return str(self.reduced(arch))
 
     def proxy_size(self, arch, fidelity) -> tuple[int, int]:
-        """(cells, channels) of the proxy network.
+        """(cells, channels) of the proxy network, not less than 3 and 2.
 
         The paper keeps the depth and width of the record. ``fidelity.cells`` (a stage) and ``.channels`` say
-        how large the smallest network of the space becomes; the others keep their proportion to it.
+        how large a network of the space's middle depth and width becomes; the others keep their proportion
+        to it, because width and depth are part of what is ranked.
         """
         depth, width = arch.depth, arch.width
         if fidelity.cells is not None:
-            depth = max(MIN_DEPTH, round(3 * fidelity.cells * depth / self.depths[0]))
+            depth = max(MIN_DEPTH, round(3 * fidelity.cells * depth / _middle(self.depths)))
         if fidelity.channels is not None:
-            width = max(2, 2 * round(fidelity.channels * width / self.widths[0] / 2))
+            width = max(2, 2 * round(fidelity.channels * width / _middle(self.widths) / 2))
         return depth, width
 
     def build(self, arch, fidelity):
@@ -396,6 +399,10 @@ def _keys(found: dict, needed: set[str], optional: set[str], where: str, space: 
         raise space._broken(f"{where} has the unknown key {odd[0]!r}; there are {', '.join(sorted(needed | optional))}")
 
 
+def _middle(values: tuple[int, ...]) -> int:
+    return values[len(values) // 2]
+
+
 def _is_int(value) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -406,11 +413,11 @@ def _register(name: str, title: str, operations: tuple[str, ...], nodes: int, lo
         "imagenet": True,
         "depths": (6, 10, 14, 18, 22),
         "widths": (32, 48, 64, 80, 96),
-        "channels": 32,
+        "channels": 64,
         "max_parameters": 6_000_000,
     }
-    fixed = {"depths": (20,), "widths": (16,)}
-    fixed_imagenet = {**imagenet, "depths": (22,), "widths": (32,)}
+    fixed = {"depths": (20,), "widths": (16,), "cells": 6, "channels": 16}
+    fixed_imagenet = {**imagenet, "depths": (22,), "widths": (32,), "cells": 7, "channels": 32}
     variants = {"": {}, "_in": imagenet}
     if name in ("darts", "enas", "pnas"):
         variants.update({"_fix": fixed, "_fix_in": fixed_imagenet})

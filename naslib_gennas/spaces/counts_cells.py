@@ -27,7 +27,7 @@ def counts(arch: CellArchitecture, imagenet: bool, classes: int) -> tuple[int, i
             count.conv(channels, width, 1, size)
             count.norm(width)
         out = -(-size // stride)
-        for position, (operation, source) in enumerate(cell.edges):
+        for operation, source in cell.edges:
             inner = source >= INPUTS
             _operation(count, operation, width, out if inner else size, 1 if inner else stride)
         maps.append((width * len(cell.concat), out))

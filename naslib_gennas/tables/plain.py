@@ -72,15 +72,31 @@ def _with_architectures(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
         arch = [json.dumps({"matrix": matrix, "ops": ops}) for matrix, ops in cells]
     elif "recipe" in columns:
         return with_recipes(frame)
+    elif "net" in columns:
+        arch, used = frame["net"].map(_as_text), ["net"]
+        frame = _with_accuracy(frame)
     elif not len(frame):
         return frame
     else:
         raise TableError(
             f"{path} has no column of architectures: expected 'arch', or 'n_vertices', 'adjacency', "
-            f"'ops', or 'matrix' and 'ops', or 'recipe'; it has {', '.join(map(repr, frame.columns[:12]))}"
+            f"'ops', or 'matrix' and 'ops', or 'recipe', or 'net'; it has {', '.join(map(repr, frame.columns[:12]))}"
         )
     rest = frame.drop(columns=used)
     rest.insert(0, "arch", arch)
+    return rest
+
+
+def _with_accuracy(frame: pd.DataFrame) -> pd.DataFrame:
+    """Records of NDS give top-1 errors in percent: the lowest of all epochs becomes ``accuracy``.
+
+    The columns of errors are left out, so that higher is better in every metric.
+    """
+    if "min_test_top1" not in frame.columns:
+        return frame
+    errors = [name for name in frame.columns if name.endswith("_top1")]
+    rest = frame.drop(columns=[*errors, "rng_seed"], errors="ignore")
+    rest["accuracy"] = 100.0 - pd.to_numeric(frame["min_test_top1"], errors="coerce")
     return rest
 
 
