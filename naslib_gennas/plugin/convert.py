@@ -1,155 +1,143 @@
-"""Architectures from NASLib's compact forms to ours and back. NASLib is not needed for it.
+"""Architectures in NASLib's compact form and in ours. Nothing here imports NASLib.
 
-A compact form is what NASLib's ``get_hash()`` returns and ``set_spec`` takes, and, written as text, the key of
-``zc_<space>.json``. A space adds its own by registering a :class:`Converter` under its name in ``CONVERTERS``.
+NASLib's ``graph.get_hash()`` is a tuple of integers; written with ``str`` it is the key of NAS-Bench-Suite-Zero's
+``zc_<space>.json``.
+
+>>> from_naslib("nasbench201", (4, 0, 3, 1, 4, 3))
+NASBench201Architecture(ops=(4, 1, 0, 2, 4, 2))
+>>> to_naslib("nasbench201", "|avg_pool_3x3~0|+|skip_connect~0|none~1|+|nor_conv_1x1~0|avg_pool_3x3~1|nor_conv_1x1~2|")
+(4, 0, 3, 1, 4, 3)
 """
 
 from __future__ import annotations
 
 import ast
-import json
-import operator
 import re
 from dataclasses import dataclass
 from typing import Any, Callable
 
-import numpy as np
-
 from ..errors import ArchitectureError
 from ..registry import Registry
-from ..spaces import cells, nasbench101, nasbench201
-from ..spaces.base import load_space
-
-_NUMPY_NUMBER = re.compile(r"(?:np|numpy)\.u?int\d*\((-?\d+)\)")  # in texts that numpy >= 2 wrote
+from ..spaces import load_space
+from ..spaces.nasbench101 import MAX_VERTICES, NASBench101Architecture
+from ..spaces.nasbench201 import EDGES, OPERATIONS, NASBench201Architecture
 
 
 @dataclass(frozen=True)
 class Converter:
-    """``decode``: compact form, nested tuples of integers -> architecture; ``encode``: the other way."""
+    """``decode``: NASLib's compact form, nested tuples of ints, -> architecture, ValueError saying what is wrong;
+    ``encode``: back, into an equal or isomorphic architecture."""
 
-    decode: Callable[[Any], Any]
-    encode: Callable[[Any], Any]
-
-
-CONVERTERS: Registry[Converter] = Registry("search space whose architectures NASLib and we both know")
+    decode: Callable[[tuple], Any]
+    encode: Callable[[Any], tuple]
 
 
-def from_naslib(space_name: str, compact: Any) -> Any:
-    """The architecture that NASLib's compact form describes: a tuple, list or array, or text that shows one.
+CONVERTERS: Registry[Converter] = Registry("NASLib space with a compact form that is understood")
+"""Name of a search space, the same in NASLib and here -> converter."""
 
-    Raises UnknownNameError if the space has no converter, ArchitectureError if ``compact`` is not of it.
+
+def from_naslib(space: str, spec: Any) -> Any:
+    """The architecture of ``space`` that ``spec`` describes.
+
+    spec: what ``get_hash()`` gives (tuple or list; of int, np.int64 or other integers), or that as text.
+    Raises UnknownNameError for a space without converter, ArchitectureError if ``spec`` is none of its forms.
     """
-    return CONVERTERS[space_name].decode(plain(compact))
-
-
-def to_naslib(space_name: str, arch: Any) -> Any:
-    """NASLib's compact form of an architecture (or of its text): nested tuples of plain integers.
-
-    Raises UnknownNameError if the space has no converter, ArchitectureError if ``arch`` is text that does not
-    parse or has no compact form.
-    """
-    converter = CONVERTERS[space_name]
-    return converter.encode(load_space(space_name).parse(arch) if isinstance(arch, str) else arch)
-
-
-def plain(compact: Any) -> Any:
-    """``compact`` as nested tuples of Python's integers, so that ``str`` of it is NASLib's key.
-
-    ArchitectureError if something else is in it.
-    """
-    if isinstance(compact, str):
-        try:
-            compact = ast.literal_eval(_NUMPY_NUMBER.sub(r"\1", compact.strip()))
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            raise ArchitectureError(f"not NASLib's compact form: {_shown(compact)}; expected integers") from None
-    if isinstance(compact, np.ndarray):
-        compact = compact.tolist()
-    if isinstance(compact, (tuple, list)):
-        return tuple(map(plain, compact))
+    converter = CONVERTERS[space]
     try:
-        return operator.index(compact)
-    except TypeError:
-        raise ArchitectureError(f"not NASLib's compact form: {_shown(compact)} is no integer") from None
+        arch = converter.decode(_plain(_evaluated(spec) if isinstance(spec, str) else spec))
+        return load_space(space).parse(str(arch))
+    except (ValueError, SyntaxError, RecursionError) as error:
+        raise ArchitectureError(
+            f"not NASLib's compact form of a {space} architecture: {_short(spec)}: {error}"
+        ) from None
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
+def to_naslib(space: str, arch: Any) -> tuple:
+    """NASLib's compact form, plain ints, of an architecture or its text.
+
+    Cells of NAS-Bench-101 get seven vertices, as NASLib's own have; unconnected ones go before the output.
+    """
+    converter = CONVERTERS[space]
+    return converter.encode(load_space(space).parse(arch) if isinstance(arch, str) else arch)
+
+
+def _evaluated(text: str) -> Any:
+    """The value that a key stands for; numpy 2 writes np.int64(4) for 4."""
+    return ast.literal_eval(re.sub(r"\b(?:np|numpy)\.\w+\((-?\d+)\)", r"\1", text.strip()))
+
+
+def _plain(value: Any) -> Any:
+    """Nested tuples of ints."""
+    if isinstance(value, (str, bytes, dict, bool)):
+        raise ValueError(f"it holds {value!r}, expected integers")
+    if hasattr(value, "__iter__"):
+        return tuple(_plain(item) for item in value)
+    try:
+        return value.__index__()
+    except AttributeError:
+        raise ValueError(f"it holds {value!r}, expected integers") from None
+
+
+def _short(spec: Any) -> str:
+    text = str(spec)
     return text if len(text) < 120 else text[:117] + "..."
 
 
-def _broken(space: str, compact: Any, why: str) -> ArchitectureError:
-    return ArchitectureError(f"not NASLib's compact form of a {space} architecture: {_shown(compact)}: {why}")
+def _check_codes(codes: tuple, count: int | None, highest: int, what: str) -> None:
+    if count is not None and len(codes) != count:
+        raise ValueError(f"it has {len(codes)} numbers, expected {count}")
+    for place, code in enumerate(codes):
+        if not isinstance(code, int) or not 0 <= code <= highest:
+            raise ValueError(f"{what} {place} is {code}, expected 0 to {highest}")
 
 
-# --- NAS-Bench-201: one operation for each edge, in another order of both
+# --- NAS-Bench-201
 
-_OPERATIONS_201 = tuple(
-    nasbench201.OPERATIONS.index(name)
-    for name in ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
-)  # NASLib's number -> ours
-_EDGES_201 = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))  # NASLib's order; its nodes count from 1
+OPERATIONS_201 = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")  # NASLib's order
+EDGES_201 = tuple(sorted(EDGES))  # NASLib's order: by source, then target
 
 
-def _decode_201(compact: Any) -> nasbench201.NASBench201Architecture:
-    if not isinstance(compact, tuple) or len(compact) != len(_EDGES_201):
-        raise _broken("nasbench201", compact, f"expected {len(_EDGES_201)} integers")
-    for number in compact:
-        if number not in range(len(_OPERATIONS_201)):
-            raise _broken("nasbench201", compact, f"operations are 0 to {len(_OPERATIONS_201) - 1}, got {number}")
-    ops = dict(zip(_EDGES_201, compact))
-    return nasbench201.NASBench201Architecture(tuple(_OPERATIONS_201[ops[edge]] for edge in nasbench201.EDGES))
+def _decode_201(codes: tuple) -> NASBench201Architecture:
+    _check_codes(codes, len(EDGES_201), len(OPERATIONS_201) - 1, "operation")
+    on_edge = {edge: OPERATIONS.index(OPERATIONS_201[code]) for edge, code in zip(EDGES_201, codes)}
+    return NASBench201Architecture(tuple(on_edge[edge] for edge in EDGES))
 
 
-def _encode_201(arch: nasbench201.NASBench201Architecture) -> tuple[int, ...]:
-    ops = dict(zip(nasbench201.EDGES, arch.ops))
-    return tuple(_OPERATIONS_201.index(ops[edge]) for edge in _EDGES_201)
+def _encode_201(arch: NASBench201Architecture) -> tuple[int, ...]:
+    on_edge = {edge: OPERATIONS_201.index(OPERATIONS[op]) for edge, op in zip(EDGES, arch.ops)}
+    return tuple(on_edge[edge] for edge in EDGES_201)
 
 
 CONVERTERS.register("nasbench201")(Converter(_decode_201, _encode_201))
 
 
-# --- NAS-Bench-101: the matrix row by row, then the operation of every vertex
+# --- NAS-Bench-101
 
-_VERTICES_101 = ("input", "output", "maxpool3x3", "conv1x1-bn-relu", "conv3x3-bn-relu")  # NASLib's numbers
-_PADDING_101 = "conv3x3-bn-relu"  # NASLib's operation of vertices without edges
+INPUT_101, OUTPUT_101, CONV3X3_101 = 0, 1, 4  # NASLib's codes; 4, 3, 2 are our operations 0, 1, 2
 
 
-def _decode_101(compact: Any) -> nasbench101.NASBench101Architecture:
-    length = len(compact) if isinstance(compact, tuple) else 0
-    size = next((n for n in range(2, nasbench101.MAX_VERTICES + 1) if n * n + n == length), None)
+def _decode_101(codes: tuple) -> NASBench101Architecture:
+    """Row by row the whole adjacency matrix, then the operations with input and output."""
+    size = next((n for n in range(2, MAX_VERTICES + 1) if n * n + n == len(codes)), None)
     if size is None:
-        raise _broken("nasbench101", compact, f"expected {nasbench101.MAX_VERTICES} x 7 + 7 integers")
-    for number in compact[-size:]:
-        if number not in range(len(_VERTICES_101)):
-            raise _broken("nasbench101", compact, f"operations are 0 to {len(_VERTICES_101) - 1}, got {number}")
-    matrix = [list(compact[row * size : (row + 1) * size]) for row in range(size)]
-    names = [_VERTICES_101[number] for number in compact[-size:]]
-    return nasbench101.NASBench101().parse(json.dumps({"matrix": matrix, "ops": names}))
+        raise ValueError(f"it has {len(codes)} numbers, expected n * n + n for a cell of 2 to {MAX_VERTICES} vertices")
+    bits, ops = codes[: size * size], codes[size * size :]
+    _check_codes(bits, None, 1, "matrix entry")
+    _check_codes(ops, None, CONV3X3_101, "operation")
+    matrix = tuple(bits[row * size : (row + 1) * size] for row in range(size))
+    if any(matrix[u][v] for u in range(size) for v in range(u + 1)):
+        raise ValueError("its matrix has an edge on or below the diagonal")
+    if (ops[0], ops[-1]) != (INPUT_101, OUTPUT_101) or set(ops[1:-1]) & {INPUT_101, OUTPUT_101}:
+        raise ValueError("its first operation must be the input (0), its last one the output (1), and no other")
+    return NASBench101Architecture(matrix, tuple(CONV3X3_101 - op for op in ops[1:-1]))
 
 
-def _encode_101(arch: nasbench101.NASBench101Architecture) -> tuple[int, ...]:
-    """Always seven vertices; the ones that ``arch`` lacks go before the output."""
-    size, full = len(arch.matrix), nasbench101.MAX_VERTICES
-    padding = full - size
-    names = [
-        "input",
-        *(nasbench101.OPERATIONS[op] for op in arch.ops),
-        *[_PADDING_101] * padding,
-        "output",
-    ]
-    rows = [(*row[:-1], *[0] * padding, row[-1]) for row in arch.matrix]
-    rows[-1:-1] = [(0,) * full] * padding
-    return (*(int(bit) for row in rows for bit in row), *(_VERTICES_101.index(name) for name in names))
+def _encode_101(arch: NASBench101Architecture) -> tuple[int, ...]:
+    size = len(arch.matrix)
+    vertices = [*range(size - 1), *[None] * (MAX_VERTICES - size), size - 1]
+    bits = [0 if u is None or v is None else arch.matrix[u][v] for u in vertices for v in vertices]
+    spare = [CONV3X3_101] * (MAX_VERTICES - size)  # as NASLib fills up
+    return (*bits, INPUT_101, *(CONV3X3_101 - op for op in arch.ops), *spare, OUTPUT_101)
 
 
 CONVERTERS.register("nasbench101")(Converter(_decode_101, _encode_101))
-
-
-# --- NAS-Bench-301: the space's own text is NASLib's form
-
-
-def _decode_301(compact: Any) -> cells.CompactArchitecture:
-    return cells.NASBench301().from_compact(compact)
-
-
-CONVERTERS.register("nasbench301")(Converter(_decode_301, cells.compact))
