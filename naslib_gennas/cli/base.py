@@ -73,13 +73,13 @@ def main():
 def scorer_settings(settings):
     from ..batch_scoring import ScorerSettings
     from ..presets import load_preset
-    from ..scoring import find_device
-    from ..spaces import SPACES
+    from ..scoring import check_kind, find_device
+    from ..spaces import load_space
 
     find_device(settings["device"])
-    space = SPACES[settings["space"]].name
     preset = load_preset(settings["preset"])
-    return ScorerSettings(space, preset, settings["seed"], settings["device"], settings["images"])
+    check_kind(load_space(settings["space"]), preset)
+    return ScorerSettings(settings["space"], preset, settings["seed"], settings["device"], settings["images"])
 
 
 def config_of(settings) -> dict:

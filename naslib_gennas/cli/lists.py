@@ -34,7 +34,8 @@ def spaces(action, name):
         space = SPACES[_required(name, "gennas spaces show NAME")]
         click.echo(f"{space.name}: {space.description}\n{space.__doc__}")
         click.echo(f"architectures: {space.size or 'not counted'}; not isomorphic: {space.unique}")
-        click.echo(f"proxy network: {space.cells} cells a stack, {space.channels} channels")
+        if space.kind == "cnn":
+            click.echo(f"proxy network: {space.cells} cells a stack, {space.channels} channels")
         click.echo(f"example: {space.example}")
     else:
         for shown in SPACES.names():

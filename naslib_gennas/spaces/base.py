@@ -73,11 +73,22 @@ class SearchSpace(ABC):
     def build_network(self, arch: Any, classes: int = 10) -> torch.nn.Module:
         """The benchmark's own full-size classification network, PyTorch's default initialisation."""
 
+    def restricted(self, source: str) -> SearchSpace:
+        """The same space, sampled from the architectures of the file ``source``."""
+        raise ArchitectureError(f"{self.name} is sampled by its own rules; leave out ':{source}'")
+
     def __iter__(self) -> Iterator[Any]:
         """All architectures, in the benchmark's order where it has one."""
         raise ArchitectureError(f"the architectures of {self.name} cannot be listed; sample them instead")
 
 
 def load_space(name: str | SearchSpace) -> SearchSpace:
-    """The registered search space called ``name`` (UnknownNameError lists near matches)."""
-    return name if isinstance(name, SearchSpace) else SPACES[name]()
+    """The registered search space called ``name`` (UnknownNameError lists near matches).
+
+    ``name:FILE`` restricts sampling and mutation to the architectures of a file, in spaces that offer this.
+    """
+    if isinstance(name, SearchSpace):
+        return name
+    plain, colon, source = name.partition(":")
+    space = SPACES[plain]()
+    return space.restricted(source) if colon else space

@@ -12,7 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Union
 
 import numpy as np
@@ -312,9 +312,6 @@ class RecipeSet:
     def __init__(self, recipes: Iterable[NASBenchNLPArchitecture]):
         self.recipes = tuple(recipes)
 
-    def __len__(self) -> int:
-        return len(self.recipes)
-
     def nearest(self, arch: NASBenchNLPArchitecture, rng: np.random.Generator) -> NASBenchNLPArchitecture:
         """The recipe, another than ``arch``, whose embedding is nearest to that of ``arch`` plus noise."""
         matrix, vocabulary = self._embedded
@@ -364,13 +361,21 @@ def _embedding(arch: NASBenchNLPArchitecture) -> dict[str, float]:
     return {pattern: count / length for pattern, count in counts.items()}
 
 
+@lru_cache(maxsize=4)
+def _recipes_of(source: str) -> RecipeSet:
+    from ..tables.nlp import finished
+    from ..tables.sources import read_frame
+
+    return RecipeSet(parse_recipe(text) for text in finished(read_frame(source))["arch"])
+
+
 @SPACES.register("nasbench_nlp")
 class NASBenchNLP(SearchSpace):
     """Recurrent cells of linear nodes, activations, sums, products and blends, with one to three states.
 
-    With ``recipes`` (texts or architectures) samples come from them and a mutation is the nearest neighbour
-    of a perturbed graph embedding (paper, A.4). Without, samples follow the benchmark's rules for random
-    recipes, and a mutation is the nearest of 50 such samples.
+    With ``recipes`` (texts or architectures), or a file of them (``nasbench_nlp:FILE``), samples come from them
+    and a mutation is the nearest neighbour of a perturbed graph embedding (paper, A.4). Without, samples follow
+    the benchmark's rules for random recipes, and a mutation is the nearest of 50 such samples.
     """
 
     name = "nasbench_nlp"
@@ -379,17 +384,26 @@ class NASBenchNLP(SearchSpace):
     example = EXAMPLE
     metrics = ("minus_best_test_loss",)
 
-    def __init__(self, recipes: Iterable[Union[str, NASBenchNLPArchitecture]] = ()):
-        self.recipes = RecipeSet(self.parse(r) if isinstance(r, str) else r for r in recipes)
+    def __init__(self, recipes: Iterable[Union[str, NASBenchNLPArchitecture]] = (), source: str | None = None):
+        self._recipes = RecipeSet(self.parse(r) if isinstance(r, str) else r for r in recipes)
+        self._source = source
+
+    @property
+    def recipes(self) -> RecipeSet:
+        """What samples are drawn from; empty if the benchmark's rules are."""
+        return self._recipes if self._source is None else _recipes_of(self._source)
+
+    def restricted(self, source):
+        """Over the recipes of a table, read when first needed; of training logs, those of finished runs."""
+        return NASBenchNLP(source=source)
 
     def sample(self, rng):
-        if len(self.recipes):
-            return self.recipes.recipes[rng.integers(len(self.recipes))]
-        return random_recipe(rng)
+        recipes = self.recipes.recipes
+        return recipes[rng.integers(len(recipes))] if recipes else random_recipe(rng)
 
     def mutate(self, arch, rng):
         recipes = self.recipes
-        if not len(recipes):
+        if not recipes.recipes:
             recipes = RecipeSet(random_recipe(rng) for _ in range(CANDIDATES))
         return recipes.nearest(arch, rng)
 
@@ -428,6 +442,4 @@ class NASBenchNLP(SearchSpace):
         return LanguageModel(arch, classes)
 
     def __iter__(self):
-        if not len(self.recipes):
-            raise ArchitectureError(f"the architectures of {self.name} cannot be listed; sample them instead")
-        return iter(self.recipes.recipes)
+        return iter(self.recipes.recipes) if self.recipes.recipes else super().__iter__()

@@ -16,7 +16,7 @@ def with_recipes(frame: pd.DataFrame) -> pd.DataFrame:
         frame = frame[frame["_header"].isna()].drop(columns="_header")
     arch = [recipe if isinstance(recipe, str) else json.dumps(recipe) for recipe in frame["recipe"]]
     made: dict = {"arch": arch}
-    failed = (frame["status"] if "status" in frame else pd.Series(FINISHED, frame.index)) != FINISHED
+    failed = ~frame.index.isin(finished(frame).index)
     for name, column in frame.drop(columns="recipe").items():
         if column.map(lambda value: isinstance(value, list)).any():
             continue
@@ -25,3 +25,8 @@ def with_recipes(frame: pd.DataFrame) -> pd.DataFrame:
         else:
             made[name] = column.astype(str) if name == "recepie_id" else column  # sic
     return pd.DataFrame(made, index=frame.index)
+
+
+def finished(frame: pd.DataFrame) -> pd.DataFrame:
+    """The runs whose status, where there is one, says that they ended well."""
+    return frame[frame["status"] == FINISHED] if "status" in frame else frame
