@@ -21,17 +21,19 @@ NOISE_SEED = 0
 EMBEDDED = "the embedded batch"
 
 
-def load_images(source: str | Path | None = None, count: int = 16, size: int = 32) -> torch.Tensor:
+def load_images(source: str | Path | torch.Tensor | None = None, count: int = 16, size: int = 32) -> torch.Tensor:
     """The first ``count`` images of ``source``: float32 (count, 3, size, size), normalised per channel.
 
     ``source``:
 
     - None: the photographs that come with the package (see ``data/README.md``);
+    - a tensor (n, 3, h, w): normalised already, only resized;
     - a path ending in ``.npz``: key ``x`` or ``images`` or the only array, (n, h, w, 3) or (n, 3, h, w),
       uint8 or floating point in [0, 1];
     - a folder of pictures (needs Pillow), in the order of their names, each cut to its central square;
     - ``torchvision:cifar10:PATH`` or ``torchvision:imagefolder:PATH`` (needs torchvision; no download);
-    - ``noise``: standard normal numbers, the same at every call.
+    - ``noise``: standard normal numbers, the same at every call;
+    - a floating point tensor (n, 3, h, w), normalised already.
 
     Pictures larger than ``size`` are reduced by antialiased area averaging, smaller ones are enlarged
     bilinearly. Raises ImageError for anything that cannot be used, MissingPackageError for Pillow or
@@ -39,6 +41,10 @@ def load_images(source: str | Path | None = None, count: int = 16, size: int = 3
     """
     if count < 1 or size < 1:
         raise ImageError(f"a batch needs at least 1 image of 1 pixel; got count {count}, size {size}")
+    if isinstance(source, torch.Tensor):
+        return _resize(_checked_batch(source, count), size)
+    if isinstance(source, torch.Tensor):
+        return _resize(_check_batch(source, count), size)
     text = "" if source is None else str(source)
     if text == "noise":
         return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(NOISE_SEED))
@@ -56,10 +62,37 @@ def load_images(source: str | Path | None = None, count: int = 16, size: int = 3
     return _normalise(_resize(pixels, size))
 
 
+def _check_batch(batch: torch.Tensor, count: int) -> torch.Tensor:
+    """The first ``count`` images as float32 on the CPU."""
+    if batch.dim() != 4 or batch.shape[1] != 3 or 0 in batch.shape[2:] or not batch.is_floating_point():
+        raise ImageError(
+            f"the batch of images is {tuple(batch.shape)}, {batch.dtype}: expected floating point (n, 3, height, width)"
+        )
+    if len(batch) < count:
+        raise ImageError(f"the batch of images has {len(batch)}, {count} are needed: give a larger batch")
+    batch = batch[:count].detach().to("cpu", torch.float32)
+    if not torch.isfinite(batch).all():
+        raise ImageError("the batch of images holds NaN or infinite pixels")
+    return batch
+
+
 @lru_cache(maxsize=1)
 def _embedded() -> torch.Tensor:
     with resources.files(__package__).joinpath("data/images.npz").open("rb") as file:
         return _check(np.load(file)["x"], EMBEDDED)
+
+
+def _checked_batch(images: torch.Tensor, count: int) -> torch.Tensor:
+    """The first ``count`` images of a normalised batch, float32 on the CPU."""
+    shape = tuple(images.shape)
+    if images.dim() != 4 or shape[1] != 3 or 0 in shape[2:] or not images.is_floating_point():
+        raise ImageError(f"a batch of images must be floating point (n, 3, h, w); got {images.dtype} of shape {shape}")
+    if len(images) < count:
+        raise ImageError(f"the batch has {len(images)} images, {count} are needed: use a batch size of {count} or more")
+    images = images[:count].detach().to("cpu", torch.float32)
+    if not torch.isfinite(images).all():
+        raise ImageError("the batch of images holds NaN or infinite pixels")
+    return images
 
 
 def _from_npz(path: Path, count: int) -> tuple[torch.Tensor, int]:

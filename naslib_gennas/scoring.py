@@ -127,9 +127,14 @@ class Scorer:
         return self.preset.materialise(self._images, generator).to(self.device)
 
     def _generator(self, purpose: str, repeat: int) -> torch.Generator:
-        stream = ("task", "network").index(purpose)
-        state = np.random.SeedSequence([self.seed, stream, repeat]).generate_state(1, np.uint64)[0]
-        return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+        return run_generator(self.seed, purpose, repeat)
+
+
+def run_generator(seed: int, purpose: str, repeat: int) -> torch.Generator:
+    """The random numbers of one repeat: of its targets (``task``), or of initialisation and noise (``network``)."""
+    stream = ("task", "network").index(purpose)
+    state = np.random.SeedSequence([seed, stream, repeat]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
 
 
 def check_kind(space: SearchSpace, preset: Preset) -> None:
