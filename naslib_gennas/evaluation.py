@@ -27,6 +27,7 @@ TOP_FRACTION = 0.1  # what counts as truly good in precision_at
 TOP = 10
 RESAMPLES = 1000
 RESAMPLE_BUDGET = 5_000_000  # resamples x architectures, so that whole benchmarks take seconds
+PAIRS = 2000  # architectures up to which matrices of all pairs are made: 16 MB each
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,15 @@ def evaluate(scores: Sequence[float | None], truth: Sequence[float | None], seed
     s, t = _checked(scores, truth)
     samples = int(min(RESAMPLES, max(RESAMPLES // 5, RESAMPLE_BUDGET // len(t))))
     k = min(TOP, len(t))
+    spearman_interval, kendall_interval = _correlation_intervals(s, t, samples, seed)
     return Evaluation(
         n=len(t),
         failures=int(np.isneginf(s).sum()),
         missing_truth=len(truth) - len(t),
         spearman=_spearman(s, t),
-        spearman_interval=bootstrap_interval(_spearman, s, t, samples=samples, seed=seed),
+        spearman_interval=spearman_interval,
         kendall=_kendall(s, t),
-        kendall_interval=bootstrap_interval(_kendall, s, t, samples=samples, seed=seed),
+        kendall_interval=kendall_interval,
         retrieval={f"{fraction:.0%}": retrieval(s, t, fraction) for fraction in FRACTIONS},
         precision_at_10=precision_at(s, t, k),
         regret=regret(s, t),
@@ -148,11 +150,40 @@ def bootstrap_interval(
             values[i] = statistic(s[rows], t[rows])
         except InputError:
             values[i] = np.nan
+    return _percentiles(values, level)
+
+
+def _percentiles(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     values = values[~np.isnan(values)]
     if not len(values):
         return float("nan"), float("nan")
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def _correlation_intervals(s, t, samples: int, seed: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """:func:`bootstrap_interval` of Spearman's rho and Kendall's tau, the same numbers many times faster.
+
+    A resample is a vector w of how often each architecture was drawn. With a[i, j] = sign(s_i - s_j) and b
+    likewise, the centred ranks in it are a w / 2, and tau-b is w'(a b)w / sqrt(w'|a|w w'|b|w).
+    """
+    n = len(t)
+    if n > PAIRS:
+        intervals = (bootstrap_interval(f, s, t, samples=samples, seed=seed) for f in (_spearman, _kendall))
+        return tuple(intervals)
+    rng = np.random.default_rng(seed)
+    drawn = [np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(samples)]
+    w = np.stack(drawn).astype(np.float32)  # (samples, n); all products below are whole numbers under 2^24
+    a, b = (np.sign(r[:, None] - r[None, :]).astype(np.float32) for r in (rankdata(s), rankdata(t)))
+
+    def total(x, y) -> np.ndarray:
+        return np.einsum("kn,kn,kn->k", w, x, y, dtype=np.float64)
+
+    one, ranks_s, ranks_t = np.ones_like(w), w @ a, w @ b
+    with np.errstate(invalid="ignore"):  # 0 / 0 where a resample is constant
+        rho = total(ranks_s, ranks_t) / np.sqrt(total(ranks_s, ranks_s) * total(ranks_t, ranks_t))
+        tau = total(w @ (a * b), one) / np.sqrt(total(w @ np.abs(a), one) * total(w @ np.abs(b), one))
+    return _percentiles(np.clip(rho, -1, 1)), _percentiles(tau)
 
 
 def _checked(scores, truth) -> tuple[np.ndarray, np.ndarray]:

@@ -208,3 +208,14 @@ def test_impossible_arguments():
         bootstrap_interval(spearman, scores, truth, level=95)
     with pytest.raises(InputError, match="resample"):
         bootstrap_interval(spearman, scores, truth, samples=0)
+
+
+@pytest.mark.parametrize("n", [3, 5, 40])
+def test_intervals_of_the_evaluation_are_the_bootstrap_of_the_correlations(n):
+    rng = np.random.default_rng(n)
+    truth = rng.integers(0, n, n).astype(float)
+    truth[0] = truth[1] + 1  # not constant
+    scores = [None, *(truth[1:] + rng.normal(0, n, n - 1)).round()]
+    found = evaluate(scores, truth, seed=3)
+    assert found.spearman_interval == pytest.approx(bootstrap_interval(spearman, scores, truth, seed=3))
+    assert found.kendall_interval == pytest.approx(bootstrap_interval(kendall, scores, truth, seed=3))
