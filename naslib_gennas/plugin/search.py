@@ -24,12 +24,17 @@ from ..errors import InputError
 from ..search.architectures import ALGORITHMS, ENGINES
 from ..spaces import SearchSpace
 from .compat import NASLib, load
+from .convert import from_naslib
 from .locate import layout_of, locate, require
 
 OPTIMIZERS = {"evolution": "RegularizedEvolution", "random": "RandomSearch", "local": "LocalSearch"}
 """Our name of an algorithm -> NASLib's optimizer."""
 
-KINDS = {"nasbench101": "NasBench101SearchSpace", "nasbench201": "NasBench201SearchSpace"}
+KINDS = {
+    "nasbench101": "NasBench101SearchSpace",
+    "nasbench201": "NasBench201SearchSpace",
+    "nasbench301": "NasBench301SearchSpace",
+}
 """Our name of a space -> NASLib's class; the spaces whose individuals can be specifications."""
 
 LOCAL_STARTS = 10  # NASLib's default num_init
@@ -89,8 +94,6 @@ def naslib_search(
     numpy: it gets its own states of them, and yours are left alone. Raises InputError if NASLib has no such
     algorithm or cannot search ``space``.
     """
-    from .convert import from_naslib
-
     naslib = naslib or load()
     reason = _obstacle(naslib.root, space.name, algorithm)
     if reason:
@@ -104,9 +107,10 @@ def naslib_search(
         return -math.inf if math.isnan(value) else float(value)
 
     generators = PrivateGenerators(seed)
-    optimizer = naslib[OPTIMIZERS[algorithm]](_config(naslib, seed, population, tournament))
-    individuals = specification(naslib, naslib[KINDS[space.name]], fitness)
-    optimizer.adapt_search_space(individuals(), dataset_api=validity_api(naslib, space.name))
+    with generators:  # a graph draws a random name for itself
+        individuals = specification(naslib, naslib[KINDS[space.name]], fitness)
+        optimizer = naslib[OPTIMIZERS[algorithm]](_config(naslib, seed, population, tournament))
+        optimizer.adapt_search_space(individuals(), dataset_api=validity_api(naslib, space.name))
     for epoch in itertools.count():
         with generators:
             optimizer.new_epoch(epoch)
