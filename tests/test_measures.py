@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -303,3 +306,24 @@ def test_ranks_agree_with_published_scores(shared):
     for place, (_name, column) in enumerate(columns.items()):
         ours = [-math.inf if records[place]["score"] is None else records[place]["score"] for records in scores]
         assert spearmanr(ours, rows[column])[0] >= 0.93
+
+
+def test_the_example_that_compares_with_published_scores(tmp_path, capsys):
+    path = Path(__file__).resolve().parents[1] / "examples" / "published_measures.py"
+    spec = importlib.util.spec_from_file_location("published_measures", path)
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    space = load_space("nasbench201")
+    rows = [
+        (i, sum(p.numel() for p in space.build_network(space.parse(str(i))).parameters()), -1e8 if i == 7 else i)
+        for i in (1, 2, 3, 4, 5, 7)
+    ]
+    frame = pd.DataFrame(rows, columns=["index", "params_cifar10", "nbsz_l2_norm_cifar10"])
+    frame.to_csv(tmp_path / "published.csv", index=False)
+    out = tmp_path / "out.json"
+    example.main(
+        ["--published", str(tmp_path / "published.csv"), "--sample", "5", "--batch-size", "2", "--out", str(out)]
+    )
+    found = {row["measure"]: row for row in json.loads(out.read_text())["rows"]}
+    assert found["params"]["spearman"] == pytest.approx(1) and found["params"]["between_seeds"] == pytest.approx(1)
+    assert set(found) == {"params", "l2_norm"} and "l2_norm" in capsys.readouterr().out
