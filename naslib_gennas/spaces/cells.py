@@ -286,6 +286,7 @@ class NASBench301(CellSpace):
     loose = False
     depths = (8,)
     widths = (32,)
+    cells = 3
     channels = 16
     metrics = ("val_accuracy",)
 
@@ -313,10 +314,10 @@ class NASBench301(CellSpace):
         for pair in pairs if isinstance(pairs, (tuple, list)) else ():
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
                 raise self._broken(f"an edge of the {kind} cell must read (input node, operation), got {pair!r}")
-            source, number = pair
-            if not hasattr(number, "__index__") or not 0 <= number < len(COMPACT):
+            source, number = map(_plain, pair)
+            if not _is_int(number) or not 0 <= number < len(COMPACT):
                 raise self._broken(f"operations of the {kind} cell are 0 to {len(COMPACT) - 1}, got {number!r}")
-            edges.append([COMPACT[number], int(source) if hasattr(source, "__index__") else source])
+            edges.append([COMPACT[number], source])
         return self._parsed_cell(edges, list(range(INPUTS, INPUTS + self.nodes)), kind)
 
     def _sample_cell(self, rng) -> Cell:
@@ -397,6 +398,11 @@ def _keys(found: dict, needed: set[str], optional: set[str], where: str, space: 
         raise space._broken(f"{where} lacks {', '.join(missing)}")
     if odd:
         raise space._broken(f"{where} has the unknown key {odd[0]!r}; there are {', '.join(sorted(needed | optional))}")
+
+
+def _plain(value: Any) -> Any:
+    """A numpy integer as Python's; anything else as it is."""
+    return value if isinstance(value, bool) or not hasattr(value, "__index__") else int(value)
 
 
 def _middle(values: tuple[int, ...]) -> int:
