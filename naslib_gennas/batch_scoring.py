@@ -84,14 +84,19 @@ def _serial(settings, jobs: list, attempt: Callable) -> Iterator[Any]:
         yield attempt(scorer, job)
 
 
-def _parallel(settings, jobs: list, workers: int, attempt: Callable) -> Iterator[Any]:
+def start_pool(settings, workers: int) -> ProcessPoolExecutor:
+    """Processes of one torch thread, each with what ``settings.make()`` gives, for :func:`work`."""
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(settings,))
+    return ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(settings,))
+
+
+def _parallel(settings, jobs: list, workers: int, attempt: Callable) -> Iterator[Any]:
+    pool = start_pool(settings, workers)
     queue = iter(jobs)
     running: set[Future] = set()
     try:
         for job in queue:
-            running.add(pool.submit(_work, attempt, job))
+            running.add(pool.submit(work, attempt, job))
             if len(running) >= workers * QUEUE_PER_WORKER:
                 break
         while running:
@@ -99,7 +104,7 @@ def _parallel(settings, jobs: list, workers: int, attempt: Callable) -> Iterator
             for future in done:
                 job = next(queue, None)
                 if job is not None:
-                    running.add(pool.submit(_work, attempt, job))
+                    running.add(pool.submit(work, attempt, job))
                 yield future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -139,5 +144,6 @@ def _start_worker(settings) -> None:
     _scorer = settings.make()
 
 
-def _work(attempt: Callable, job) -> Any:
-    return attempt(_scorer, job)
+def work(attempt: Callable, *job) -> Any:
+    """``attempt`` called with what this process made of the settings, and ``job``."""
+    return attempt(_scorer, *job)
