@@ -1,0 +1,210 @@
+"""The configuration of one of NASLib's runner scripts, completed and checked before NASLib sees it."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Callable, Optional
+
+import yaml
+from pydantic import Field
+
+from ..errors import InputError
+from ..fidelity import Spec
+from ..presets import load_preset, validate
+from ..registry import unknown
+from ..tables import Table
+
+COMMANDS = ("zc", "zc-benchmarks", "predictors", "bbo")
+KEYS = {  # what the scripts cannot do without, and a user has to choose
+    "zc": ("search_space", "dataset", "predictor", "test_size", "out_dir", "seed"),
+    "zc-benchmarks": ("search_space", "dataset", "predictor", "start_idx", "n_models", "out_dir", "seed"),
+    "predictors": ("search_space", "dataset", "predictor", "test_size", "out_dir", "seed"),
+    "bbo": ("search_space", "dataset", "optimizer", "out_dir", "seed"),
+}
+LOADER = {"batch_size": 64, "cutout": False, "cutout_length": 16, "cutout_prob": 1.0, "train_portion": 0.7}
+DEFAULTS: dict[str, dict[str, Any]] = {  # what the scripts cannot do without either; as in NASLib's own files
+    "zc": {"config_type": "zc", **LOADER},
+    "zc-benchmarks": {"config_type": "zc-benchmarks", "test_size": 0, **LOADER},
+    "predictors": {
+        "experiment_type": "single",
+        "train_size_single": 10,
+        "train_size_list": [10],
+        "fidelity_single": 5,
+        "fidelity_list": [5],
+        "uniform_random": True,
+        "max_hpo_time": 0,
+        "hparams_from_file": False,
+        "search": dict(LOADER),
+    },
+    "bbo": {
+        "config_id": 0,
+        "search": {
+            "checkpoint_freq": 1000,
+            "epochs": 450,
+            "fidelity": -1,
+            "sample_size": 10,
+            "population_size": 50,
+            "num_init": 10,
+            "predictor_type": "rf",
+            "k": 10,
+            "num_ensemble": 3,
+            "acq_fn_type": "its",
+            "acq_fn_optimization": "mutation",
+            "encoding_type": "adjacency_one_hot",
+            "num_arches_to_mutate": 5,
+            "max_mutations": 1,
+            "num_candidates": 100,
+            "use_zc_api": False,
+            **LOADER,
+        },
+    },
+}
+DATASETS = {
+    "nasbench101": ("cifar10",),
+    "nasbench201": ("cifar10", "cifar100", "ImageNet16-120", "ninapro"),
+}
+NOT_TRAINABLE = {
+    "asr": "NASLib builds no network for a sampled architecture of it",
+    "nlp": "NASLib has no network for its recipes",
+}
+SECTION, FITNESS = "gennas", "fitness"  # keys of ours
+
+Say = Callable[[str], None]
+
+
+class Section(Spec):
+    """The section ``gennas`` of a configuration: what the score is."""
+
+    preset: str = "fast"
+    seed: int = Field(0, ge=0)
+    device: str = "cpu"
+    repeats: Optional[int] = Field(None, ge=1)
+    """Initialisations and target draws that are averaged; None is the preset's number."""
+
+    def scorer_arguments(self, name: str) -> dict[str, Any]:
+        """Arguments of :class:`naslib_gennas.Scorer` for the measure ``gennas`` or ``gennas_<preset>``."""
+        preset = load_preset(name[len(SECTION) + 1 :] or self.preset)
+        if self.repeats is not None:
+            preset = preset.with_fidelity(repeats=self.repeats)
+        return {"preset": preset, "seed": self.seed, "device": self.device}
+
+
+def is_ours(name: str) -> bool:
+    """Whether ``name`` is ``gennas`` or ``gennas_<preset>``."""
+    return name == SECTION or name.startswith(SECTION + "_")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call of a runner script: what its configuration says, and what we supply."""
+
+    command: str
+    config: dict[str, Any]
+    table: Table | None = None
+    metric: str | None = None
+    images: str | None = None
+    say: Say = print
+    saved: list[str] = field(default_factory=list)  # folders that the script writes to, once it knows
+
+    @property
+    def section(self) -> Section:
+        return validate(Section, self.config.get(SECTION) or {}, SECTION)
+
+    @property
+    def space(self) -> str:
+        return self.config["search_space"]
+
+    @property
+    def dataset(self) -> str:
+        return self.config["dataset"]
+
+    @property
+    def predictor(self) -> str:
+        return str(self.config.get("predictor"))
+
+    @property
+    def fitness(self) -> str | None:
+        return self.config.get(FITNESS)
+
+    @property
+    def search(self) -> dict[str, Any]:
+        return self.config.get("search") or {}
+
+    def builds_no_networks(self) -> bool:
+        """Whether all measures in it are ours, so that specifications are all that is needed."""
+        names = [*(self.search.get("zc_names") or ()), *([self.predictor] if self.command != "bbo" else ())]
+        return all(map(is_ours, names))
+
+
+def read_config(command: str, file: str | os.PathLike, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The YAML ``file`` with ``overrides`` and defaults, checked for what would fail deep inside NASLib.
+
+    ``overrides`` alternate keys and values, as NASLib takes them. Raises InputError for a file that cannot be
+    read, keys that are missing or look misspelt, settings of ours that do not exist, a space and a data set
+    that do not go together, and a space whose architectures cannot be scored.
+    """
+    try:
+        with open(file, encoding="utf-8") as stream:
+            config = yaml.safe_load(stream)
+    except OSError as error:
+        raise InputError(f"cannot read the configuration {file}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is not YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(config, dict):
+        raise InputError(f"{file} must hold a mapping of keys to values")
+    if command not in COMMANDS:
+        raise InputError(unknown("runner", command, COMMANDS))
+    if len(overrides) % 2:
+        raise InputError(f"overrides are pairs of a key and a value; {overrides[-1]!r} has no value")
+    config = _completed(config, DEFAULTS[command])
+    for key, value in zip(overrides[::2], overrides[1::2]):
+        _override(config, key, value, [*KEYS[command], FITNESS], file)
+    _check_keys(command, config, file)
+    _check_data(config, file)
+    return config
+
+
+def _completed(config: dict, defaults: dict) -> dict:
+    """``config`` with the missing keys of ``defaults``, one level of groups included."""
+    groups = {key: {**value, **(config.get(key) or {})} for key, value in defaults.items() if isinstance(value, dict)}
+    return {**defaults, **config, **groups}
+
+
+def _override(config: dict, key: str, text: str, known: Sequence[str], file) -> None:
+    group, _, name = key.rpartition(".")
+    place = config.setdefault(SECTION, {}) if group == SECTION else config.get(group) if group else config
+    fresh = group == SECTION or (not group and name in known)
+    if not isinstance(place, dict) or (name not in place and not fresh):
+        near = difflib.get_close_matches(name, [*(place if isinstance(place, dict) else config), *known], n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"the override {key!r} is no key of {file}{hint}")
+    place[name] = yaml.safe_load(text)
+
+
+def _check_keys(command: str, config: dict, file) -> None:
+    ours = [SECTION, FITNESS]
+    known = [*KEYS[command], *DEFAULTS[command], *ours]
+    for key in config:
+        near = difflib.get_close_matches(str(key), [k for k in known if k not in config or k in ours], 1, 0.75)
+        if key not in known and near:
+            raise InputError(f"{file} has a key {key!r}; did you mean {near[0]}?")
+    for key in KEYS[command]:
+        if key not in config:
+            raise InputError(f"{file} has no key {key!r}, which NASLib's runner {command} needs")
+    fitness = config.get(FITNESS)
+    if fitness is not None and not is_ours(str(fitness)):
+        raise InputError(f"{file}: {FITNESS} must be {SECTION} or {SECTION}_<preset>, got {fitness!r}")
+    if fitness is not None and command != "bbo":
+        raise InputError(f"{file}: {FITNESS} is for the runner bbo; {command} takes a predictor")
+    validate(Section, config.get(SECTION) or {}, f"{file}, {SECTION}")
+
+
+def _check_data(config: dict, file) -> None:
+    space, dataset = config["search_space"], config["dataset"]
+    if space in DATASETS and dataset not in DATASETS[space]:
+        raise InputError(f"{file}: {space} has no data set {dataset!r}; it has: {', '.join(DATASETS[space])}")
+    if space in NOT_TRAINABLE and (is_ours(str(config.get("predictor"))) or config.get("fitness")):
+        raise InputError(f"{file}: gennas cannot score {space}: {NOT_TRAINABLE[space]}")
