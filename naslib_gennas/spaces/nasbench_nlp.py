@@ -42,7 +42,7 @@ THREE_INPUTS = 1 / 5
 """The benchmark's rules for random recipes: probability of each operation, hidden states, nodes before those
 without effect are removed, and how often a linear node has three inputs instead of two."""
 
-WL_ITERATIONS = 3
+WL_ITERATIONS = 2
 CANDIDATES = 50  # random recipes among which a mutation looks for the nearest, where there is no recipe set
 PERTURBATION = 0.05  # standard deviation of the noise on every coordinate of an embedding, whose length is 1
 
@@ -223,7 +223,7 @@ def _node(text: str, name: str, node, recipe: dict) -> Node:
     if not isinstance(node, dict) or set(node) != {"op", "input"}:
         raise _broken(text, f"{where} must be an object with the keys op and input")
     op, inputs = node["op"], node["input"]
-    if op not in FEWEST_AND_MOST_INPUTS:
+    if not isinstance(op, str) or op not in FEWEST_AND_MOST_INPUTS:
         raise _broken(text, f"{where}: {unknown('operation', str(op), FEWEST_AND_MOST_INPUTS)}")
     if not isinstance(inputs, list) or not all(isinstance(source, str) for source in inputs):
         raise _broken(text, f"{where}: input must be a list of names")
