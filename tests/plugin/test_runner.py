@@ -1,0 +1,328 @@
+"""NASLib's runner scripts with the plug-in active, and the configurations that they take."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from click.testing import CliRunner
+
+from naslib_gennas.cli import main
+from naslib_gennas.errors import InputError, MissingPackageError
+from naslib_gennas.plugin import locate, runner
+from naslib_gennas.plugin.runner_config import DEFAULTS, Job, is_ours, read_config
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+TINY = """
+name: tiny
+task:
+  stages: [{signals: []}, {signals: []}, {channels: 4, signals: [{kind: dot}]}]
+fidelity: {cells: 1, channels: 4, input_size: 8, batch_size: 4, steps: 3, readout: train}
+"""
+ZC = {
+    "predictor": "gennas",
+    "search_space": "nasbench201",
+    "dataset": "cifar10",
+    "test_size": 5,
+    "out_dir": "out",
+    "seed": 0,
+}
+
+
+def write(folder: Path, **changes) -> Path:
+    """A configuration of the zc runner; None takes a key out."""
+    config = {key: value for key, value in {**ZC, **changes}.items() if value is not None}
+    path = folder / "cfg.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+# --- configurations, without NASLib
+
+
+def test_defaults_and_overrides(tmp_path):
+    file = write(tmp_path)
+    config = read_config("zc", file, ["seed", "3", "gennas.preset", "best", "batch_size", "8"])
+    assert config["seed"] == 3 and config["batch_size"] == 8 and config["train_portion"] == 0.7
+    assert config["gennas"] == {"preset": "best"}
+    search = write(tmp_path, optimizer="re", predictor=None, search={"epochs": 5})
+    config = read_config("bbo", search, ["search.sample_size", "2", "fitness", "gennas_best"])
+    assert config["search"] == {**DEFAULTS["bbo"]["search"], "epochs": 5, "sample_size": 2}
+    assert Job("bbo", config).fitness == "gennas_best"
+    assert DEFAULTS["bbo"]["search"]["epochs"] != 5
+
+
+def test_the_section_describes_the_score(tmp_path):
+    file = write(tmp_path, gennas={"preset": "fast", "seed": 4, "repeats": 3})
+    section = Job("zc", read_config("zc", file)).section
+    arguments = section.scorer_arguments("gennas_best")
+    assert arguments["preset"].name == "best" and arguments["preset"].fidelity.repeats == 3
+    assert section.scorer_arguments("gennas")["preset"].name == "fast" and arguments["seed"] == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "overrides", "message"),
+    [
+        ({"predictor": None, "predicter": "gennas"}, [], "key 'predicter'; did you mean predictor"),
+        ({"seed": None}, [], "no key 'seed', which NASLib's runner zc needs"),
+        ({"dataset": "cifar1000"}, [], "nasbench201 has no data set 'cifar1000'; it has: cifar10, "),
+        ({"search_space": "nasbench101", "dataset": "cifar100"}, [], "nasbench101 has no data set 'cifar100'"),
+        ({"search_space": "asr", "dataset": "timit"}, [], "gennas cannot score asr: NASLib builds no network"),
+        ({"gennas": {"presett": "fast"}}, [], "gennas: presett: there is no such key"),
+        ({"gennas": {"seed": -1}}, [], "gennas: seed: .* got -1"),
+        ({"fitness": "gennas"}, [], "fitness is for the runner bbo"),
+        ({"fitness": "accuracy"}, [], "fitness must be gennas or gennas_<preset>, got 'accuracy'"),
+        ({}, ["seed"], "pairs of a key and a value; 'seed' has no value"),
+        ({}, ["test_sise", "4"], "override 'test_sise' is no key of .*; did you mean test_size"),
+        ({}, ["search.epochs", "4"], "override 'search.epochs' is no key"),
+    ],
+)
+def test_bad_configurations(tmp_path, changes, overrides, message):
+    with pytest.raises(InputError, match=message) as caught:
+        read_config("zc", write(tmp_path, **changes), overrides)
+    assert "\n" not in str(caught.value)
+
+
+def test_unreadable_configurations(tmp_path):
+    with pytest.raises(InputError, match="cannot read the configuration"):
+        read_config("zc", tmp_path / "none.yaml")
+    (tmp_path / "broken.yaml").write_text("a: [")
+    with pytest.raises(InputError, match="is not YAML"):
+        read_config("zc", tmp_path / "broken.yaml")
+    (tmp_path / "list.yaml").write_text("- a")
+    with pytest.raises(InputError, match="must hold a mapping"):
+        read_config("zc", tmp_path / "list.yaml")
+    with pytest.raises(InputError, match="did you mean zc"):
+        read_config("zcs", write(tmp_path))
+
+
+def test_names():
+    assert is_ours("gennas") and is_ours("gennas_best") and not is_ours("gennasty") and not is_ours("synflow")
+
+
+@pytest.mark.parametrize("command", ["zc", "zc-benchmarks", "predictors", "bbo"])
+def test_examples_are_valid(command):
+    config = read_config(command, EXAMPLES / "naslib" / f"{command}.yaml")
+    assert config["gennas"] == {"preset": "fast", "seed": 0}
+
+
+def test_without_naslib(tmp_path, monkeypatch):
+    monkeypatch.setattr(locate, "_importable_root", lambda: None)
+    monkeypatch.delenv(locate.HOME, raising=False)
+    with pytest.raises(MissingPackageError, match="NASLib was not found"):
+        runner.run_stock("zc", write(tmp_path))
+    done = CliRunner().invoke(main, ["naslib", "zc", "--config-file", str(write(tmp_path))])
+    assert done.exit_code == 2 and "NASLIB_HOME" in done.output
+    done = CliRunner().invoke(main, ["naslib", "zc", "--config-file", str(write(tmp_path)), "seed"])
+    assert done.exit_code == 2 and "has no value" in done.output
+
+
+def test_predictors_are_offered_after_the_table_is_made():
+    tree = ast.parse("table = {'a': 1}\nfound = table['b']")
+    runner._offer(tree, "table")
+    scope = {"_gennas_predictors": {"b": 2}}
+    exec(compile(tree, "script", "exec"), scope)
+    assert scope["found"] == 2
+    with pytest.raises(InputError, match="makes no other"):
+        runner._offer(tree, "other")
+
+
+def test_swaps_are_undone(monkeypatch):
+    from naslib_gennas.plugin.supplies import Swaps
+
+    thing, other = object(), object()
+    modules = {name: types.ModuleType(name) for name in ("naslib", "naslib.a", "elsewhere")}
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+        module.thing = thing
+    said = []
+    with Swaps(said.append) as swaps:
+        swaps.swap(thing, other, "a thing")
+        assert modules["naslib"].thing is other and modules["naslib.a"].thing is other
+        assert modules["elsewhere"].thing is thing
+    assert all(module.thing is thing for module in modules.values()) and said == ["a thing"]
+
+
+def test_image_batch(tmp_path):
+    from naslib_gennas.plugin.supplies import image_batch
+
+    x, y = image_batch(None, 256, 32)
+    assert x.shape == (64, 3, 32, 32) and x.dtype == torch.float32 and y[:11].tolist() == [*range(10), 0]
+    pixels = np.zeros((6, 32, 32, 3), np.uint8)
+    np.savez(tmp_path / "a.npz", x=pixels, y=np.array([5, 4, 3, 2, 1, 0]))
+    x, y = image_batch(str(tmp_path / "a.npz"), 4, 16)
+    assert x.shape == (4, 3, 16, 16) and y.tolist() == [5, 4, 3, 2] and y.dtype == torch.int64
+    with pytest.raises(InputError, match="6 images"):
+        image_batch(str(tmp_path / "a.npz"), 8, 16)
+
+
+# --- with it
+
+SETUP = """
+    import json, sys
+    from pathlib import Path
+    from naslib_gennas.plugin.compat import load
+    from naslib_gennas.plugin.runner import run_stock
+    from naslib_gennas.plugin.locate import layout_of, require
+    from naslib_gennas.tables import load_table
+
+    examples, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    digits = load_table("digits", "nasbench201")
+    said = []
+
+    def run(command, *overrides, **supplies):
+        pairs = ["out_dir", str(folder / "out"), "gennas.preset", str(folder / "tiny.yaml"), *map(str, overrides)]
+        [saved] = run_stock(command, examples / f"{command}.yaml", pairs, say=said.append, **supplies)
+        return saved
+
+    def files():
+        return {str(path) for path in (require() / "naslib").rglob("*") if path.suffix not in (".pyc", "")}
+
+    before = files()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    cells = range(5**6)
+    from naslib_gennas.spaces import load_space
+
+    rows = zip(load_space("nasbench201"), cells)
+    lines = [f"{arch},{50 + sum(op in (2, 3) for op in arch.ops) + number / 1e5:.5f}" for arch, number in rows]
+    (tmp_path / "all.csv").write_text("arch,cifar10_valid\n" + "\n".join(lines) + "\n")
+    return tmp_path
+
+
+@pytest.mark.naslib
+def test_zero_cost_runners(fresh_python, folder):
+    """Ours and one of NASLib's own, on a table; the score is our scorer's; the checkout stays as it is."""
+    pytest.importorskip("naslib_gennas.plugin.dataset_api")
+    fresh_python(
+        SETUP
+        + """
+    from naslib_gennas import Scorer
+
+    scorer = Scorer("nasbench201", str(folder / "tiny.yaml"))
+    for predictor in ("gennas", "synflow"):
+        saved = run("zc", "test_size", 6, "predictor", predictor, "batch_size", 8, table=digits)
+        config, scores = json.loads((saved / "scores.json").read_text())
+        assert config["predictor"] == predictor and -1 <= scores["kendalltau"] <= 1
+
+    saved = run("zc-benchmarks", "start_idx", 3, "n_models", 4, table=digits)
+    [file] = saved.glob("zc_benchmarks/gennas/*.json")
+    rows = json.loads(file.read_text())
+    assert [row["idx"] for row in rows] == ["3", "4", "5", "6"]
+    from naslib_gennas.plugin.convert import from_naslib
+    for row in rows:
+        arch = from_naslib("nasbench201", row["arch"])
+        assert row["gennas"]["score"] == scorer.score(arch).score
+        assert row["val_accuracy"] == digits.value(arch)
+
+    for part in ("instead of cifar10", "made of the table digits", "no networks are kept"):
+        assert any(part in line for line in said)
+    assert files() == before
+    naslib = load()
+    import naslib.utils as utils
+    assert naslib["get_dataset_api"].__module__.startswith("naslib.")  # put back
+    """,
+        EXAMPLES / "naslib",
+        folder,
+    )
+
+
+@pytest.mark.naslib
+def test_search_runner(fresh_python, naslib_home, folder):
+    """NASLib's evolution on our score without any data, BANANAS and NPENAS with our score as a feature."""
+    if locate.layout_of(naslib_home) is not locate.DEVELOP:
+        pytest.skip("branch zerocost has no evolution")
+    pytest.importorskip("naslib_gennas.plugin.dataset_api")
+    fresh_python(
+        SETUP
+        + """
+    import pytest, yaml
+    from naslib_gennas.errors import InputError
+
+    small = ["search.epochs", 10, "search.population_size", 4, "search.sample_size", 2, "search.num_init", 4]
+    saved = run("bbo", *small)
+    config, result = json.loads((saved / "errors.json").read_text())
+    assert len(result["valid_acc"]) == 10 and max(result["valid_acc"]) < 0 and set(result["test_acc"]) == {-1}
+    assert any("never an accuracy" in line for line in said)
+    for optimizer in ("rs", "ls"):
+        run("bbo", *small, "optimizer", optimizer)
+
+    table = load_table(folder / "all.csv", "nasbench201")
+    reported = json.loads((run("bbo", *small, "seed", 1, table=table) / "errors.json").read_text())[1]
+    assert max(reported["valid_acc"]) < 0 < min(reported["test_acc"])  # accuracies in the report only
+
+    config = yaml.safe_load((examples / "bbo.yaml").read_text())
+    del config["fitness"]
+    config["search"].update(zc=True, zc_ensemble=True, zc_names=["gennas"], num_candidates=6, k=3, epochs=7, num_init=4)
+    config["gennas"]["preset"] = str(folder / "tiny.yaml")
+    (folder / "bananas.yaml").write_text(yaml.safe_dump(config))
+    for optimizer in ("bananas", "npenas"):
+        pairs = ["optimizer", optimizer, "out_dir", str(folder / "out")]
+        [saved] = run_stock("bbo", folder / "bananas.yaml", pairs, table=table, say=said.append)
+        accuracies = json.loads((saved / "errors.json").read_text())[1]["valid_acc"]
+        assert len(accuracies) == 7 and min(accuracies) >= 50
+    with pytest.raises(InputError, match="name a table with --table"):
+        run_stock("bbo", folder / "bananas.yaml", ["out_dir", str(folder / "out")], say=said.append)
+    assert files() == before
+    """,
+        EXAMPLES / "naslib",
+        folder,
+    )
+
+
+@pytest.mark.naslib
+def test_predictors_runner(fresh_python, naslib_home, folder):
+    if locate.layout_of(naslib_home) is not locate.DEVELOP:
+        pytest.skip("the predictors runner is Develop's")
+    pytest.importorskip("naslib_gennas.plugin.dataset_api")
+    fresh_python(
+        SETUP
+        + """
+    table = load_table(folder / "all.csv", "nasbench201")
+    saved = run("predictors", "test_size", 6, "train_size_single", 3, table=table)
+    [file] = saved.glob("*.json")
+    config, scores = json.loads(file.read_text())
+    assert -1 <= scores["kendalltau"] <= 1 and len(scores["full_testpred"]) == 6 and max(scores["full_testpred"]) < 0
+    assert "supported_predictors: gennas added" in said
+    """,
+        EXAMPLES / "naslib",
+        folder,
+    )
+
+
+@pytest.mark.naslib
+def test_search_examples(fresh_python, naslib_home, folder):
+    if locate.layout_of(naslib_home) is not locate.DEVELOP:
+        pytest.skip("branch zerocost has no evolution")
+    out = fresh_python(
+        """
+        import json, runpy, sys
+        from pathlib import Path
+
+        examples, folder = Path(sys.argv[1]), Path(sys.argv[2])
+
+        def run(name, *arguments):
+            sys.argv = [name, *map(str, arguments)]
+            runpy.run_path(str(examples / name), run_name="__main__")
+
+        run("naslib_search.py", "--preset", folder / "tiny.yaml", "--steps", 24, "--out", folder / "winner.py")
+        run("compare_search_engines.py", "--table", folder / "all.csv", "--metric", "cifar10_valid",
+            "--seeds", 3, "--steps", 80)
+        """,
+        EXAMPLES,
+        folder,
+    )
+    assert "parameters, written to" in out and (folder / "winner.json").exists()
+    data = json.loads(out[out.index("{") :])
+    assert 0 <= data["mann_whitney_p"] <= 1 and len(data["naslib"]["regret"]) == 3
