@@ -27,13 +27,12 @@ def load_images(source: str | Path | torch.Tensor | None = None, count: int = 16
     ``source``:
 
     - None: the photographs that come with the package (see ``data/README.md``);
-    - a tensor (n, 3, h, w): normalised already, only resized;
     - a path ending in ``.npz``: key ``x`` or ``images`` or the only array, (n, h, w, 3) or (n, 3, h, w),
       uint8 or floating point in [0, 1];
     - a folder of pictures (needs Pillow), in the order of their names, each cut to its central square;
     - ``torchvision:cifar10:PATH`` or ``torchvision:imagefolder:PATH`` (needs torchvision; no download);
     - ``noise``: standard normal numbers, the same at every call;
-    - a floating point tensor (n, 3, h, w), normalised already.
+    - a floating point tensor (n, 3, h, w), normalised already and only resized.
 
     Pictures larger than ``size`` are reduced by antialiased area averaging, smaller ones are enlarged
     bilinearly. Raises ImageError for anything that cannot be used, MissingPackageError for Pillow or
@@ -43,8 +42,6 @@ def load_images(source: str | Path | torch.Tensor | None = None, count: int = 16
         raise ImageError(f"a batch needs at least 1 image of 1 pixel; got count {count}, size {size}")
     if isinstance(source, torch.Tensor):
         return _resize(_checked_batch(source, count), size)
-    if isinstance(source, torch.Tensor):
-        return _resize(_check_batch(source, count), size)
     text = "" if source is None else str(source)
     if text == "noise":
         return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(NOISE_SEED))
@@ -60,20 +57,6 @@ def load_images(source: str | Path | torch.Tensor | None = None, count: int = 16
     if available < count:
         raise ImageError(f"{name} has {available} images, {count} are needed: give more or ask for fewer")
     return _normalise(_resize(pixels, size))
-
-
-def _check_batch(batch: torch.Tensor, count: int) -> torch.Tensor:
-    """The first ``count`` images as float32 on the CPU."""
-    if batch.dim() != 4 or batch.shape[1] != 3 or 0 in batch.shape[2:] or not batch.is_floating_point():
-        raise ImageError(
-            f"the batch of images is {tuple(batch.shape)}, {batch.dtype}: expected floating point (n, 3, height, width)"
-        )
-    if len(batch) < count:
-        raise ImageError(f"the batch of images has {len(batch)}, {count} are needed: give a larger batch")
-    batch = batch[:count].detach().to("cpu", torch.float32)
-    if not torch.isfinite(batch).all():
-        raise ImageError("the batch of images holds NaN or infinite pixels")
-    return batch
 
 
 @lru_cache(maxsize=1)

@@ -91,7 +91,7 @@ def initialise(
 
 
 def _slots(layer: nn.Module, weights: str, biases: str) -> list[_Slot]:
-    if not layer._parameters:
+    if all(parameter is None for parameter in layer._parameters.values()):
         return []
     if isinstance(layer, nn.BatchNorm2d):
         return [

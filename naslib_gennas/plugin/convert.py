@@ -18,7 +18,7 @@ from typing import Any, Callable
 
 from ..errors import ArchitectureError
 from ..registry import Registry
-from ..spaces import load_space
+from ..spaces import cells, load_space
 from ..spaces.nasbench101 import MAX_VERTICES, NASBench101Architecture
 from ..spaces.nasbench201 import EDGES, OPERATIONS, NASBench201Architecture
 
@@ -44,7 +44,10 @@ def from_naslib(space: str, spec: Any) -> Any:
     """
     converter = CONVERTERS[space]
     try:
-        arch = converter.decode(_plain(_evaluated(spec) if isinstance(spec, str) else spec))
+        codes = _plain(_evaluated(spec) if isinstance(spec, str) else spec)
+        if not isinstance(codes, tuple):
+            raise ValueError("it is one number")
+        arch = converter.decode(codes)
         return load_space(space).parse(str(arch))
     except (ValueError, SyntaxError, RecursionError) as error:
         raise ArchitectureError(
@@ -141,3 +144,13 @@ def _encode_101(arch: NASBench101Architecture) -> tuple[int, ...]:
 
 
 CONVERTERS.register("nasbench101")(Converter(_decode_101, _encode_101))
+
+
+# --- NAS-Bench-301: NASLib's form is the space's own text
+
+
+def _decode_301(compact: tuple) -> cells.CompactArchitecture:
+    return cells.NASBench301().from_compact(compact)
+
+
+CONVERTERS.register("nasbench301")(Converter(_decode_301, cells.compact))

@@ -1,0 +1,221 @@
+"""Scores of NASLib's graphs, which stay as they are.
+
+Graphs of spaces that we have too are translated from their compact form and scored with our own networks.
+Other graphs must be parsed, and their space must say in ``SEGMENTS`` what their network consists of; a copy of
+that is trained.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import math
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import Any, Callable
+
+import torch
+from torch import nn
+
+from ..errors import ImageError, InputError
+from ..presets import load_preset
+from ..registry import Registry, unknown
+from ..scoring import Scorer
+from ..spaces.base import SearchSpace
+from ..tasks import STAGES
+from .convert import CONVERTERS, from_naslib
+
+PROBE = 128  # pixels of the image that tells widths and strides
+STRIDE = 4  # of the last stage in the networks that the presets were made for
+SCORERS = 8  # kept, each with the batch it scores on
+FAILURE = -1e8  # NASLib's score of a measure that failed
+
+SEGMENTS: Registry[Callable[[Any], Sequence[nn.Module]]] = Registry("search space of NASLib's that can be scored")
+"""``get_type()`` of a space -> function from a parsed graph to the modules that turn an image into feature
+maps when run one after the other: the stem, then three or more layers."""
+
+REFUSED = {
+    "nlp": "NASLib has no network for its recipes; score those with the space nasbench_nlp and an rnn preset",
+    "asr": "NASLib builds no network for a sampled architecture of it, and its input is no image",
+}
+
+
+class GraphScorer:
+    """Scores NASLib's graphs with one preset, seed and device, and remembers the scores.
+
+    Args:
+        preset, seed, device: as those of :class:`naslib_gennas.scoring.Scorer`, which gives the same score to
+            the same architecture on the same images.
+        repeats: replaces the preset's number of independent runs.
+
+    Raises as Scorer does.
+    """
+
+    def __init__(self, preset="fast", seed: int = 0, device: str = "cpu", repeats: int | None = None):
+        preset = load_preset(preset)
+        self.preset = preset if repeats is None else preset.with_fidelity(repeats=repeats)
+        self.seed = seed
+        self.device = device
+        self._scorers: OrderedDict[tuple, Scorer] = OrderedDict()
+
+    def score(self, graph, loader: Iterable | torch.Tensor | None = None) -> float | None:
+        """The score of a graph, None if the regression diverged or did not fit into memory.
+
+        Computed on the first images of ``loader``: an iterable of (images, labels), or normalised images
+        (n, 3, h, w); None stands for the embedded photographs. The cell and channel numbers of the preset do
+        not apply to networks that are copied, and the images are enlarged where such a network shrinks them
+        more than ours. Raises InputError for a graph of an unknown space, without an architecture or not
+        parsed, ImageError for too few or unsuitable images.
+        """
+        space, images = space_of(graph), first_images(loader)
+        if space in CONVERTERS:
+            return self.scorer(space, images).score(from_naslib(space, compact(graph))).score
+        backbone = copied(graph, space)
+        return self.scorer(_Copies(), images, backbone.enlargement).score(backbone).score
+
+    def scorer(self, space: str | SearchSpace, images=None, enlargement: int = 1) -> Scorer:
+        """The scorer behind :meth:`score`; ``enlargement`` multiplies the size of the images only."""
+        fidelity = self.preset.fidelity
+        if isinstance(images, torch.Tensor):
+            images = images[: fidelity.batch_size]
+        key = (getattr(space, "name", space), _fingerprint(images), enlargement)
+        if key not in self._scorers:
+            preset = self.preset
+            if enlargement > 1:
+                size = enlargement * fidelity.input_size
+                preset = preset.with_fidelity(input_size=size, target_size=fidelity.signal_size)
+            self._scorers[key] = Scorer(space, preset, self.seed, self.device, images)
+            if len(self._scorers) > SCORERS:
+                self._scorers.popitem(last=False)
+        self._scorers.move_to_end(key)
+        return self._scorers[key]
+
+
+def first_images(loader: Iterable | torch.Tensor | None) -> torch.Tensor | None:
+    """The images of the first batch of a data loader; ImageError if it yields something else."""
+    if loader is None or isinstance(loader, torch.Tensor):
+        return loader
+    try:
+        batch = next(iter(loader))
+    except (StopIteration, TypeError):
+        raise ImageError(f"the data loader, a {type(loader).__name__}, yields no batch of images") from None
+    images = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
+    if not isinstance(images, torch.Tensor):
+        raise ImageError(f"the data loader must yield (images, labels), tensors; it yields a {type(batch).__name__}")
+    return images
+
+
+def space_of(graph) -> str:
+    """NASLib's name of the space of ``graph``; InputError if its graphs cannot be scored."""
+    if not hasattr(graph, "get_type"):
+        raise InputError(f"gennas scores the graphs of NASLib's search spaces; got a {type(graph).__name__}")
+    space = str(graph.get_type())
+    if space in REFUSED:
+        raise InputError(f"gennas cannot score NASLib's graphs of {space}: {REFUSED[space]}")
+    known = [*CONVERTERS.names(), *SEGMENTS.names()]
+    if space not in known:
+        raise InputError(unknown("search space of NASLib's that gennas can score", space, known))
+    return space
+
+
+def compact(graph) -> Any:
+    """NASLib's compact form of the architecture of ``graph``; InputError if it has none yet."""
+    try:
+        found = graph.get_hash()
+    except (AttributeError, KeyError, NotImplementedError, TypeError, ValueError) as error:
+        raise InputError(
+            f"this graph of {graph.get_type()} has no architecture ({error}); sample one or call set_spec"
+        ) from error
+    return found
+
+
+def copied(graph, space: str) -> Backbone:
+    """A trainable copy of the feature extractor of a parsed graph; InputError if it is not parsed."""
+    name = f"{space} {tuple(map(int, compact(graph)))}"
+    if not getattr(graph, "is_parsed", False):
+        raise InputError(f"this graph of {space} is not parsed, so it has no weights to train; call graph.parse()")
+    return Backbone(SEGMENTS[space](graph), name)
+
+
+class Backbone(nn.Module):
+    """Copied modules in a row: (b, 3, s, s) -> three feature maps, of widths ``channels``.
+
+    The layers after the first module are spread over three stages of equal length, the later ones longer.
+    ``enlargement``: how much larger images have to be for the last map to be as large as in our networks.
+    """
+
+    def __init__(self, segments: Sequence[nn.Module], name: str):
+        super().__init__()
+        layers = len(segments) - 1
+        if layers < STAGES:
+            raise InputError(f"{name}: a network needs {STAGES} layers after its stem to be scored; it has {layers}")
+        self.name = name
+        self.ends = [math.ceil(stage * layers / STAGES) for stage in range(1, STAGES + 1)]
+        self.segments = nn.ModuleList(copy.deepcopy(list(segments)))
+        maps = self._probe()
+        self.channels = tuple(values.shape[1] for values in maps)
+        self.enlargement = max(1, round(PROBE / maps[-1].shape[-1] / STRIDE))
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        maps = []
+        for index, segment in enumerate(self.segments):
+            x = segment(x)
+            if index in self.ends:
+                maps.append(x)
+        return maps
+
+    def _probe(self) -> list[torch.Tensor]:
+        self.eval()
+        with torch.no_grad():
+            return self(torch.zeros(1, 3, PROBE, PROBE))
+
+    def __str__(self) -> str:
+        parameters = sum(parameter.numel() for parameter in self.parameters())
+        return f"{self.name}, widths {self.channels}, {parameters} parameters"
+
+
+class _Copies(SearchSpace):
+    """What a scorer needs of a space whose architectures are copied networks: filled and trained in place."""
+
+    name = "naslib"
+
+    def _impossible(self, *unused):
+        raise NotImplementedError("a copied network can only be scored")
+
+    sample = mutate = parse = canonical = representative = build_network = _impossible
+
+    def reduced(self, arch):
+        return arch
+
+    def score_key(self, arch):
+        return str(arch)
+
+    def build(self, arch, fidelity):
+        return arch
+
+
+def _fingerprint(images) -> Any:
+    if not isinstance(images, torch.Tensor):
+        return images
+    values = images.detach().cpu().contiguous()
+    return str(values.dtype), tuple(values.shape), hashlib.sha256(values.numpy().tobytes()).hexdigest()
+
+
+# --- TransNAS-Bench-101: either NASLib's graph of the benchmark's cells, or the benchmark's own network
+
+
+def _original(graph) -> list[nn.Module]:
+    encoder = graph.edges[1, 2]["op"].model.encoder
+    network = getattr(encoder, "network", encoder)
+    return [network.stem, *(getattr(network, name) for name in network.layers)]
+
+
+@SEGMENTS.register("transbench101_micro")
+def _micro(graph) -> list[nn.Module]:
+    if not graph.create_graph:
+        return _original(graph)
+    modules = [graph.nodes[node]["subgraph"] for node in range(2, 2 + graph.n_modules)]
+    return [graph.edges[1, 2]["op"].seq, *(module.edges[1, 2]["op"].op for module in modules)]
+
+
+SEGMENTS.register("transbench101_macro")(_original)
