@@ -66,6 +66,27 @@ def draw_search(path, records, curve) -> None:
     _save(figure, path)
 
 
+def draw_task_curves(path, curves: dict[str, list[list[float | None]]], labelled: int) -> None:
+    """Best rho by step of task searches, algorithm -> one curve a run: the mean, and the range as a band."""
+    plt = _pyplot(required=False)
+    if plt is None:
+        return
+    figure, axis = plt.subplots(figsize=(6, 4))
+    for color, (algorithm, runs) in zip((ORANGE, BLUE), curves.items()):
+        length = min(map(len, runs))
+        complete = [step for step in range(length) if all(run[step] is not None for run in runs)]
+        columns = [[run[step] for run in runs] for step in complete]
+        label = algorithm if len(runs) == 1 else f"{algorithm}, mean and range of {len(runs)} runs"
+        axis.plot([step + 1 for step in complete], [sum(c) / len(c) for c in columns], color=color, label=label)
+        if len(runs) > 1:
+            lows, highs = list(map(min, columns)), list(map(max, columns))
+            axis.fill_between([step + 1 for step in complete], lows, highs, color=color, alpha=0.2, linewidth=0)
+    axis.legend(loc="lower right")
+    axis.set_xlabel("tasks evaluated")
+    axis.set_ylabel(f"best rho on {labelled} labels")
+    _save(figure, path)
+
+
 def _pyplot(required: bool = True):
     try:
         import matplotlib

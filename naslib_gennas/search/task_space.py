@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from ..errors import InputError, SpecError
-from ..presets import Preset, RNNPreset, parse_preset, validate
+from ..presets import Preset, RNNPreset, load_preset, parse_preset, validate
 from ..registry import Registry
 
 MUTATION = 0.2  # probability that a block is drawn again
@@ -32,6 +32,8 @@ DECIMALS = 6  # of frequencies and fractions, so that files stay readable
 READOUTS = ({"readout": "eval", "average": 1}, *({"readout": "train", "average": n} for n in (1, 3, 5)))
 READ_WEIGHTS = (0.0, 0.25, 0.5, 1.0)
 MOST_WORK = 4.0  # a searched fidelity costs at most this many times the work of the one that the search starts from
+PAPER = {"cnn": "paper-combo", "rnn": "rnn-combo"}  # presets at the paper's fidelity and stage weights
+USUAL = {"cnn": "fast", "rnn": "rnn-combo"}
 
 TASK_SPACES: Registry[type[TaskSpace]] = Registry("space of proxy tasks")
 """By the kind of networks: cnn, rnn."""
@@ -261,6 +263,13 @@ class RNNTaskSpace(TaskSpace):
 def task_space(base: Preset, fidelity: bool = False, weights: bool = False) -> TaskSpace:
     """The space of tasks for the kind of networks that ``base`` is for; see :class:`TaskSpace`."""
     return TASK_SPACES[base.kind](base, fidelity, weights)
+
+
+def base_preset(name: str | None, kind: str) -> Preset:
+    """What a search for networks of ``kind`` starts from: ``paper``, a preset, or by default the kind's usual one."""
+    if name == "paper":
+        return load_preset(PAPER[kind])
+    return load_preset(name or USUAL[kind])
 
 
 def searched_preset(task: Preset, name: str, description: str, source: str) -> Preset:

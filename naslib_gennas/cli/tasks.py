@@ -1,0 +1,123 @@
+"""``gennas task-search``."""
+
+from __future__ import annotations
+
+import click
+
+from ..errors import InputError
+from .base import main, open_run, read_table, say, show
+
+
+@main.command("task-search")
+@click.option("--space", required=True, help="Search space; see `gennas spaces`.")
+@click.option("--table", "source", default="digits", show_default=True, help="Ground truth: digits or a file.")
+@click.option("--metric", default=None, help="Column of the table [default: the space's own].")
+@click.option("--labelled", default=20, show_default=True, help="Architectures whose labels the search uses.")
+@click.option("--validate", default=0, show_default=True, help="Other architectures, to check the task found.")
+@click.option("--transfer", multiple=True, help="SPACE:TABLE[:METRIC] to try the task on; may be repeated.")
+@click.option("--seed", default=0, show_default=True, help="Same seed, same search.")
+@click.option("--steps", default=400, show_default=True, help="Tasks evaluated after the first population.")
+@click.option("--population", default=50, show_default=True)
+@click.option("--tournament", default=10, show_default=True)
+@click.option("--algorithm", type=click.Choice(["evolution", "random"]), default="evolution", show_default=True)
+@click.option(
+    "--fidelity",
+    default=None,
+    help="Fidelity and stage weights: `paper`, a preset or a .yaml file [default: fast, for RNNs rnn-combo].",
+)
+@click.option("--search-fidelity", is_flag=True, help="Search the fidelity too, up to 4 times the work.")
+@click.option("--search-weights", is_flag=True, help="Search the weights of the stages in the score too.")
+@click.option("--warm-start", default="", help="Presets to start from, comma-separated.")
+@click.option("--race/--no-race", default=True, show_default=True, help="Stop hopeless tasks early.")
+@click.option("--baseline", is_flag=True, help="Random search with as many evaluations, to compare with.")
+@click.option("--compare", multiple=True, help="--out of another task search, drawn beside it; may be repeated.")
+@click.option("--name", default="searched", show_default=True, help="Name of the preset that is written.")
+@click.option("--max-seconds", type=float, default=None, help="Stop after this wall-clock time.")
+@click.option("--strict", is_flag=True, help="Stop at rows that do not parse or appear twice.")
+@click.option("--workers", default=1, show_default=True, help="Processes of one thread each.")
+@click.option("--threads", default=1, show_default=True, help="PyTorch threads of this process.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 or mps.")
+@click.option("--images", default=None, help="Images for the batch: .npz or a folder [default: embedded].")
+@click.option("--out", default=None, help="Directory for history, task.yaml, summary and picture.")
+@click.option("--resume", is_flag=True, help="Continue the run in --out.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def task_search(source, strict, workers, threads, steps, max_seconds, as_json, **options):
+    """Search for the proxy task that ranks a few labelled architectures best.
+
+    The task is written to --out as task.yaml, which every other command takes as --preset.
+
+    JSON: {"best": {"rho", "rho_interval", "tau", "step", "digest", ...}, "validation": {"n", "found": {"rho",
+    ...}, ...} or null, "transfer": [...], "evaluations", "stopped", "regressions", "regressions_plain", "seconds",
+    "seconds_plain", "preset", "baseline": {...} or null, ...}.
+    """
+    import torch
+
+    from ..search.task_report import task_search as run_search
+
+    if threads < 1:
+        raise InputError(f"threads must be at least 1, got {threads}")
+    torch.set_num_threads(threads)
+    table = read_table(source, options["space"], strict)
+    settings = _settings(table, options)
+    with open_run(options, settings.config(source)) as run:
+        data = run_search(settings, table, run, steps, workers, max_seconds)
+    if run.directory is not None:
+        say(f"the task is in {run.path('task.yaml')}, the history in {run.path('results.jsonl')}")
+    show(data, as_json, lambda: "\n".join(_lines(data)))
+
+
+def _settings(table, options):
+    from dataclasses import fields
+
+    from ..presets import load_preset
+    from ..scoring import find_device
+    from ..search.task_report import TaskSearchSettings, Transfer
+    from ..search.task_space import base_preset
+    from ..spaces import load_space
+
+    find_device(options["device"])
+    metric = options["metric"] or table.default_metric
+    table.column(metric)
+    names = {field.name for field in fields(TaskSearchSettings)}
+    given = {key: value for key, value in options.items() if key in names}
+    given.update(
+        base=base_preset(options["fidelity"], load_space(options["space"]).kind),
+        metric=metric,
+        compare=tuple(options["compare"]),
+        warm_start=tuple(load_preset(name.strip()) for name in options["warm_start"].split(",") if name.strip()),
+        transfer=tuple(map(Transfer.parse, options["transfer"])),
+    )
+    return TaskSearchSettings(**given)
+
+
+def _lines(data) -> list[str]:
+    best = data["best"]
+    lines = [
+        f"{data['space']}, {data['labelled']} labels ({data['metric']} of {data['table']}), fidelity of {data['base']}",
+        f"  {data['evaluations']} tasks: {data['ok']} scored in full, {data['stopped']} stopped, {data['failed']} "
+        f"without a ranking; {data['regressions']} regressions of {data['regressions_plain']} "
+        f"({data['regressions_saved']:.0%} saved), {data['seconds']:.0f} s "
+        f"(without stopping about {data['seconds_plain']:.0f} s)",
+        f"  best task (step {best['step']}), {best['seconds_per_architecture']:.3f} s an architecture:",
+        f"    rho {_agreement(best)} on the labels it was chosen by: optimistic",
+    ]
+    if data.get("baseline"):
+        lines.append(f"    random search, as many tasks: rho {_agreement(data['baseline'])}")
+    checks = data["validation"]
+    if checks:
+        lines += [f"  on {checks['n']} architectures never used:"] + _rows(checks)
+    else:
+        lines.append("  not checked on other labels: --validate N does it")
+    for place in data["transfer"]:
+        lines += [f"  on {place['n']} of {place['space']} ({place['metric']} of {place['table']}):"] + _rows(place)
+    return lines + ([f"  note: {data['note']}"] if data["note"] else [])
+
+
+def _rows(checks) -> list[str]:
+    return [f"    {name:12} rho {_agreement(row)}" for name, row in checks.items() if isinstance(row, dict)]
+
+
+def _agreement(row) -> str:
+    low, high = row["rho_interval"]
+    interval = "" if low is None else f" (95 % {low:.3f} to {high:.3f})"
+    return f"{row['rho']:.3f}{interval}, tau {row['tau']:.3f}"

@@ -1,0 +1,336 @@
+"""A whole task search: labels drawn, tasks searched, the best one written, checked on other labels and elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .. import __version__
+from ..batch_scoring import ScorerSettings, score_many
+from ..commands import STAND_IN
+from ..errors import InputError, RunError
+from ..evaluation import evaluate
+from ..presets import Preset
+from ..runs import CONFIG, RESULTS, SUMMARY, Run
+from ..scoring import check_kind
+from ..spaces import load_space
+from ..tables import Table, load_table
+from .evolution import POPULATION, TOURNAMENT
+from .task_space import TaskSpace, searched_preset, task_space
+from .tasks import (
+    LabelledSettings,
+    TaskFitness,
+    Workers,
+    best_rho_so_far,
+    best_task,
+    check_labels,
+    search_tasks,
+    task_of,
+)
+
+COMMAND = "task-search"
+TASK, CURVE, PICTURE = "task.yaml", "curve.json", "curve.png"
+RANDOM = "random"  # folder of the baseline
+FEWEST_TO_CHECK = 5  # architectures for a rho on other labels
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Where else the found task is tried: architectures of a table of another space."""
+
+    space: str
+    table: str
+    metric: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Transfer:
+        """``SPACE:TABLE`` or ``SPACE:TABLE:METRIC``; InputError if it is neither."""
+        fields = text.split(":")
+        if len(fields) not in (2, 3) or not all(fields):
+            raise InputError(f"cannot read {text!r}: a transfer is SPACE:TABLE or SPACE:TABLE:METRIC")
+        return cls(*fields)
+
+
+@dataclass(frozen=True)
+class TaskSearchSettings:
+    """``base`` gives the fidelity and the stage weights; ``labelled`` architectures are drawn by ``seed``.
+
+    ``validate``: others, whose labels the search never sees; ``transfer``: see :class:`Transfer`, on as many
+    architectures as ``validate`` (all of the table if 0). ``name``: of the preset that is written. ``baseline``: a
+    random search with as many tasks beside it. ``compare``: directories of other task searches for the picture.
+    """
+
+    space: str
+    base: Preset
+    metric: str
+    labelled: int = 20
+    seed: int = 0
+    algorithm: str = "evolution"
+    population: int = POPULATION
+    tournament: int = TOURNAMENT
+    warm_start: tuple[Preset, ...] = ()
+    search_fidelity: bool = False
+    search_weights: bool = False
+    race: bool = True
+    device: str = "cpu"
+    images: str | None = None
+    validate: int = 0
+    transfer: tuple[Transfer, ...] = ()
+    name: str = "searched"
+    baseline: bool = False
+    compare: tuple[str, ...] = ()
+
+    def config(self, table: str) -> dict[str, Any]:
+        """What a resumed search must share."""
+        return {
+            "command": COMMAND,
+            "space": self.space,
+            "table": table,
+            "metric": self.metric,
+            "labelled": self.labelled,
+            "seed": self.seed,
+            "base": self.base.name,
+            "base_digest": self.base.digest(),
+            "algorithm": self.algorithm,
+            "population": self.population,
+            "tournament": self.tournament,
+            "warm_start": [f"{preset.name} {preset.digest()}" for preset in self.warm_start],
+            "search_fidelity": self.search_fidelity,
+            "search_weights": self.search_weights,
+            "race": self.race,
+            "device": self.device,
+            "images": self.images,
+        }
+
+    def task_space(self) -> TaskSpace:
+        """The space that is searched; SpecError if the base is not for this kind of networks."""
+        check_kind(load_space(self.space), self.base)
+        return task_space(self.base, self.search_fidelity, self.search_weights)
+
+    def scorer(self, preset: Preset, space: str | None = None) -> ScorerSettings:
+        """The preset bound to the space (or another one), with the seed and images of the search."""
+        return ScorerSettings(space or self.space, preset, self.seed, self.device, self.images)
+
+
+def task_search(
+    settings: TaskSearchSettings,
+    table: Table,
+    run: Run,
+    steps: int = 400,
+    workers: int = 1,
+    max_seconds: float | None = None,
+) -> dict[str, Any]:
+    """Search, write ``task.yaml`` to the run, and return how good the task is and what it cost (``summary.json``)."""
+    space = settings.task_space()
+    for directory in settings.compare:
+        read_curve(directory)
+    labelled, others = split(table, settings)
+    texts, labels = labelled["arch"].tolist(), labelled[settings.metric].tolist()
+    bound = LabelledSettings(settings.space, settings.seed, settings.device, settings.images)
+    with Workers(bound, workers) as pool:
+        records = search_tasks(
+            space,
+            TaskFitness(texts, labels, pool, settings.race),
+            run,
+            settings.seed,
+            steps,
+            settings.algorithm,
+            settings.population,
+            settings.tournament,
+            settings.warm_start,
+            max_seconds,
+        )
+    best = best_task(records)
+    found = task_of(space, best, f"step {best['step']} of {run.path(RESULTS) or 'the run'}")
+    on_labels = _agreement(best["scores"], labels, settings.seed)
+    candidates = {"found": found, **{preset.name: space.adopt(preset) for preset in settings.warm_start}}
+    data = {
+        **{key: settings.config(table.name)[key] for key in ("space", "table", "metric", "labelled", "seed", "base")},
+        "algorithm": settings.algorithm,
+        "best": {
+            "step": best["step"],
+            "digest": best["key"],
+            **on_labels,
+            "work": best["work"],
+            "seconds_per_architecture": best["seconds"] / best["scored"],
+        },
+        "validation": _validated(settings, candidates, others, run, workers),
+        "transfer": [_transferred(settings, candidates, place, run, workers) for place in settings.transfer],
+        **savings(records, settings.labelled),
+        "note": STAND_IN if table.name == "digits" else "",
+    }
+    preset = searched_preset(found, settings.name, _description(settings), provenance(settings, data))
+    data["preset"] = preset.model_dump(mode="json")
+    data["baseline"] = _random_baseline(settings, table, run, len(records), workers) if settings.baseline else None
+    compared = [*settings.compare, *([run.path(RANDOM)] if settings.baseline and run.directory else [])]
+    _write(run, data, preset, records, compared)
+    return data
+
+
+def split(table: Table, settings: TaskSearchSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The labelled rows and those kept apart, drawn by the seed; the labelled ones do not depend on ``validate``.
+
+    Rows that share their network with a labelled one are not kept apart. Raises InputError or TableError for
+    too few or unusable labels.
+    """
+    if settings.labelled < 1 or settings.validate < 0:
+        raise InputError(
+            f"cannot draw {settings.labelled} labelled and {settings.validate} other architectures; "
+            "need at least 5 labelled ones"
+        )
+    if 0 < settings.validate < FEWEST_TO_CHECK:
+        raise InputError(f"a check needs at least {FEWEST_TO_CHECK} other architectures; got {settings.validate}")
+    rng = np.random.default_rng(settings.seed)
+    rows = table.sample(settings.labelled + settings.validate, settings.metric, rng)
+    labelled, others = rows[: settings.labelled], rows[settings.labelled :]
+    check_labels(labelled[settings.metric].tolist())
+    seen = {_key(table, text) for text in labelled["arch"]}
+    return labelled, others[[_key(table, text) not in seen for text in others["arch"]]]
+
+
+def savings(records: Sequence[dict[str, Any]], labelled: int) -> dict[str, Any]:
+    """Regressions done and seconds, beside those of a search that scores every architecture by every task.
+
+    The plain seconds are estimated: those of a stopped task in proportion to the architectures left out.
+    """
+    plain = labelled * len(records)
+    fresh = [record for record in records if not record.get("again")]
+    done = sum(record["scored"] for record in fresh)
+    seconds = sum(record["seconds"] for record in fresh)
+    statuses = [record["status"] for record in records]
+    return {
+        "evaluations": len(records),
+        **{status: statuses.count(status) for status in ("ok", "stopped", "failed")},
+        "regressions": done,
+        "regressions_plain": plain,
+        "regressions_saved": 1 - done / plain,
+        "seconds": seconds,
+        "seconds_plain": sum(r["seconds"] * labelled / r["scored"] for r in fresh) * len(records) / len(fresh),
+    }
+
+
+def read_curve(directory: str | Path) -> tuple[str, list[float | None]]:
+    """Algorithm and best rho by step of another task search; RunError if the directory holds none."""
+    directory = Path(directory)
+    try:
+        config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
+        curve = json.loads((directory / CURVE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise RunError(f"{directory} holds no finished task search ({CONFIG} and {CURVE}); check the path") from None
+    if not isinstance(config, dict) or config.get("command") != COMMAND or not isinstance(curve, list):
+        raise RunError(f"{directory} is the run of another command, not of {COMMAND}")
+    return config["algorithm"], curve
+
+
+def provenance(settings: TaskSearchSettings, data: dict[str, Any]) -> str:
+    """How the task was found, for the preset's ``source``."""
+    start = ", ".join(preset.name for preset in settings.warm_start) or "random tasks"
+    searched = [
+        what for what, on in (("fidelity", settings.search_fidelity), ("weights", settings.search_weights)) if on
+    ]
+    best, checks = data["best"], data["validation"]
+    text = (
+        f"naslib_gennas {__version__}, gennas {COMMAND} --space {settings.space} --seed {settings.seed}: "
+        f"{settings.algorithm} from {start}, {data['evaluations']} tasks at the fidelity of {settings.base.name}"
+        f"{' (searched: ' + ', '.join(searched) + ')' if searched else ''}, {settings.labelled} labels "
+        f"({settings.metric} of {Path(data['table']).name}); rho {_with_interval(best)} on these labels"
+    )
+    if checks:
+        text += f", {_with_interval(checks['found'])} on {checks['n']} others"
+    return text
+
+
+def _description(settings: TaskSearchSettings) -> str:
+    return f"task searched on {settings.labelled} labels of {settings.space}"
+
+
+def _with_interval(agreement: dict[str, Any]) -> str:
+    low, high = agreement["rho_interval"]
+    interval = "" if low is None else f" (95 % {low:.3f} to {high:.3f})"
+    return f"{agreement['rho']:.3f}{interval}"
+
+
+def _key(table: Table, text: str) -> str:
+    return table.space.score_key(table.space.parse(text))
+
+
+def _agreement(scores, labels, seed: int) -> dict[str, Any]:
+    """Spearman's rho and Kendall's tau with bootstrap intervals."""
+    found = evaluate(scores, labels, seed).as_dict()
+    return {
+        "rho": found["spearman"],
+        "rho_interval": found["spearman_interval"],
+        "tau": found["kendall"],
+        "tau_interval": found["kendall_interval"],
+        "failures": found["failures"],
+    }
+
+
+def _validated(settings, candidates: dict[str, Preset], others: pd.DataFrame, run: Run, workers: int) -> dict | None:
+    """Agreement of every candidate on labels that the search never saw; None if there are none."""
+    if not len(others):
+        return None
+    truth = others[settings.metric].tolist()
+    rows = {}
+    for name, preset in candidates.items():
+        scores = _scores(settings.scorer(preset), others["arch"].tolist(), run, "validation", workers)
+        rows[name] = _agreement(scores, truth, settings.seed)
+    return {"n": len(others), **rows}
+
+
+def _transferred(settings, candidates: dict[str, Preset], place: Transfer, run: Run, workers: int) -> dict[str, Any]:
+    check_kind(load_space(place.space), settings.base)
+    table = load_table(place.table, place.space)
+    metric = place.metric or table.default_metric
+    known = table.frame[table.column(metric).notna()]
+    amount = min(settings.validate or len(known), len(known))
+    rows = table.sample(amount, metric, np.random.default_rng(settings.seed))
+    data: dict[str, Any] = {"space": place.space, "table": table.name, "metric": metric, "n": len(rows)}
+    for name, preset in candidates.items():
+        scores = _scores(settings.scorer(preset, place.space), rows["arch"].tolist(), run, "transfer", workers)
+        data[name] = _agreement(scores, rows[metric].tolist(), settings.seed)
+    return data
+
+
+def _scores(settings: ScorerSettings, texts: list[str], run: Run, folder: str, workers: int) -> list[float | None]:
+    """Scores of ``texts``, kept in a run of its own inside ``run`` so that nothing is computed twice."""
+    config = {
+        "command": folder,
+        "space": settings.space,
+        "preset_digest": settings.preset.digest(),
+        "seed": settings.seed,
+    }
+    inside = run.path(f"{folder}-{settings.space.replace(':', '-')}-{config['preset_digest']}")
+    with Run(inside, config, resume=inside is not None and inside.exists()) as kept:
+        return [record["score"] for record in score_many(settings, texts, kept, workers)]
+
+
+def _random_baseline(settings, table: Table, run: Run, evaluations: int, workers: int) -> dict[str, Any]:
+    """The best task of a random search for as many tasks on the same labels, kept inside ``run``."""
+    plain = replace(
+        settings, algorithm="random", warm_start=(), validate=0, transfer=(), baseline=False, compare=(), name=RANDOM
+    )
+    folder = run.path(RANDOM)
+    with Run(folder, plain.config(table.name), resume=folder is not None and folder.exists()) as kept:
+        return task_search(plain, table, kept, max(0, evaluations - settings.population), workers)["best"]
+
+
+def _write(run: Run, data: dict[str, Any], preset: Preset, records, compared: Sequence[str | Path]) -> None:
+    run.write(SUMMARY, data)
+    run.write(CURVE, best_rho_so_far(records))
+    if run.directory is None:
+        return
+    from ..plotting import draw_task_curves
+
+    run.path(TASK).write_text(preset.to_yaml(), encoding="utf-8")
+    curves = {data["algorithm"]: [best_rho_so_far(records)]}
+    for directory in compared:
+        algorithm, curve = read_curve(directory)
+        curves.setdefault(algorithm, []).append(curve)
+    draw_task_curves(run.path(PICTURE), curves, data["labelled"])
