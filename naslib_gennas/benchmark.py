@@ -104,7 +104,7 @@ def benchmark(
             for metric in metrics
             for expression in measures
         ],
-        "space": settings.space,
+        "space": table.space.name,
         "table": table.name,
         "metrics": list(metrics),
         "architectures": len(rows),

@@ -18,6 +18,14 @@ def uninitialised() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
+    """Dropout and the like draw from ``seed``; the global generators are left as they were."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
 def conv(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, branches: int = 1) -> nn.Conv2d:
     """A bias-free convolution that keeps the map size; ``outputs`` counts the channels of all branches.
 

@@ -272,7 +272,7 @@ def test_unsuitable_networks_are_answered_with_the_reason(batch):
 
 def test_a_measure_that_is_not_defined_for_the_space():
     class Recurrent:
-        name, recurrent = "nlp", True
+        name, kind = "nlp", "rnn"
 
     with pytest.raises(InputError, match="zen is not defined for nlp, whose networks are recurrent"):
         check_applicable(["gennas", "zen"], Recurrent())

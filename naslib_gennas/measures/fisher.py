@@ -12,6 +12,7 @@ from .subject import Subject
     passes="1 forward, 1 backward",
     memory="activations, one gradient",
     needs_labels=True,
+    rnn=False,
 )
 def fisher(subject: Subject) -> float:
     """sum over channels k of n_k * 1/2 * mean over images of (sum over positions of a_k * dL/da_k)^2.

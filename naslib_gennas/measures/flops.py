@@ -25,8 +25,8 @@ def prepare() -> None:
     prepare=prepare,
 )
 def flops(subject: Subject) -> float:
-    """Multiply-accumulate operations of convolutions and matrix products for one image, in millions."""
+    """Multiply-accumulate operations of convolutions and matrix products for one image (or sequence), in millions."""
     network = subject.network()
     with torch.no_grad(), mode(network, training=False), FlopCounterMode(display=False) as counter:
-        functional_call(network, {**subject.stand_ins(), **subject.buffers()}, (subject.images[:1],))
+        functional_call(network, {**subject.stand_ins(), **subject.buffers()}, (subject.example,))
     return counter.get_total_flops() / 2 / 1e6  # the counter takes a multiplication and an addition as two

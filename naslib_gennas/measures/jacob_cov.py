@@ -15,6 +15,7 @@ K = 1e-5
     source="Mellor et al., version 1 of https://arxiv.org/abs/2006.04647; NASLib's jacov",
     passes="1 forward, 1 backward",
     memory="activations",
+    rnn=False,
 )
 def jacob_cov(subject: Subject) -> float:
     """- sum over i of log(v_i + k) + 1 / (v_i + k), v the eigenvalues of the Jacobians' correlations, k = 1e-5.

@@ -12,7 +12,7 @@ import torch
 from ..errors import GenNASError, InputError
 from ..images import load_images
 from ..initialise import initialise
-from ..layers import uninitialised
+from ..layers import own_randomness, uninitialised
 from ..scoring import Scorer
 from .base import MEASURES, Measure
 from .subject import Subject
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from ..spaces import SearchSpace
 
 GENNAS = "gennas"
+RECURRENT = "rnn"
+STEPS = 8  # time steps of a recurrent network
 BATCH_SIZE = 32
 IMAGE_SIZE = 32
 CLASSES = 10
+WORDS = 10_000
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def measure_module(
 def check_applicable(names: Iterable[str], space: SearchSpace) -> None:
     """InputError naming the first measure that is not defined for the networks of ``space``, and why."""
     for name in names:
-        if getattr(space, "recurrent", False) and not MEASURES[name].rnn:
+        if space.kind == RECURRENT and not MEASURES[name].rnn:
             there = [other for other in MEASURES.names() if MEASURES[other].rnn]
             raise InputError(
                 f"{name} is not defined for {space.name}, whose networks are recurrent: it looks at "
@@ -83,12 +86,23 @@ def check_applicable(names: Iterable[str], space: SearchSpace) -> None:
             )
 
 
+class Logits(torch.nn.Module):
+    """A language model, its logits as rows: words (t, b) -> (t b, words)."""
+
+    def __init__(self, model: torch.nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, words: torch.Tensor) -> torch.Tensor:
+        return self.model(words)[0].flatten(0, 1)
+
+
 class MeasureScorer:
     """Several measures bound to a space, a preset (of ``gennas``), a seed and a device.
 
     All networks see the same images (``images``, see :func:`naslib_gennas.images.load_images`) and, since
     those have no labels, the same labels drawn from the seed; weights are PyTorch's default initialisation,
-    drawn from the seed as well.
+    drawn from the seed as well. Recurrent networks see random words.
     """
 
     def __init__(self, scorer: Scorer, names: Sequence[str], batch_size: int = BATCH_SIZE, images=None):
@@ -119,6 +133,8 @@ class MeasureScorer:
         return MeasureResult(name, found.score, found.status, found.seconds, found.message)
 
     def _subject(self, arch) -> Subject:
+        if self.space.kind == RECURRENT:
+            return self._recurrent_subject(arch)
         device = self.scorer.device
         if self._images is None:
             self._images = load_images(self._source, self.batch_size, IMAGE_SIZE).to(device)
@@ -131,6 +147,18 @@ class MeasureScorer:
             initialise(network, torch.Generator().manual_seed(self.scorer.seed), device)
 
         return Subject(make, self._images, seed=self.scorer.seed, initialise=fill)
+
+    def _recurrent_subject(self, arch) -> Subject:
+        """Random words in, random words to be predicted; the network has its own initialisation."""
+        seed, device = self.scorer.seed, self.scorer.device
+        generator = torch.Generator().manual_seed(seed)
+        words, labels = torch.randint(WORDS, (2, STEPS, self.batch_size), generator=generator).to(device)
+
+        def make():
+            with own_randomness(seed, device):
+                return Logits(self.space.build_network(arch, WORDS))
+
+        return Subject(make, words, labels.flatten(), seed, batch_dim=1)
 
 
 def _attempt(subject: Subject, measure: Measure) -> MeasureResult:

@@ -16,7 +16,7 @@ from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
 from ..errors import InputError
-from ..layers import SplitConv, shared_relu
+from ..layers import SplitConv, own_randomness, shared_relu
 
 RELUS = {
     *(F.relu, F.relu6, F.leaky_relu, F.prelu, F.rrelu, torch.relu, torch.relu_, torch.prelu, torch.rrelu),
@@ -27,8 +27,10 @@ POOLINGS = {F.adaptive_avg_pool2d, F.avg_pool2d, torch.mean, torch.Tensor.mean}
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution or linear layer: the ``name`` of its weight, and its output ``widths``.
+    """A weight matrix or kernel: its ``name``, the ``module`` that holds it, and its output ``widths``.
 
+    These are the weights of convolutions and linear layers, and every other parameter of two or more
+    dimensions, which recurrent networks are made of.
     Parallel convolutions that a space runs as one operator have several widths; a measure that is not
     additive over weights (a norm, for instance) treats them apart.
     """
@@ -100,9 +102,11 @@ class Subject:
         make: returns the network; called when first needed. Without storage (``torch.device("meta")``) if
             ``initialise`` is given.
         images: float32 (b, 3, s, s), or whatever the network takes as its only input; b >= 2.
-        labels: int64 (b,); None draws them uniformly from ``seed``, for want of real ones.
+        labels: int64, one for every row of the outputs; None draws them uniformly from ``seed``, for want of
+            real ones.
         seed: of all random numbers that measures draw.
         initialise: gives a network made without storage its weights.
+        batch_dim: dimension of ``images`` that counts examples.
     """
 
     def __init__(
@@ -112,11 +116,13 @@ class Subject:
         labels: torch.Tensor | None = None,
         seed: int = 0,
         initialise: Callable[[nn.Module], None] | None = None,
+        batch_dim: int = 0,
     ):
         if len(images) < 2:
             raise InputError(f"measures need a batch of at least 2 images; got {len(images)}")
         self._make, self._initialise = make, initialise
         self.images, self.labels, self.seed = images, labels, seed
+        self.example = images.narrow(batch_dim, 0, 1)  # a batch of one
         self._parts: dict[str, Part] = {}
         self._bills: list[Bill] = []
 
@@ -135,7 +141,7 @@ class Subject:
 
     @part
     def layers(self) -> list[Layer]:
-        """Convolutions and linear layers, in the order of the network's modules."""
+        """The network's weights, in the order of its modules."""
         return list(_layers(self.shape()))
 
     def generator(self) -> torch.Generator:
@@ -238,8 +244,9 @@ class Products:
 
     @contextmanager
     def of(self, layers: list[Layer]) -> Iterator[None]:
-        """Follows what ``layers`` return while the context lasts."""
-        handles = [layer.module.register_forward_hook(self._follower(layer)) for layer in layers]
+        """Follows what convolutions and linear layers return while the context lasts."""
+        own = [layer for layer in layers if isinstance(layer.module, (nn.Conv2d, nn.Linear))]
+        handles = [layer.module.register_forward_hook(self._follower(layer)) for layer in own]
         try:
             yield
         finally:
@@ -320,6 +327,10 @@ def _layers(network: nn.Module) -> Iterator[Layer]:
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             widths = joined.get(id(module), (module.weight.shape[0],))
             yield Layer(f"{name}.weight" if name else "weight", module, widths)
+            continue
+        for own, parameter in module.named_parameters(prefix=name, recurse=False):
+            if parameter.dim() >= 2:
+                yield Layer(own, module, (parameter.shape[0],))
 
 
 def batch_norms(network: nn.Module) -> Iterator[tuple[str, nn.BatchNorm2d, tuple[int, ...]]]:
@@ -340,11 +351,3 @@ def mode(network: nn.Module, training: bool) -> Iterator[None]:
     finally:
         for module, was in before.items():
             module.training = was
-
-
-@contextmanager
-def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
-    """Dropout and the like draw from ``seed``; the global generators are left as they were."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield

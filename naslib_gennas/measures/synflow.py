@@ -18,7 +18,7 @@ from .subject import Subject, Watch
     needs_images=False,
 )
 def synflow(subject: Subject) -> float:
-    """log of the sum over layers of |theta * dR/dtheta|, R the summed outputs for an image of ones.
+    """log of the sum over weights of |theta * dR/dtheta|, R the summed outputs for an image of ones.
 
     All parameters are replaced by their absolute values and BatchNorm is left out. Everything is computed in
     float64 (in float32 deep networks overflow: 1e43 and more are common) and the logarithm is taken; a
@@ -26,7 +26,8 @@ def synflow(subject: Subject) -> float:
     """
     parameters = {n: p.detach().double().abs().requires_grad_() for n, p in subject.stand_ins().items()}
     buffers = {n: b.double().abs() if b.is_floating_point() else b for n, b in subject.buffers().items()}
-    ones = torch.ones_like(subject.images[:1], dtype=torch.float64)
+    example = subject.example
+    ones = torch.ones_like(example, dtype=torch.float64 if example.is_floating_point() else None)
     with torch.enable_grad(), Watch(skip_batch_norm=True):
         flow = subject.call(parameters, ones, buffers).sum()
     weights = [parameters[layer.name] for layer in subject.layers()]

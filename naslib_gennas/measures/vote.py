@@ -12,6 +12,7 @@ MEASURES.register("vote")(
         passes="those of its members",
         memory="that of its members",
         needs_labels=True,
+        rnn=False,
         expression="vote(synflow,jacob_cov,snip)",
     )
 )

@@ -16,6 +16,7 @@ from .subject import Subject, gradients_of
     passes="2 forward, 2 backward, half the batch each",
     memory="activations of half the batch, two gradients",
     needs_labels=True,
+    rnn=False,
 )
 def zico(subject: Subject) -> float:
     """sum over layers of log(sum over weights of mean |g| / std |g|), over the gradients of two mini-batches.
