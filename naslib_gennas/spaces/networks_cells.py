@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..layers import conv
+from ..layers import conv, shared_relu
 from .cells import INPUTS, NONE, SKIP, Cell, CellArchitecture
 
 POOLS = {
@@ -103,6 +103,7 @@ class CellBlock(nn.Module):
         super().__init__()
         self.channels, self.stride, self.concat = channels, stride, cell.concat
         self.plan: list[list[tuple[str, int, int]]] = []  # per node: (operation, input, stride)
+        self.readers = [0] * (INPUTS + cell.nodes)  # operations after a ReLU of that node
         self.operations = nn.ModuleList()
         for pair in cell.pairs():
             node = []
@@ -112,6 +113,7 @@ class CellBlock(nn.Module):
                     node.append((op, source, step))
                     if op not in POOLS and (op != SKIP or step > 1):
                         self.operations.append(OPERATIONS[op](channels, step))
+                        self.readers[source] += 1
             self.plan.append(node)
         self.uses = {source for node in self.plan for _, source, _ in node if source < INPUTS} or {1}
 
@@ -130,7 +132,7 @@ class CellBlock(nn.Module):
                     pooled[op, source] = POOLS[op](states[source], stride)
                 return pooled[op, source]
             if source not in active:
-                active[source] = F.relu(states[source])
+                active[source] = shared_relu(states[source], self.readers[source])
             return next(operations)(active[source])
 
         for node in self.plan:
@@ -163,7 +165,7 @@ class Projections(nn.Module):
         self.halved = FactorizedReduce(inputs, halved) if halved else None
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        x = F.relu(x)
+        x = shared_relu(x, len(self.widths) + (self.halved is not None))
         outputs = list(torch.split(self.plain(x), self.widths, dim=1)) if self.plain else []
         return outputs + [self.halved(x)] if self.halved else outputs
 
@@ -219,7 +221,7 @@ class Backbone(nn.Module):
         self.channels = tuple(maps[tap] for tap in self.taps)
         readers = self._readers(blocks, whole)
         self.cells = nn.ModuleDict(
-            {str(cell): blocks[cell] for cell in {cell for r in readers.values() for cell, _ in r}}
+            {str(cell): blocks[cell] for cell in sorted({cell for r in readers.values() for cell, _ in r})}
         )
         halved = {start + 1 for start in reductions} | ({0} if imagenet and whole else set())
         self.consumers: dict[int, list[tuple[int, int]]] = {}  # map -> (cell, slot), in the order of the projections
