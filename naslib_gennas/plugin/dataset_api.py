@@ -1,0 +1,186 @@
+"""NASLib's dataset APIs and our tables of ground truth, each made from the other, in memory."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Callable
+
+import numpy as np
+import pandas as pd
+
+from ..errors import TableError
+from ..registry import Registry
+from ..spaces.base import load_space
+from ..tables import Table
+from .compat import load
+from .search import validity_api
+
+COLUMNS = {"ImageNet16-120": "imagenet16"}  # data set -> how tables call it; by its own name elsewhere
+KEYS_201 = {"cifar10": "cifar10-valid"}  # data set -> NASLib's key in an entry; its own name elsewhere
+LAST_EPOCH_101 = 108
+
+APIS: Registry[Callable[[Table, str, str], dict[str, Any]]] = Registry("search space with a dataset API from a table")
+"""Space -> function of (table, data set, metric) that makes what NASLib's ``get_dataset_api`` returns."""
+
+FRAMES: Registry[Callable[[dict[str, Any], str], list[dict[str, Any]]]] = Registry("search space with NASLib data")
+"""Space -> function of (dataset API, data set) that lists its architectures as rows of a table."""
+
+
+def from_table(table: Table, dataset: str = "cifar10", metric: str | None = None) -> dict[str, Any]:
+    """What NASLib's ``get_dataset_api`` would return if it had the data of ``table``.
+
+    Only the final accuracies are known: ``metric`` stands for the validation accuracy [default:
+    :func:`metric_of`]; times, losses and training accuracies are NaN. Architectures are found by text, then by
+    canonical form. Raises UnknownNameError for a space without dataset API, TableError for an unknown metric
+    and, when NASLib asks, for an architecture that is not in the table or an epoch before the last.
+    """
+    metric = metric or metric_of(table, dataset)
+    table.column(metric)
+    return APIS[table.space.name](table, dataset, metric)
+
+
+def metric_of(table: Table, dataset: str) -> str:
+    """The column of validation accuracies on ``dataset``, else of test accuracies, else the table's default."""
+    stem = COLUMNS.get(dataset, dataset)
+    return next((name for name in (f"{stem}_valid", f"{stem}_test") if name in table.metrics), table.default_metric)
+
+
+def to_table(space_name: str, dataset: str = "cifar10") -> Table:
+    """A table of the data that NASLib has of a space and data set: ``--table naslib:cifar10``.
+
+    Raises TableError if NASLib does not find its files, UnknownNameError for a space that is not understood,
+    MissingPackageError without NASLib.
+    """
+    rows = FRAMES[space_name]
+    try:
+        api = load()["get_dataset_api"](space_name, dataset)
+    except (AssertionError, OSError, ImportError, KeyError) as error:
+        raise TableError(
+            f"NASLib has no data of {space_name} on {dataset}: {_first_line(error)}; name a file instead"
+        ) from error
+    return Table(pd.DataFrame(rows(api, dataset)), load_space(space_name), name=f"naslib:{dataset}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _value(table: Table, arch: Any, metric: str) -> float:
+    value = table.value(arch, metric)
+    if value is None:
+        raise TableError(f"the table {table.name} has no {metric} of {arch}, which NASLib asks for; give a larger one")
+    return value
+
+
+class _Final:
+    """A learning curve of which only the end is known."""
+
+    def __init__(self, value: float, table: str):
+        self.value = value
+        self.table = table
+
+    def __getitem__(self, epoch: Any) -> float:
+        if epoch != -1:
+            raise TableError(f"the table {self.table} has final values only; NASLib asks for epoch {epoch}")
+        return self.value
+
+
+# --- NAS-Bench-201: {"nb201_data": {text: {data set: {quantity: learning curve}}}}, accuracies in per cent
+
+
+class _Entries201(Mapping):
+    def __init__(self, table: Table, dataset: str, metric: str):
+        self.table = table
+        self.key = KEYS_201.get(dataset, dataset)
+        self.metric = metric
+
+    def __getitem__(self, text: str) -> dict[str, Any]:
+        accuracy = _Final(_value(self.table, text, self.metric), self.table.name)
+        unknown = _Final(math.nan, self.table.name)
+        quantities = ("train_acc1es", "train_losses", "eval_losses", "train_times", "eval_times")
+        costs = dict.fromkeys(("train_time", "flops", "params", "latency"), math.nan)
+        return {self.key: {**dict.fromkeys(quantities, unknown), "eval_acc1es": accuracy, "cost_info": costs}}
+
+    def __contains__(self, text: object) -> bool:
+        return self.table.value(text, self.metric) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.table.frame["arch"][self.table.column(self.metric).notna()])
+
+    def __len__(self) -> int:
+        return int(self.table.column(self.metric).notna().sum())
+
+
+@APIS.register("nasbench201")
+def _api_201(table: Table, dataset: str, metric: str) -> dict[str, Any]:
+    return {"nb201_data": _Entries201(table, dataset, metric)}
+
+
+@FRAMES.register("nasbench201")
+def _rows_201(api: dict[str, Any], dataset: str) -> list[dict[str, Any]]:
+    key, column = KEYS_201.get(dataset, dataset), f"{COLUMNS.get(dataset, dataset)}_valid"
+    data = api["nb201_data"]
+    return [{"arch": text, column: float(data[text][key]["eval_acc1es"][-1])} for text in data]
+
+
+# --- NAS-Bench-101: {"api": module, "nb101_data": object with query(ModelSpec)}, accuracies as fractions
+
+
+@APIS.register("nasbench101")
+def _api_101(table: Table, dataset: str, metric: str) -> dict[str, Any]:
+    empty = validity_api(load(), "nasbench101")
+    api, rules = empty["api"], empty["nb101_data"].config
+
+    class NASBench(api.NASBench):
+        """NASLib's class with the data of a table; which cells are valid stays its own business."""
+
+        def __init__(self):  # the original reads a file
+            self.config = rules
+
+        def query(self, model_spec, epochs=LAST_EPOCH_101, stop_halfway=False):
+            if epochs != LAST_EPOCH_101:
+                raise TableError(f"the table {table.name} has final values only; NASLib asks for epoch {epochs}")
+            self._check_spec(model_spec)
+            names = list(model_spec.original_ops)
+            text = json.dumps({"matrix": np.asarray(model_spec.original_matrix).tolist(), "ops": names})
+            return self._data(table.space.parse(text))
+
+        def hash_iterator(self):
+            return table.index_canonical().keys()
+
+        def get_metrics_from_hash(self, module_hash):
+            data = self._data(table.space.parse(table.frame["arch"].iloc[table.index_canonical()[module_hash]]))
+            fixed = ("module_adjacency", "module_operations", "trainable_parameters")
+            final = {f"final_{key}": value for key, value in data.items() if key not in fixed}
+            return {key: data[key] for key in fixed}, {LAST_EPOCH_101: [final]}
+
+        def _data(self, arch) -> dict[str, Any]:
+            cell = json.loads(arch.to_json())
+            tested = table.value(arch, "cifar10_test") if "cifar10_test" in table.metrics else None
+            return {
+                "module_adjacency": np.array(cell["matrix"]),
+                "module_operations": cell["ops"],
+                "trainable_parameters": math.nan,
+                "training_time": math.nan,
+                "train_accuracy": math.nan,
+                "validation_accuracy": _value(table, arch, metric) / 100,
+                "test_accuracy": math.nan if tested is None else tested / 100,
+            }
+
+    return {"api": api, "nb101_data": NASBench()}
+
+
+@FRAMES.register("nasbench101")
+def _rows_101(api: dict[str, Any], dataset: str) -> list[dict[str, Any]]:
+    data, space, rows = api["nb101_data"], load_space("nasbench101"), []
+    for module_hash in data.hash_iterator():
+        fixed, computed = data.get_metrics_from_hash(module_hash)
+        matrix = np.asarray(fixed["module_adjacency"]).tolist()
+        runs = computed[LAST_EPOCH_101]
+        row = {"arch": str(space.parse(json.dumps({"matrix": matrix, "ops": list(fixed["module_operations"])})))}
+        for column, name in (("cifar10_valid", "validation"), ("cifar10_test", "test")):
+            row[column] = 100 * float(np.mean([run[f"final_{name}_accuracy"] for run in runs]))
+        rows.append(row)
+    return rows
