@@ -72,15 +72,17 @@ def draw_task_curves(path, curves: dict[str, list[list[float | None]]], labelled
     if plt is None:
         return
     figure, axis = plt.subplots(figsize=(6, 4))
-    for color, (algorithm, runs) in zip((ORANGE, BLUE), curves.items()):
+    for algorithm, runs in curves.items():
+        color = {"evolution": ORANGE, "random": BLUE}[algorithm]
         length = min(map(len, runs))
         complete = [step for step in range(length) if all(run[step] is not None for run in runs)]
         columns = [[run[step] for run in runs] for step in complete]
         label = algorithm if len(runs) == 1 else f"{algorithm}, mean and range of {len(runs)} runs"
-        axis.plot([step + 1 for step in complete], [sum(c) / len(c) for c in columns], color=color, label=label)
+        counts, means = [step + 1 for step in complete], [sum(column) / len(column) for column in columns]
+        axis.plot(counts, means, color=color, label=label, drawstyle="steps-post")
         if len(runs) > 1:
             lows, highs = list(map(min, columns)), list(map(max, columns))
-            axis.fill_between([step + 1 for step in complete], lows, highs, color=color, alpha=0.2, linewidth=0)
+            axis.fill_between(counts, lows, highs, color=color, alpha=0.2, linewidth=0, step="post")
     axis.legend(loc="lower right")
     axis.set_xlabel("tasks evaluated")
     axis.set_ylabel(f"best rho on {labelled} labels")

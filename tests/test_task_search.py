@@ -1,0 +1,455 @@
+"""Search for proxy tasks: the published space, fitness, racing, replay, and what a user can get wrong."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from scipy import stats
+
+from naslib_gennas.cli import main
+from naslib_gennas.errors import GenNASError, InputError, RunError, SpecError
+from naslib_gennas.presets import load_preset
+from naslib_gennas.runs import Run
+from naslib_gennas.scoring import Scorer
+from naslib_gennas.search.task_report import TaskSearchSettings, Transfer, split
+from naslib_gennas.search.task_space import CHANNELS, DIMENSIONS, task_space
+from naslib_gennas.search.tasks import (
+    LabelledSettings,
+    TaskFitness,
+    Workers,
+    bar,
+    best_rho_so_far,
+    best_task,
+    parts,
+    search_tasks,
+    task_of,
+    upper_limit,
+)
+from naslib_gennas.spaces import load_space
+from naslib_gennas.tables import load_table
+
+TINY = """
+name: tiny
+task:
+  stages: [{signals: []}, {signals: []}, {channels: 4, signals: [{kind: dot}]}]
+fidelity: {cells: 1, channels: 4, input_size: 8, batch_size: 4, steps: 3, readout: train}
+"""
+DRAWS = 1000
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    path = tmp_path_factory.mktemp("presets") / "tiny.yaml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture(scope="module")
+def space():
+    return task_space(load_preset("paper-combo"))
+
+
+@pytest.fixture(scope="module")
+def samples(space):
+    rng = np.random.default_rng(0)
+    return [space.sample(rng) for _ in range(DRAWS)]
+
+
+def signals_of(task):
+    return [signal for stage in task.task.stages for signal in stage.signals]
+
+
+def uniform(counts, values):
+    """Whether every one of ``values``, and nothing else, was drawn about equally often."""
+    assert set(counts) == set(values)
+    return stats.chisquare([counts[value] for value in values]).pvalue > 1e-4
+
+
+def close(share, expected, n):
+    return abs(share - expected) < 4.5 * np.sqrt(expected * (1 - expected) / n)
+
+
+def test_samples_follow_the_published_rules(samples):
+    for stage in range(3):
+        assert uniform(Counter(task.task.stages[stage].channels for task in samples), CHANNELS)
+        for kind in ("sin1d", "sin2d", "dot", "gdot", "resize"):
+            present = [sum(s.kind == kind for s in task.task.stages[stage].signals) for task in samples]
+            assert max(present) == 1 and close(np.mean(present), 0.5, DRAWS)
+    assert uniform(Counter(task.task.noise.distribution for task in samples), ("gaussian", "uniform"))
+    assert uniform(Counter(task.task.noise.level for task in samples), [i / 10 for i in range(10)])
+    signals = [signal for task in samples for signal in signals_of(task)]
+    assert uniform(Counter(signal.level for signal in signals), [i / 10 for i in range(5, 30)])
+    assert all(signal.scope == "local" for signal in signals if signal.kind == "resize")
+    scopes = [signal.scope == "local" for signal in signals if signal.kind != "resize"]
+    assert close(np.mean(scopes), 0.5, len(scopes))
+    fractions = [signal.fraction for signal in signals if signal.kind in ("dot", "gdot")]
+    assert stats.kstest(fractions, "uniform").pvalue > 1e-4
+
+
+def test_frequencies_are_ten_draws_from_a_random_interval(samples):
+    sines = [s.frequencies for task in samples for s in signals_of(task) if s.kind in ("sin1d", "sin2d")]
+    assert all(len(sine) == 10 and 0 <= min(sine) and max(sine) <= 0.5 for sine in sines)
+    spread = np.ptp(sines, axis=1)  # the interval is 1/6 long on average, ten draws span 9/11 of it
+    assert abs(spread.mean() - 0.5 / 3 * 9 / 11) < 0.005
+    assert abs(np.mean(sines) - 0.25) < 0.005
+
+
+def test_what_is_not_searched_is_the_base(samples):
+    base = load_preset("paper-combo")
+    assert all(task.fidelity == base.fidelity and task.task.weights == base.task.weights for task in samples[:50])
+
+
+def test_each_block_is_drawn_again_with_probability_one_fifth(space):
+    rng = np.random.default_rng(1)
+    parent = space.adopt(load_preset("paper-search-n"))
+    before = space._blocks_of(parent)
+    changed, n = Counter(), 1000
+    for _ in range(n):
+        child = space.mutate(parent, rng)
+        after = space._blocks_of(child)
+        assert space.canonical(child) != space.canonical(parent)
+        changed.update(name for name, value in after.items() if value != before[name])
+    assert close(changed["stage 2", "sin1d"] / n, 0.2, n)  # present, and a new one never is the same
+    assert close(changed["stage 1", "sin1d"] / n, 0.1, n)  # absent: half of the new draws are so, too
+    assert close(changed["stage 1", "channels"] / n, 0.2 * 5 / 6, n)
+    assert not any(name[0] in ("fidelity", "weights", "score_weights") for name in changed)
+
+
+def test_text_form_and_canonical_form(space, samples):
+    for task in samples[:20]:
+        assert space.parse(space.text(task)) == task == space.parse(task.to_yaml())
+    named = samples[0].model_copy(update={"name": "other"})
+    assert space.canonical(named) == space.canonical(samples[0]) != space.canonical(samples[1])
+    with pytest.raises(SpecError, match="key"):
+        space.parse("name: x\ntask: {stages: [{}, {}, {signals: [{kind: dot, fraction: 3}]}]}", "key")
+
+
+def test_known_presets_are_adopted_and_keep_signals_that_are_not_searched(space):
+    for name in ("paper-combo", "paper-search-d"):
+        assert space.adopt(load_preset(name)).digest() == load_preset(name).digest()
+    control = space.parse("name: x\ntask: {stages: [{}, {}, {signals: [{kind: noise}, {kind: dot}]}]}")
+    child = space.mutate(space.adopt(control), np.random.default_rng(0))
+    assert "noise" in [signal.kind for signal in child.task.stages[2].signals]
+    cheap = task_space(load_preset("fast")).adopt(load_preset("paper-search-n"))
+    assert cheap.fidelity == load_preset("fast").fidelity and cheap.task.noise.level == 0.1
+    with pytest.raises(SpecError, match="RNN"):
+        space.adopt(load_preset("rnn-combo"))
+
+
+def test_fidelity_and_weights_can_be_searched(tiny):
+    for base in (load_preset("fast"), load_preset(tiny)):
+        space = task_space(base, fidelity=True, weights=True)
+        rng = np.random.default_rng(0)
+        tasks = [space.sample(rng) for _ in range(40)]
+        tasks += [space.mutate(task, rng) for task in tasks]
+        assert len({task.fidelity for task in tasks}) > 10
+        assert len({task.task.score_weights for task in tasks}) > 10
+        assert max(space._work(task.fidelity) for task in tasks) <= 4 * space._work(base.fidelity)
+        assert all(task.task.weights == base.task.weights for task in tasks)
+
+
+def test_recurrent_tasks_are_local_with_signals_in_and_out():
+    space = task_space(load_preset("rnn-combo"))
+    rng = np.random.default_rng(0)
+    tasks = [space.sample(rng) for _ in range(400)]
+    assert uniform(Counter(task.task.dimension for task in tasks), DIMENSIONS)
+    signals = [signal for task in tasks for signal in (*task.task.inputs, *task.task.targets)]
+    assert {signal.kind for signal in signals} == {"sin1d", "sin2d", "dot", "gdot"}
+    assert all(signal.scope == "local" for signal in signals)
+    assert len(space.blocks) == 10
+    child = space.mutate(tasks[0], rng)
+    assert child.kind == "rnn" and child.digest() != tasks[0].digest()
+    with pytest.raises(InputError, match="weights"):
+        task_space(load_preset("rnn-combo"), weights=True)
+
+
+class Fake:
+    """Scores that follow the labels as well as the task's first noise level says; counts what is asked."""
+
+    def __init__(self, labels, texts=None, cost=1):
+        self.by_text = dict(zip(texts or map(str, range(len(labels))), labels))
+        self.cost, self.calls = cost, 0
+
+    def scores(self, task, texts):
+        self.calls += len(texts)
+        seed = int(task.digest(), 16) % 2**32
+        noise = dict(zip(self.by_text, np.random.default_rng(seed).normal(size=len(self.by_text))))
+        spread = 12 * task.task.noise.level
+        return [self.record(self.by_text[text] + spread * noise[text]) for text in texts]
+
+    def record(self, score, status="ok"):
+        return {"score": score, "status": status, "seconds": 0.0, "steps": self.cost, "parameters": 1, "message": ""}
+
+
+class Given(Fake):
+    """The same scores for every task."""
+
+    def __init__(self, scores, **kwargs):
+        super().__init__(scores, **kwargs)
+
+    def scores(self, task, texts):
+        self.calls += len(texts)
+        return [self.record(self.by_text[text], "ok" if self.by_text[text] is not None else "failed") for text in texts]
+
+
+LABELS = [3.0, 1.0, 4.0, 1.5, 9.0, 2.0, 6.0, 5.0, 3.5, 8.0, 7.0, 0.5]
+TEXTS = [str(i) for i in range(len(LABELS))]
+
+
+def fitness(scores, cost=1, race=False, bar=-np.inf):
+    return TaskFitness(TEXTS, LABELS, Given(scores, cost=cost), race)(load_preset("fast"), bar)
+
+
+def test_fitness_is_rho_with_its_sign():
+    scores = [score + 0.7 * (-1) ** i for i, score in enumerate(LABELS)]
+    assert fitness(scores)["rho"] == pytest.approx(stats.spearmanr(scores, LABELS).statistic)
+    assert fitness([-score for score in LABELS])["rho"] == pytest.approx(-1)
+
+
+def test_failed_scores_rank_last_and_no_ranking_is_no_fitness():
+    lowest = int(np.argmin(LABELS))
+    assert fitness([None if i == lowest else s for i, s in enumerate(LABELS)])["rho"] == pytest.approx(1)
+    for scores in ([None] * 12, [1.0] * 12):
+        record = fitness(scores)
+        assert record["rho"] is None and record["status"] == "failed"
+        with pytest.raises(GenNASError, match="none of 1 tasks"):
+            best_task([record])
+
+
+def test_ties_go_to_the_cheaper_task():
+    dear, cheap = fitness(LABELS, cost=1000), fitness(LABELS, cost=10)
+    assert best_task([dear, cheap]) is cheap and best_task([cheap, dear]) is cheap
+    worse = fitness([*LABELS[:-1], 0.75], cost=1)
+    assert best_task([dear, {**worse, "rho": worse["rho"] - 0.003}]) is dear
+
+
+def test_hopeless_tasks_are_stopped_and_never_the_result():
+    record = fitness([-score for score in LABELS], race=True, bar=0.5)
+    assert record["status"] == "stopped" and record["scored"] == parts(LABELS)[0] == 6
+    assert fitness(LABELS, race=True, bar=0.99)["status"] == "ok"
+    good = fitness([*LABELS[:-1], 2.5])
+    assert best_task([{**record, "rho": 0.999}, good]) is good
+    assert best_rho_so_far([record, good]) == [None, good["rho"]]
+
+
+def test_upper_limit_holds_in_at_least_nine_of_ten_cases():
+    rng = np.random.default_rng(0)
+    for total, n, noise in ((20, 8, 1.0), (20, 12, 0.5), (50, 20, 0.7)):
+        covered = []
+        for _ in range(300):
+            labels = rng.normal(size=total)
+            scores = labels + noise * rng.normal(size=total)
+            part, final = (stats.spearmanr(scores[:k], labels[:k]).statistic for k in (n, total))
+            covered.append(upper_limit(part, n, total) >= final)
+        assert np.mean(covered) > 0.9
+    assert upper_limit(0.3, 20, 20) == 0.3
+
+
+def test_the_bar_is_what_an_average_winner_of_a_tournament_has():
+    history = [{"rho": i / 100, "status": "ok", "work": 0.0} for i in range(100)]
+    assert bar(history, "evolution", 50, 10) == pytest.approx(0.95)  # the fifth best of the last fifty
+    assert bar(history[:5], "evolution", 50, 10) == -np.inf
+    assert bar(history, "random", 50, 10) == 0.99
+
+
+def search(run, labels, race=True, seed=0, steps=60, limit=None, **options):
+    """A search on fake scores whose quality depends on the noise level; stops by force after ``limit`` tasks."""
+    workers = Fake(labels)
+    evaluate = TaskFitness([str(i) for i in range(len(labels))], labels, workers, race)
+    count = 0
+
+    def limited(task, bar):
+        nonlocal count
+        count += 1
+        if limit is not None and count > limit:
+            raise KeyboardInterrupt
+        return evaluate(task, bar)
+
+    space = task_space(load_preset("fast"))
+    return search_tasks(space, limited, run, seed, steps, population=20, tournament=5, **options), workers.calls
+
+
+def test_racing_saves_work_and_keeps_the_winner():
+    """Here tasks without noise rank perfectly, others badly: no chance that one of the former is stopped."""
+    labels = list(np.random.default_rng(5).permutation(20).astype(float))
+    for algorithm in ("evolution", "random"):
+        plain, cost = search(Run(None, {}), labels, race=False, algorithm=algorithm)
+        raced, less = search(Run(None, {}), labels, algorithm=algorithm)
+        assert best_task(raced)["rho"] == best_task(plain)["rho"] == pytest.approx(1)
+        assert less < 0.9 * cost
+        if algorithm == "random":  # the same tasks in the same order, so the same winner
+            assert best_task(raced)["key"] == best_task(plain)["key"]
+    assert any(record["status"] == "stopped" for record in raced)
+
+
+def without_times(records):
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
+
+
+def test_a_killed_search_resumes_to_the_same_result_without_repeating_work(tmp_path):
+    labels = list(np.random.default_rng(5).permutation(15).astype(float))
+    warm = (load_preset("paper-combo"),)
+    whole, calls = search(Run(None, {}), labels, warm_start=warm)
+    with Run(tmp_path, {}) as run, pytest.raises(KeyboardInterrupt):
+        search(run, labels, warm_start=warm, limit=33)
+    results = tmp_path / "results.jsonl"
+    results.write_bytes(results.read_bytes()[:-9])  # as a kill in the middle of a line leaves it
+    with Run(tmp_path, {}, resume=True) as run:
+        assert len(run.records) == 32
+        resumed, rest = search(run, labels, warm_start=warm)
+    assert without_times(resumed) == without_times(whole)
+    assert rest == sum(record["scored"] for record in whole[32:])
+    assert without_times(map(json.loads, results.read_text().splitlines())) == without_times(whole)
+
+
+def test_records_of_another_seed_or_changed_by_hand_are_refused(tmp_path):
+    labels = LABELS
+    with Run(tmp_path, {}) as run:
+        records, _ = search(run, labels, steps=0)
+    with Run(tmp_path, {}, resume=True) as run, pytest.raises(RunError, match="cannot be continued"):
+        search(run, labels, seed=1)
+    space = task_space(load_preset("fast"))
+    task = task_of(space, records[3], "step 3")
+    assert task.digest() == records[3]["key"]
+    broken = {**records[3], "task": {**records[3]["task"], "task": {"stages": "three"}}}
+    with pytest.raises(SpecError, match="step 3"):
+        task_of(space, broken, "step 3")
+    with pytest.raises(SpecError, match="changed by hand"):
+        task_of(space, {**records[3], "task": records[4]["task"]}, "step 3")
+
+
+def test_reused_networks_score_bit_for_bit_as_new_ones(tiny):
+    space, nb201 = task_space(load_preset(tiny)), load_space("nasbench201")
+    rng = np.random.default_rng(0)
+    texts = [str(nb201.sample(rng)) for _ in range(3)]
+    tasks = [space.sample(rng) for _ in range(2)]
+    tasks += [tasks[0].with_fidelity(readout="eval"), tasks[1].with_fidelity(channels=6), tasks[0]]
+    with Workers(LabelledSettings("nasbench201", seed=4)) as workers:
+        for task in tasks:
+            new = Scorer("nasbench201", task, seed=4)
+            assert [r["score"] for r in workers.scores(task, texts)] == [new.score(text).score for text in texts]
+
+
+def test_labels_that_teach_nothing_are_refused():
+    for labels, reason in (([1.0] * 4, "at least 5"), ([2.0] * 8, "equal"), ([1, 2, 3, 4, np.nan], "finite")):
+        with pytest.raises(InputError, match=reason):
+            TaskFitness([str(i) for i in range(len(labels))], labels, Given(labels))
+
+
+def test_labelled_and_other_architectures_are_kept_apart():
+    table = load_table("digits", "nasbench201")
+    settings = TaskSearchSettings("nasbench201", load_preset("fast"), "accuracy", labelled=20, validate=60)
+    labelled, others = split(table, settings)
+    keys = [{table.space.score_key(table.space.parse(text)) for text in rows["arch"]} for rows in (labelled, others)]
+    assert len(labelled) == 20 and 40 < len(others) <= 60 and not keys[0] & keys[1]
+    fewer, _ = split(table, TaskSearchSettings("nasbench201", load_preset("fast"), "accuracy"))
+    assert fewer["arch"].tolist() == labelled["arch"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"algorithm": "hill"}, "no search algorithm"),
+        ({"steps": -1}, "steps"),
+        ({"warm_start": (load_preset("fast"),) * 21}, "do not fit"),
+    ],
+)
+def test_bad_settings(options, reason):
+    with pytest.raises(InputError, match=reason):
+        search(Run(None, {}), LABELS, **options)
+
+
+def test_transfers_are_read():
+    assert Transfer.parse("nasbench101:t.csv:acc") == Transfer("nasbench101", "t.csv", "acc")
+    for text in ("nasbench101", "a:b:c:d", "a::c"):
+        with pytest.raises(InputError, match="SPACE:TABLE"):
+            Transfer.parse(text)
+
+
+def gennas(*arguments):
+    try:
+        runner = CliRunner(mix_stderr=False)
+    except TypeError:
+        runner = CliRunner()
+    return runner.invoke(main, [str(argument) for argument in arguments])
+
+
+def command(tiny, out, *more):
+    settings = ("--population", 4, "--tournament", 2, "--steps", 2, "--labelled", 8, "--fidelity", tiny)
+    return ("task-search", "--space", "nasbench201", *settings, "--out", out, *more)
+
+
+def test_the_command_survives_a_kill_and_its_task_is_a_preset(tiny, tmp_path):
+    out = tmp_path / "run"
+    arguments = command(tiny, out, "--warm-start", "paper-combo", "--validate", 8, "--transfer", "nasbench201:digits")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "naslib_gennas.cli", *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        if (out / "results.jsonl").exists() and (out / "results.jsonl").read_text().count("\n") >= 2:
+            break
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = (out / "results.jsonl").read_text().splitlines(keepends=True)
+    again = gennas(*arguments, "--baseline", "--resume", "--json")
+    assert again.exit_code == 0, again.output
+    kept = [line for line in before if line.endswith("\n")]
+    assert (out / "results.jsonl").read_text().splitlines(keepends=True)[: len(kept)] == kept
+    data = json.loads(again.stdout)
+    assert data["evaluations"] == 6 and data["regressions"] <= data["regressions_plain"] == 48
+    low, high = data["best"]["rho_interval"]
+    assert low <= data["best"]["rho"] <= high
+    assert {"found", "paper-combo", "n"} <= set(data["validation"]) and data["transfer"][0]["n"] == 8
+    assert data["baseline"]["rho"] <= 1
+    task = load_preset(out / "task.yaml")
+    assert task.name == "searched" and task.digest() == data["best"]["digest"] and "8 labels" in task.source
+    scored = gennas("score", "--space", "nasbench201", "--preset", out / "task.yaml", "--json", 5)
+    assert scored.exit_code == 0, scored.output
+    assert (out / "curve.png").exists()
+    other = gennas(*command(tiny, out, "--resume", "--seed", 1))
+    assert other.exit_code == 2 and "seed: 0 then, 1 now" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (("--labelled", 4), "at least 5"),
+        (("--labelled", 5000), "cannot draw"),
+        (("--metric", "acuracy"), "accuracy"),
+        (("--warm-start", "paper-comb"), "paper-combo"),
+        (("--fidelity", "rnn-combo"), "RNN"),
+        (("--workers", 0), "workers"),
+        (("--transfer", "nasbench201"), "SPACE:TABLE"),
+        (("--compare", "nowhere"), "no finished task search"),
+        (("--validate", 2), "at least 5 other"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(tiny, tmp_path, more, reason):
+    result = gennas(*command(tiny, tmp_path / "run", *more))
+    assert result.exit_code == 2, result.output
+    assert reason in result.stderr and "Traceback" not in result.stderr
+
+
+def test_labels_and_presets_that_do_not_parse(tiny, tmp_path):
+    table = tmp_path / "table.csv"
+    cells = list(load_space("nasbench201"))[:8]
+    table.write_text("arch,accuracy\n" + "".join(f"{cell},high{i}\n" for i, cell in enumerate(cells)))
+    result = gennas(*command(tiny, tmp_path / "a", "--table", table))
+    assert result.exit_code == 2 and "metric" in result.stderr
+    table.write_text("arch,accuracy\n" + "".join(f"{cell},50\n" for cell in cells))
+    result = gennas(*command(tiny, tmp_path / "b", "--table", table))
+    assert result.exit_code == 2 and "equal" in result.stderr
+    nonsense = tmp_path / "nonsense.yaml"
+    nonsense.write_text(TINY.replace("kind: dot", "kind: dots"))
+    result = gennas(*command(tiny, tmp_path / "c", "--warm-start", nonsense))
+    assert result.exit_code == 2 and "nonsense.yaml" in result.stderr and "dots" in result.stderr
