@@ -47,8 +47,8 @@ def metric_of(table: Table, dataset: str) -> str:
     return next((name for name in (f"{stem}_valid", f"{stem}_test") if name in table.metrics), table.default_metric)
 
 
-def to_table(space_name: str, dataset: str = "cifar10") -> Table:
-    """A table of the data that NASLib has of a space and data set: ``--table naslib:cifar10``.
+def to_frame(space_name: str, dataset: str = "cifar10") -> pd.DataFrame:
+    """What NASLib's own files say about a space on a data set: ``arch`` (text) and accuracies in per cent.
 
     Raises TableError if NASLib does not find its files, UnknownNameError for a space that is not understood,
     MissingPackageError without NASLib.
@@ -60,7 +60,7 @@ def to_table(space_name: str, dataset: str = "cifar10") -> Table:
         raise TableError(
             f"NASLib has no data of {space_name} on {dataset}: {_first_line(error)}; name a file instead"
         ) from error
-    return Table(pd.DataFrame(rows(api, dataset)), load_space(space_name), name=f"naslib:{dataset}")
+    return pd.DataFrame(rows(api, dataset))
 
 
 def _first_line(error: Exception) -> str:

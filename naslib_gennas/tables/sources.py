@@ -27,6 +27,7 @@ READERS: Registry[Reader] = Registry("table format")
 
 EMBEDDED = Path(__file__).resolve().parents[1] / "data" / "digits_nasbench201.csv.gz"
 EMBEDDED_NAME, EMBEDDED_SPACE = "digits", "nasbench201"
+NASLIB_PREFIX = "naslib:"
 
 
 def load_table(
@@ -35,7 +36,8 @@ def load_table(
     """Ground truth for the architectures of ``space``.
 
     Args:
-        source: ``"digits"`` (the small embedded stand-in, nasbench201 only), or a file:
+        source: ``"digits"`` (the small embedded stand-in, nasbench201 only), ``"naslib:cifar10"`` (or another
+            data set: the files that NASLib has of it, for nasbench101 and nasbench201), or a file:
             ``.csv``, ``.jsonl``, ``.json`` (each also ``.gz``) with architectures in a column ``arch``, in
             ``n_vertices`` + ``adjacency`` + ``ops``, in ``matrix`` + ``ops``, or in ``recipe`` (the logs of
             NAS-Bench-NLP; their losses become ``minus_<name>``); ``lists.json#name`` picks one of several lists; ``.pth`` of NAS-Bench-201, ``.pickle.pbz2`` or the "-simple" folder of
@@ -54,6 +56,10 @@ def load_table(
                 f"the table 'digits' is for {EMBEDDED_SPACE}, not {space.name}; give a file for {space.name}"
             )
         return Table(read_frame(EMBEDDED), space, name=EMBEDDED_NAME, strict=strict)
+    if str(source).startswith(NASLIB_PREFIX):
+        from ..plugin.dataset_api import to_frame
+
+        return Table(to_frame(space.name, str(source)[len(NASLIB_PREFIX) :]), space, name=str(source), strict=strict)
     return Table(read_frame(source, progress), space, name=str(source), strict=strict)
 
 
