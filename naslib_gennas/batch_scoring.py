@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import GenNASError, InputError
+from .errors import GenNASError, InputError, ModelError
 from .progress import progress
 from .runs import Run
 from .scoring import Scorer
@@ -21,7 +21,7 @@ QUEUE_PER_WORKER = 4
 class ScorerSettings:
     """What a worker process needs to make its own :class:`Scorer`; all values can be pickled."""
 
-    space: str
+    space: Any  # a registered name, or a space
     preset: Any
     seed: int = 0
     device: str = "cpu"
@@ -114,20 +114,23 @@ def _attempt(scorer: Scorer, text: str) -> dict[str, Any]:
     """The record of one architecture; an unexpected exception becomes a failed record."""
     try:
         return scorer.score(text).as_record()
-    except GenNASError:
-        raise
+    except GenNASError as error:
+        if not isinstance(error, ModelError):
+            raise
+        message = str(error)
     except Exception as error:  # one odd architecture must not end a long run
-        return {
-            "arch": text,
-            "key": scorer.space.score_key(scorer.space.parse(text)),
-            "score": None,
-            "status": "failed",
-            "seconds": 0.0,
-            "seed": scorer.seed,
-            "preset": scorer.preset.name,
-            "preset_digest": scorer.preset.digest(),
-            "message": f"{type(error).__name__}: {error}",
-        }
+        message = f"{type(error).__name__}: {error}"
+    return {
+        "arch": text,
+        "key": scorer.space.score_key(scorer.space.parse(text)),
+        "score": None,
+        "status": "failed",
+        "seconds": 0.0,
+        "seed": scorer.seed,
+        "preset": scorer.preset.name,
+        "preset_digest": scorer.preset.digest(),
+        "message": message,
+    }
 
 
 _scorer = None  # of a worker process: what its settings make

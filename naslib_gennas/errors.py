@@ -20,6 +20,10 @@ class ArchitectureError(InputError, ValueError):
     """Text that is no architecture of the space, or an invalid cell."""
 
 
+class ModelError(InputError, ValueError):
+    """A module of the user's that cannot be scored: the message names the part that is in the way."""
+
+
 class SpecError(InputError, ValueError):
     """A proxy task, fidelity or preset with an unknown key, a wrong type or an impossible value."""
 

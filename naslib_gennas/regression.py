@@ -71,10 +71,17 @@ def regress(
     backbone: (b, 3, s, s) -> three feature maps, with their widths in ``backbone.channels``; its parameters
     are the starting point. generator: on the CPU; initialises the heads and seeds the input noise.
     """
+    return regress_in_place(copy.deepcopy(backbone), batch, fidelity, generator)
+
+
+def regress_in_place(
+    backbone: nn.Module, batch: Batch, fidelity: Fidelity, generator: torch.Generator
+) -> RegressionResult:
+    """As :func:`regress` for a backbone that is not needed afterwards: it is trained itself, not a copy."""
     device = batch.inputs.device
     heads = _heads(backbone.channels, batch)
     initialise(heads, generator, device, fidelity.weight_init, fidelity.bias_init)
-    regressor = Regressor(copy.deepcopy(backbone).to(device), heads)
+    regressor = Regressor(backbone.to(device), heads)
     return train(regressor, adopt(regressor), batch, fidelity, generator)
 
 

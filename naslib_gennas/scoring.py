@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from .errors import DeviceError, SpecError
-from .layers import uninitialised
+from .layers import own_randomness, uninitialised
 from .presets import Preset, load_preset, preset_names
-from .regression import RegressionResult, build_and_regress
+from .regression import RegressionResult, build_and_regress, regress_in_place
 from .rnn_regression import build_and_regress_rnn
 from .spaces import SearchSpace, load_space
 
@@ -74,6 +74,24 @@ class Scorer:
         self._digest = self.preset.digest()
         self._cache: dict[str, Score] = {}
 
+    @classmethod
+    def for_modules(cls, modules, preset="fast", input_size: int | None = None, stages=None, **settings) -> Scorer:
+        """A scorer of networks of your own: ``Scorer.for_modules({"mine": make_net}).score("mine")``.
+
+        Args:
+            modules: name -> a module, or a function without arguments that returns a new one (better: nothing
+                is copied, and weights are drawn from ``seed``). Modules given are not changed.
+            input_size: height and width of the images, in pixels; None is the preset's.
+            stages: names of the three submodules that are read, for all modules; None finds them
+                (:func:`naslib_gennas.stages.find_stages`). ``Score.message`` says which they are.
+            settings: ``seed``, ``device``, ``images``.
+
+        Raises ModelError, here or by ``score``, for modules that cannot be scored.
+        """
+        from .spaces.module import ModuleSpace
+
+        return cls(ModuleSpace(modules, stages), with_input_size(load_preset(preset), input_size), **settings)
+
     def score(self, arch) -> Score:
         """The score of an architecture, given as such or as text (ArchitectureError if it does not parse)."""
         arch = self.space.parse(arch) if isinstance(arch, str) else arch
@@ -86,10 +104,11 @@ class Scorer:
     def _compute(self, text: str, key: str, arch) -> Score:
         results: list[RegressionResult] = []
         started = time.perf_counter()
-        status, message = "ok", ""
+        status = "ok"
         try:
             for repeat in range(self.preset.fidelity.repeats):
                 results.append(self._regress(arch, repeat))
+            message = self.space.note(arch)
         except torch.cuda.OutOfMemoryError as error:
             torch.cuda.empty_cache()
             status, message = "failed", f"out of memory on {self.device}: {str(error).splitlines()[0]}"
@@ -114,11 +133,15 @@ class Scorer:
         )
 
     def _regress(self, arch, repeat: int) -> RegressionResult:
-        fidelity = self.preset.fidelity
+        fidelity, generator = self.preset.fidelity, self._generator("network", repeat)
+        if self.space.own_weights:
+            with own_randomness(generator.initial_seed(), self.device):
+                backbone = self.space.build(arch, fidelity)
+                return regress_in_place(backbone, self._batch(repeat), fidelity, generator)
         with uninitialised():
             backbone = self.space.build(arch, fidelity)
         regress = build_and_regress if self.space.kind == "cnn" else build_and_regress_rnn
-        return regress(backbone, self._batch(repeat), fidelity, self._generator("network", repeat))
+        return regress(backbone, self._batch(repeat), fidelity, generator)
 
     @cache  # noqa: B019 - a scorer and its batches live and die together
     def _batch(self, repeat: int) -> Batch:
@@ -135,6 +158,11 @@ def run_generator(seed: int, purpose: str, repeat: int) -> torch.Generator:
     stream = ("task", "network").index(purpose)
     state = np.random.SeedSequence([seed, stream, repeat]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+
+
+def with_input_size(preset: Preset, size: int | None) -> Preset:
+    """The same task on images of ``size`` pixels a side, targets a quarter of it; None leaves the preset as it is."""
+    return preset if size is None else preset.with_fidelity(input_size=size, target_size=None)
 
 
 def check_kind(space: SearchSpace, preset: Preset) -> None:

@@ -39,7 +39,7 @@ def show(data, as_json: bool, text) -> None:
 def scoring_options(command):
     """Options shared by everything that scores."""
     options = [
-        click.option("--space", required=True, help="Search space; see `gennas spaces`."),
+        click.option("--space", default=None, help="Search space; see `gennas spaces`."),
         click.option("--preset", default="fast", show_default=True, help="Preset, or a .yaml file of your own."),
         click.option("--seed", default=0, show_default=True, help="Same seed, same scores."),
         click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 or mps."),
@@ -74,8 +74,10 @@ def scorer_settings(settings):
     from ..batch_scoring import ScorerSettings
     from ..presets import load_preset
     from ..scoring import check_kind, find_device
-    from ..spaces import load_space
+    from ..spaces import SPACES, load_space
 
+    if settings["space"] is None:
+        raise InputError(f"name the search space: --space {' | '.join(SPACES.names()[:3])} ... (see `gennas spaces`)")
     find_device(settings["device"])
     preset = load_preset(settings["preset"])
     check_kind(load_space(settings["space"]), preset)
@@ -84,7 +86,7 @@ def scorer_settings(settings):
 
 def config_of(settings) -> dict:
     return {
-        "space": settings.space,
+        "space": getattr(settings.space, "name", settings.space),
         "preset": settings.preset.name,
         "preset_digest": settings.preset.digest(),
         "seed": settings.seed,

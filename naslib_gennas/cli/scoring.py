@@ -14,22 +14,50 @@ from .base import config_of, main, open_run, read_table, say, scorer_settings, s
 @click.option("--sample", type=int, default=None, help="This many random architectures.")
 @click.option("--workers", default=1, show_default=True, help="Processes of one thread each.")
 @click.option("--on-error", type=click.Choice(["record", "stop"]), default="record", show_default=True)
+@click.option("--model", "models", multiple=True, help="Your own network: module:function, which returns an nn.Module.")
+@click.option("--timm", multiple=True, help="timm models, e.g. 'resnet*'.")
+@click.option("--torchvision", multiple=True, help="torchvision models, e.g. 'mobilenet*'.")
+@click.option("--stages", default=None, help="Three submodules A,B,C that are read in these networks [default: found].")
+@click.option("--input-size", type=int, default=None, help="Pixels a side for these networks [default: the preset's].")
 @scoring_options
-def score(architectures, everything, sample, workers, on_error, as_json, **settings):
-    """Score ARCHITECTURES (text, or lines of a file given as @FILE); higher is better.
+def score(
+    architectures,
+    everything,
+    sample,
+    workers,
+    on_error,
+    models,
+    timm,
+    torchvision,
+    stages,
+    input_size,
+    as_json,
+    **settings,
+):
+    """Score ARCHITECTURES (text, or lines of a file given as @FILE), or any networks; higher is better.
 
     JSON: {"preset", "space", "seed", "scores": [{"arch", "key", "score", "status", "seconds", ...}]}.
     """
     from ..batch_scoring import score_many
+    from ..spaces.module import named_modules
 
-    bound = scorer_settings(settings)
+    if models or timm or torchvision:
+        bound = _module_settings(settings, named_modules(models, timm, torchvision), stages, input_size)
+        everything = not architectures and sample is None
+    elif stages or input_size:
+        raise InputError("--stages and --input-size are for networks given by --model, --timm or --torchvision")
+    else:
+        bound = scorer_settings(settings)
     texts = _architectures(bound, architectures, everything, sample)
     config = {"command": "score", **config_of(bound), "architectures": _fingerprint(texts)}
     with open_run(settings, config) as run:
         records = score_many(bound, texts, run, workers, on_error)
         path = run.path("results.jsonl")
-    data = {"preset": settings["preset"], "space": settings["space"], "seed": settings["seed"], "scores": records}
+    data = {"preset": bound.preset.name, "space": config["space"], "seed": settings["seed"], "scores": records}
     show(data, as_json, lambda: _score_lines(records, path))
+    for record in records:
+        if record["message"]:
+            say(f"{record['arch']}: {record['message'].removeprefix(record['arch'] + ': ')}")
     failed = sum(record["status"] != "ok" for record in records)
     if failed:
         say(f"{failed} of {len(records)} architectures have no score (status diverged or failed)")
@@ -105,6 +133,20 @@ def search(
     with open_run(settings, config) as run:
         data = run_search(bound, run, steps, options, max_seconds, table, metric)
     show(data, as_json, lambda: _search_lines(data))
+
+
+def _module_settings(settings, modules, stages, input_size):
+    from ..batch_scoring import ScorerSettings
+    from ..presets import load_preset
+    from ..scoring import find_device, with_input_size
+    from ..spaces.module import ModuleSpace
+
+    if settings["space"]:
+        raise InputError("--space and networks of one's own exclude each other")
+    find_device(settings["device"])
+    space = ModuleSpace(modules, stages.split(",") if stages else None)
+    preset = with_input_size(load_preset(settings["preset"]), input_size)
+    return ScorerSettings(space, preset, settings["seed"], settings["device"], settings["images"])
 
 
 def _architectures(settings, given, everything, sample) -> list[str]:

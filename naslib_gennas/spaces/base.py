@@ -31,6 +31,7 @@ class SearchSpace(ABC):
     unique: ClassVar[int | None] = None  # number of canonical forms
     cells: ClassVar[int]  # cells per stack in the paper's proxy networks
     channels: ClassVar[int]  # stem width in the paper's proxy networks
+    own_weights: ClassVar[bool] = False  # build() gives networks with weights, drawn by PyTorch's global generator
     strides: ClassVar[tuple[int, int, int]] = (1, 2, 4)  # of the three stages, relative to the input
 
     @abstractmethod
@@ -68,6 +69,10 @@ class SearchSpace(ABC):
 
         Parameters are left uninitialised (:func:`naslib_gennas.initialise.initialise` fills them).
         """
+
+    def note(self, arch: Any) -> str:
+        """What the user should know of how ``arch`` was built; stands in ``Score.message``."""
+        return ""
 
     @abstractmethod
     def build_network(self, arch: Any, classes: int = 10) -> torch.nn.Module:
