@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -262,3 +264,13 @@ def test_the_command_line(tmp_path, tiny):
         assert run.exit_code == 0, run.output
     run = CliRunner().invoke(main, ["score", "--space", "nasbench_nlp", GRU])
     assert run.exit_code == 2 and "rnn-fast" in run.output
+
+
+def test_the_example_measures_the_three_versions(capsys, tmp_path):
+    path = Path(__file__).resolve().parents[1] / "examples" / "benchmark_rnn.py"
+    spec = importlib.util.spec_from_file_location("benchmark_rnn", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.main(["--sample", "1", "--steps", "1", "--out", str(tmp_path / "speed.json")])
+    assert set(json.loads((tmp_path / "speed.json").read_text())["seconds"]) == {"plain", "rnn-search", "rnn-fast"}
+    assert "rnn-fast" in capsys.readouterr().out
