@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import json
 import os
 import sys
@@ -73,13 +74,17 @@ def run_stock(
 
 
 def _execute(job: Job, script: Path, naslib: NASLib) -> None:
-    from .supplies import make_predictor
+    from .supplies import image_batch, make_predictor
 
     tree = ast.parse(script.read_text(encoding="utf-8"), str(script))
     scope: dict[str, Any] = {"__name__": "__main__", "__file__": str(script)}
     if job.command == "predictors" and is_ours(job.predictor):
         _offer(tree, "supported_predictors")
-        scope["_gennas_predictors"] = {job.predictor: make_predictor(job, naslib, job.predictor)}
+        predictor = make_predictor(job, job.predictor)
+        if job.images is not None:  # PredictorEvaluator hands over no loader
+            loader = [image_batch(job.images, job.search["batch_size"], 32)]
+            predictor.query = functools.partial(predictor.query, dataloader=loader)
+        scope["_gennas_predictors"] = {job.predictor: predictor}
         job.say(f"supported_predictors: {job.predictor} added")
     with _tensorboard(job):
         try:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from ..errors import InputError
 from ..fidelity import Spec
-from ..presets import load_preset, validate
+from ..presets import validate
 from ..registry import unknown
 from ..tables import Table
 
@@ -83,13 +83,6 @@ class Section(Spec):
     device: str = "cpu"
     repeats: Optional[int] = Field(None, ge=1)
     """Initialisations and target draws that are averaged; None is the preset's number."""
-
-    def scorer_arguments(self, name: str) -> dict[str, Any]:
-        """Arguments of :class:`naslib_gennas.Scorer` for the measure ``gennas`` or ``gennas_<preset>``."""
-        preset = load_preset(name[len(SECTION) + 1 :] or self.preset)
-        if self.repeats is not None:
-            preset = preset.with_fidelity(repeats=self.repeats)
-        return {"preset": preset, "seed": self.seed, "device": self.device}
 
 
 def is_ours(name: str) -> bool:

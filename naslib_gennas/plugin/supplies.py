@@ -15,17 +15,17 @@ import torch
 
 from ..errors import InputError
 from ..images import load_images
-from ..scoring import Scorer
-from ..tables import Table
 from .compat import NASLib
 from .convert import CONVERTERS, from_naslib, to_naslib
-from .runner_config import Job, Say, is_ours
+from .dataset_api import from_table, metric_of
+from .graphs import FAILURE
+from .measure import register
+from .predictor import predictor_class
+from .runner_config import SECTION, Job, Say, is_ours
 from .search import KINDS, specification, validity_api
 
 EMBEDDED_BATCH = 64  # images at most, where none are named
-FAILURE = -1e8  # what NASLib's ZeroCost gives for a score that is not finite
 SIZES = {"ImageNet16-120": 16}  # pixels; 32 elsewhere
-COLUMNS = {"ImageNet16-120": "imagenet16"}  # data set -> how tables call it; by its own name elsewhere
 STOCK_FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
 
 
@@ -61,8 +61,6 @@ class Swaps:
 
 def supply(job: Job, naslib: NASLib, swaps: Swaps) -> None:
     """Everything that this job needs and NASLib lacks."""
-    from .measure import register
-
     register(naslib=naslib)
     _note_folders(job, naslib, swaps)
     _supply_loaders(job, naslib, swaps)
@@ -150,8 +148,6 @@ class GroundTruth:
 
     def get_dataset_api(self, search_space=None, dataset=None):
         if self.job.table is not None:
-            from .dataset_api import from_table
-
             return from_table(self.job.table, dataset, self.job.metric)
         if self.job.fitness:
             try:
@@ -176,7 +172,7 @@ class GroundTruth:
     def _rows(self) -> Iterator[tuple[Any, float]]:
         """(NASLib's compact form, accuracy) of the architectures whose accuracy is known."""
         table = self.job.table
-        values = table.column(self.job.metric or _metric(table, self.job.dataset))
+        values = table.column(self.job.metric or metric_of(table, self.job.dataset))
         for text, value in zip(table.frame["arch"][values.notna()], values[values.notna()]):
             yield to_naslib(table.space.name, table.space.parse(text)), float(value)
 
@@ -190,22 +186,16 @@ class GroundTruth:
             ) from error
 
 
-def _metric(table: Table, dataset: str) -> str:
-    """The column of validation accuracies on ``dataset``, else of test accuracies, else the table's default."""
-    stem = COLUMNS.get(dataset, dataset)
-    return next((name for name in (f"{stem}_valid", f"{stem}_test") if name in table.metrics), table.default_metric)
-
-
 def _supply_scores(job: Job, naslib: NASLib, swaps: Swaps) -> None:
     """``ZeroCost("gennas")`` with the settings of the section ``gennas``; scores missing in a file, computed."""
     stock = naslib["ZeroCost"]
 
     @functools.cache
     def ours(name: str):
-        return make_predictor(job, naslib, name)
+        return make_predictor(job, name)
 
     def zero_cost(method_type="jacov"):
-        return ours(method_type) if is_ours(method_type) and job.space in CONVERTERS else stock(method_type)
+        return ours(method_type) if is_ours(method_type) else stock(method_type)
 
     swaps.swap(stock, zero_cost, "ZeroCost: gennas and gennas_<preset> with the settings of the section 'gennas'")
     if job.command == "zc":
@@ -230,29 +220,14 @@ def _repair_npenas(job: Job, naslib: NASLib, swaps: Swaps) -> None:
     swaps.attribute(kind, "query_zc_scores", query_zc_scores)
 
 
-def make_predictor(job: Job, naslib: NASLib, name: str) -> Any:
-    """NASLib's predictor for ``gennas`` or ``gennas_<preset>`` in a space whose architectures we translate.
-
-    It scores specifications as well as parsed graphs, on the first images of the first loader that it gets.
-    """
-    arguments = job.section.scorer_arguments(name)
-
-    class Scores(naslib["Predictor"]):
-        method_type = name
-        hyperparams = None
-        scorer = None
-
-        def query(self, xtest, info=None, dataloader=None):
-            if isinstance(xtest, (list, tuple)):
-                return np.array([self.query(graph, None) for graph in xtest])  # info is about learning curves
-            if self.scorer is None:
-                loader = info if dataloader is None else dataloader
-                images = job.images if loader is None else next(iter(loader))[0]
-                self.scorer = Scorer(job.space, images=images, **arguments)
-            score = self.scorer.score(from_naslib(job.space, xtest.get_hash())).score
-            return FAILURE if score is None else score
-
-    return Scores()
+def make_predictor(job: Job, name: str) -> Any:
+    """The predictor behind ``gennas`` or ``gennas_<preset>``, with the settings of the section ``gennas``."""
+    settings = job.section.model_dump()
+    if name != SECTION:
+        settings["preset"] = name[len(SECTION) + 1 :]
+    predictor = predictor_class()(**settings)
+    predictor.method_type = name
+    return predictor
 
 
 def _live(base: type, job: Job, naslib: NASLib) -> type:
@@ -299,7 +274,7 @@ def _supply_spaces(job: Job, naslib: NASLib, swaps: Swaps) -> None:
 
 def _fitness(job: Job) -> Callable[[Any], float]:
     """NASLib's compact form -> score."""
-    scorer = Scorer(job.space, images=job.images, **job.section.scorer_arguments(job.fitness))
+    scorer = make_predictor(job, job.fitness).scorer(job.space, job.images)
 
     def fitness(spec: Any) -> float:
         score = scorer.score(from_naslib(job.space, spec)).score

@@ -24,7 +24,7 @@ TINY = """
 name: tiny
 task:
   stages: [{signals: []}, {signals: []}, {channels: 4, signals: [{kind: dot}]}]
-fidelity: {cells: 1, channels: 4, input_size: 8, batch_size: 4, steps: 3, readout: train}
+fidelity: {cells: 1, channels: 4, input_size: 32, batch_size: 4, steps: 3, readout: train}
 """
 ZC = {
     "predictor": "gennas",
@@ -62,9 +62,7 @@ def test_defaults_and_overrides(tmp_path):
 def test_the_section_describes_the_score(tmp_path):
     file = write(tmp_path, gennas={"preset": "fast", "seed": 4, "repeats": 3})
     section = Job("zc", read_config("zc", file)).section
-    arguments = section.scorer_arguments("gennas_best")
-    assert arguments["preset"].name == "best" and arguments["preset"].fidelity.repeats == 3
-    assert section.scorer_arguments("gennas")["preset"].name == "fast" and arguments["seed"] == 4
+    assert section.model_dump() == {"preset": "fast", "seed": 4, "device": "cpu", "repeats": 3}
 
 
 @pytest.mark.parametrize(
@@ -204,7 +202,6 @@ def folder(tmp_path):
 @pytest.mark.naslib
 def test_zero_cost_runners(fresh_python, folder):
     """Ours and one of NASLib's own, on a table; the score is our scorer's; the checkout stays as it is."""
-    pytest.importorskip("naslib_gennas.plugin.dataset_api")
     fresh_python(
         SETUP
         + """
@@ -243,7 +240,6 @@ def test_search_runner(fresh_python, naslib_home, folder):
     """NASLib's evolution on our score without any data, BANANAS and NPENAS with our score as a feature."""
     if locate.layout_of(naslib_home) is not locate.DEVELOP:
         pytest.skip("branch zerocost has no evolution")
-    pytest.importorskip("naslib_gennas.plugin.dataset_api")
     fresh_python(
         SETUP
         + """
@@ -285,7 +281,6 @@ def test_search_runner(fresh_python, naslib_home, folder):
 def test_predictors_runner(fresh_python, naslib_home, folder):
     if locate.layout_of(naslib_home) is not locate.DEVELOP:
         pytest.skip("the predictors runner is Develop's")
-    pytest.importorskip("naslib_gennas.plugin.dataset_api")
     fresh_python(
         SETUP
         + """
