@@ -89,7 +89,8 @@ def predictor_class() -> type:
             )
 
         def get_hyperparams(self) -> dict[str, Any]:
-            return self.settings
+            """The settings that have a value; PredictorEvaluator rounds every one that is no text."""
+            return {key: value for key, value in self.settings.items() if value is not None}
 
         def get_hpo_wrapper(self) -> bool:
             return False
