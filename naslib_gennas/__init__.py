@@ -20,6 +20,7 @@ _HOMES = {
     "load_space": "spaces",
     "load_table": "tables",
     "preset_names": "presets",
+    "register": "plugin",
     "regress": "regression",
 }
 

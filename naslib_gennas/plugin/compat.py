@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from ..errors import InputError, MissingPackageError, UnknownNameError
 from ..registry import unknown
+from .first_import import disarm
 from .locate import LAYOUTS, Layout, available, layout_of, locate, require
 from .repairs import REPAIRS, Repair, StandIns
 from .standins import install_hint
@@ -121,12 +122,22 @@ def load(path: str | os.PathLike | None = None, *, skip: Collection[str] = ()) -
             raise UnknownNameError(unknown("repair", name, [repair.name for repair in REPAIRS]))
     root = require(path)
     if _loaded is None:
+        disarm()
         state = random.getstate()  # importing scikit-learn draws from it
         try:
             _loaded = _load(root, skip)
         finally:
             random.setstate(state)
+        _register(_loaded)
     return _loaded
+
+
+def _register(naslib: NASLib) -> None:
+    """What is loaded has our measures; a NASLib without a registry of measures has other uses."""
+    if "measure" in naslib and "measures" in naslib:
+        from .measure import register
+
+        register(naslib=naslib)
 
 
 def describe() -> list[RepairRow]:
