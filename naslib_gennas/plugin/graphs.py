@@ -98,7 +98,7 @@ def first_images(loader: Iterable | torch.Tensor | None) -> torch.Tensor | None:
     try:
         batch = next(iter(loader))
     except (StopIteration, TypeError):
-        raise ImageError(f"the data loader, a {type(loader).__name__}, yields no batch of images") from None
+        raise ImageError(f"the data loader ({type(loader).__name__}) yields no batch of images") from None
     images = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
     if not isinstance(images, torch.Tensor):
         raise ImageError(f"the data loader must yield (images, labels), tensors; it yields a {type(batch).__name__}")
