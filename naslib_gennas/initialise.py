@@ -72,13 +72,14 @@ def initialise(
     (paper, Table 6). Convolution weights are laid out channels-last.
     """
     slots = [slot for layer in module.modules() for slot in _slots(layer, weights, biases)]
-    sizes = torch.tensor([slot.size for slot in slots], dtype=torch.long)
-    expand = lambda numbers: torch.tensor(numbers, dtype=torch.float32).repeat_interleave(sizes)  # noqa: E731
-    count = int(sizes.sum())
-    values = torch.rand(count, generator=generator).mul_(2).sub_(1).mul_(expand([s.bound for s in slots]))
-    values.add_(expand([s.constant for s in slots]))
-    decays = expand([float(len(s.shape) >= 2) for s in slots]).to(device)
-    values = values.to(device)
+    values = torch.rand(sum(slot.size for slot in slots), generator=generator).mul_(2).sub_(1)
+    decays = torch.empty_like(values)
+    offset = 0
+    for slot in slots:
+        values[offset : offset + slot.size].mul_(slot.bound).add_(slot.constant)
+        decays[offset : offset + slot.size].fill_(len(slot.shape) >= 2)
+        offset += slot.size
+    values, decays = values.to(device), decays.to(device)
     gradients = torch.zeros_like(values)
     offset = 0
     for slot in slots:
