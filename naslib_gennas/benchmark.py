@@ -22,7 +22,7 @@ from .commands import STAND_IN
 from .errors import InputError
 from .evaluation import evaluate
 from .measures.ensemble import Expression, parse_measures
-from .measures.scoring import BATCH_SIZE, MeasureScorer, check_applicable
+from .measures.scoring import BATCH_SIZE, IMAGE_SIZE, MeasureScorer, check_applicable
 from .progress import progress
 from .runs import SUMMARY, Run
 from .spaces import load_space
@@ -52,9 +52,11 @@ class BenchmarkSettings:
     scorer: ScorerSettings
     measures: tuple[str, ...]
     batch_size: int = BATCH_SIZE
+    image_size: int = IMAGE_SIZE
 
     def make(self) -> MeasureScorer:
-        return MeasureScorer(self.scorer.make(), self.measures, self.batch_size, self.scorer.images)
+        batch = self.batch_size, self.scorer.images, self.image_size
+        return MeasureScorer(self.scorer.make(), self.measures, *batch)
 
 
 def expressions(text: str) -> list[Expression]:
@@ -71,6 +73,7 @@ def benchmark(
     run: Run,
     workers: int = 1,
     batch_size: int = BATCH_SIZE,
+    image_size: int = IMAGE_SIZE,
 ) -> dict[str, Any]:
     """Score ``sample`` architectures of the table (all if None) with every measure and compare with ``metrics``.
 
@@ -88,7 +91,9 @@ def benchmark(
         table.column(column)
     rows = _rows(table, metrics[0], sample, settings.seed)
     started = time.perf_counter()
-    records = score_measures(BenchmarkSettings(settings, computed, batch_size), rows["arch"].tolist(), run, workers)
+    records = score_measures(
+        BenchmarkSettings(settings, computed, batch_size, image_size), rows["arch"].tolist(), run, workers
+    )
     columns = {name: [record["score"] for record in found] for name, found in records.items()}
     columns.update({leaf.name: rows[leaf.column].tolist() for leaf in leaves if leaf.column is not None})
     seconds = {name: _seconds(found) for name, found in records.items()}
@@ -113,6 +118,7 @@ def benchmark(
         "preset": settings.preset.name,
         "preset_digest": settings.preset.digest(),
         "batch_size": batch_size,
+        "image_size": image_size,
         "seconds": time.perf_counter() - started,
         "failures": _reasons(records),
         "note": STAND_IN if table.name == "digits" else "",

@@ -24,9 +24,10 @@ from .base import config_of, main, open_run, read_table, say, scorer_settings, s
 @click.option("--all", "everything", is_flag=True, help="Every architecture of the table.")
 @click.option("--strict", is_flag=True, help="Stop at rows that do not parse or appear twice.")
 @click.option("--batch-size", default=32, show_default=True, help="Images for the measures other than gennas.")
+@click.option("--image-size", default=32, show_default=True, help="Pixels a side of these images.")
 @click.option("--workers", default=1, show_default=True, help="Processes of one thread each.")
 @scoring_options
-def benchmark(texts, source, metric, sample, everything, strict, batch_size, workers, as_json, **settings):
+def benchmark(texts, source, metric, sample, everything, strict, batch_size, image_size, workers, as_json, **settings):
     """Compare several measures on the same architectures.
 
     JSON: {"rows": [{"measure", "metric", "n", "failures", "spearman", "spearman_interval", "kendall",
@@ -48,10 +49,11 @@ def benchmark(texts, source, metric, sample, everything, strict, batch_size, wor
         "metrics": metrics,
         "sample": "all" if everything else sample,
         "batch_size": batch_size,
+        "image_size": image_size,
     }
     amount = None if everything else sample
     with open_run(settings, config) as run:
-        data = run_benchmark(bound, table, metrics, measures, amount, run, workers, batch_size)
+        data = run_benchmark(bound, table, metrics, measures, amount, run, workers, batch_size, image_size)
     show(data, as_json, lambda: "\n".join(_lines(data)))
     for name, reasons in data["failures"].items():
         for reason, count in reasons.items():

@@ -25,7 +25,6 @@ RECURRENT = "rnn"
 STEPS = 8  # time steps of a recurrent network
 BATCH_SIZE = 32
 IMAGE_SIZE = 32
-CLASSES = 10
 WORDS = 10_000
 
 
@@ -105,11 +104,18 @@ class MeasureScorer:
     drawn from the seed as well. Recurrent networks see random words.
     """
 
-    def __init__(self, scorer: Scorer, names: Sequence[str], batch_size: int = BATCH_SIZE, images=None):
+    def __init__(
+        self,
+        scorer: Scorer,
+        names: Sequence[str],
+        batch_size: int = BATCH_SIZE,
+        images=None,
+        image_size: int = IMAGE_SIZE,
+    ):
         check_applicable(names, scorer.space)
         self.scorer, self.space = scorer, scorer.space
         self.names = list(names)
-        self.batch_size = batch_size
+        self.batch_size, self.image_size = batch_size, image_size
         self._source = images
         for measure in map(MEASURES.__getitem__, self.names):
             if measure.prepare:
@@ -133,32 +139,29 @@ class MeasureScorer:
         return MeasureResult(name, found.score, found.status, found.seconds, found.message)
 
     def _subject(self, arch) -> Subject:
+        seed, device = self.scorer.seed, self.scorer.device
         if self.space.kind == RECURRENT:
-            return self._recurrent_subject(arch)
-        device = self.scorer.device
+            generator = torch.Generator().manual_seed(seed)
+            words, labels = torch.randint(WORDS, (2, STEPS, self.batch_size), generator=generator).to(device)
+            return Subject(lambda: Logits(self._with_weights(arch)), words, labels.flatten(), seed, batch_dim=1)
         if self._images is None:
-            self._images = load_images(self._source, self.batch_size, IMAGE_SIZE).to(device)
+            self._images = load_images(self._source, self.batch_size, self.image_size).to(device)
+        if self.space.own_weights:
+            return Subject(lambda: self._with_weights(arch), self._images, seed=seed)
 
         def make():
             with uninitialised():
-                return self.space.build_network(arch, CLASSES)
+                return self.space.build_network(arch)
 
         def fill(network):
-            initialise(network, torch.Generator().manual_seed(self.scorer.seed), device)
+            initialise(network, torch.Generator().manual_seed(seed), device)
 
-        return Subject(make, self._images, seed=self.scorer.seed, initialise=fill)
+        return Subject(make, self._images, seed=seed, initialise=fill)
 
-    def _recurrent_subject(self, arch) -> Subject:
-        """Random words in, random words to be predicted; the network has its own initialisation."""
-        seed, device = self.scorer.seed, self.scorer.device
-        generator = torch.Generator().manual_seed(seed)
-        words, labels = torch.randint(WORDS, (2, STEPS, self.batch_size), generator=generator).to(device)
-
-        def make():
-            with own_randomness(seed, device):
-                return Logits(self.space.build_network(arch, WORDS))
-
-        return Subject(make, words, labels.flatten(), seed, batch_dim=1)
+    def _with_weights(self, arch) -> torch.nn.Module:
+        """The network as its own initialisation leaves it, drawn from the seed."""
+        with own_randomness(self.scorer.seed, self.scorer.device):
+            return self.space.build_network(arch)
 
 
 def _attempt(subject: Subject, measure: Measure) -> MeasureResult:
