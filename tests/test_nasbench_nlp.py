@@ -134,6 +134,13 @@ def test_equal_branches_are_told_from_one_branch_read_twice():
     assert SPACE.canonical(parse(two)) != SPACE.canonical(parse(one))
 
 
+def test_many_equal_branches_take_no_time():
+    branches = {f"a{i}": {"op": "linear", "input": ["x", "h_prev_0"]} for i in range(9)}
+    branches |= {f"b{i}": {"op": "activation_tanh", "input": [f"a{i}"]} for i in range(9)}
+    arch = parse({**branches, "h_new_0": {"op": "linear", "input": [f"b{i}" for i in range(9)]}})
+    assert SPACE.canonical(shuffled(arch, np.random.default_rng(0))) == SPACE.canonical(arch)
+
+
 def test_parts_without_effect_are_left_out_of_the_score_key():
     dead = {
         **GRU,

@@ -132,18 +132,34 @@ class _Graph:
         """Name -> place; isomorphic recipes agree on it up to automorphism."""
         return self._best(_ranked({name: self._kind(name) for name in self.readers}))[1]
 
-    def _best(self, colours: dict[str, float]) -> tuple[list, dict[str, int]]:
+    def _best(self, colours: dict[str, float]) -> tuple[tuple, dict[str, int]]:
         """The smallest certificate that refines ``colours``, and its numbering."""
+        colours, choices = self._choices(colours)
+        if not choices:
+            return self._certificate(colours), colours
+        apart = {self._certificate(self._any(choice)): choice for choice in choices}  # equal: an automorphism
+        return min((self._best(choice) for choice in apart.values()), key=lambda found: found[0])
+
+    def _any(self, colours: dict[str, float]) -> dict[str, int]:
+        """A numbering that refines ``colours``."""
+        while True:
+            colours, choices = self._choices(colours)
+            if not choices:
+                return colours
+            colours = choices[0]
+
+    def _choices(self, colours: dict[str, float]) -> tuple[dict[str, int], list[dict[str, float]]]:
+        """``colours`` refined, and the ways to single out a node of the first colour that repeats."""
         colours = self._refined(colours)
         classes = defaultdict(list)
         for name, colour in colours.items():
             classes[colour].append(name)
-        ties = [colour for colour, members in classes.items() if len(members) > 1]
-        if not ties:
-            names = sorted(colours, key=colours.__getitem__)
-            return [(self._kind(name), self._signature(name, colours)) for name in names], colours
-        choices = (self._best({**colours, name: colours[name] - 0.5}) for name in classes[min(ties)])
-        return min(choices, key=lambda found: found[0])
+        tie = min((colour for colour, members in classes.items() if len(members) > 1), default=None)
+        return colours, [{**colours, name: colours[name] - 0.5} for name in classes.get(tie, ())]
+
+    def _certificate(self, colours: dict[str, int]) -> tuple:
+        names = sorted(colours, key=colours.__getitem__)
+        return tuple((self._kind(name), self._signature(name, colours)) for name in names)
 
     def _refined(self, colours: dict[str, float]) -> dict[str, int]:
         while True:
