@@ -15,7 +15,6 @@ Sources and destinations, by name:
 
 from __future__ import annotations
 
-import ast
 import json
 import math
 import os
@@ -134,29 +133,22 @@ def with_accuracy(frame: pd.DataFrame, table: Table, metric: str) -> pd.DataFram
 
 
 def translations(space: SearchSpace) -> tuple[Translation, Translation]:
-    """(from, to) the keys of a ``zc_<space>.json``: NASLib's compact form, written as text.
+    """(from, to) the keys of a ``zc_<space>.json``: NASLib's compact form as text, where the space has one.
 
     Keys in the space's own text are understood as well. ArchitectureError for a key that is neither.
     """
+    from .plugin.convert import CONVERTERS, from_naslib, to_naslib
+
+    if space.name not in CONVERTERS:
+        return (lambda key: str(space.parse(key))), str
 
     def decode(key: str) -> str:
         try:
             return str(space.parse(key))
-        except ArchitectureError as error:
-            from .plugin.convert import from_naslib
+        except ArchitectureError:
+            return str(from_naslib(space.name, key))
 
-            try:
-                spec = ast.literal_eval(key)
-            except (ValueError, SyntaxError):
-                raise error from None
-            return str(from_naslib(space.name, spec))
-
-    def encode(text: str) -> str:
-        from .plugin.convert import to_naslib
-
-        return str(to_naslib(space.name, space.parse(text)))
-
-    return decode, encode
+    return decode, lambda text: str(to_naslib(space.name, space.parse(text)))
 
 
 def look_up(frame: pd.DataFrame, arch: str, space: SearchSpace, measure: str | None = None) -> pd.DataFrame:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from naslib_gennas.cli import main
-from naslib_gennas.errors import InputError, TableError
+from naslib_gennas.errors import ArchitectureError, InputError, TableError
 from naslib_gennas.runs import Run
-from naslib_gennas.scores import COLUMNS, look_up, merge_scores, read_scores, to_layout, with_accuracy, write_scores
+from naslib_gennas.scores import (
+    COLUMNS,
+    look_up,
+    merge_scores,
+    read_scores,
+    to_layout,
+    translations,
+    with_accuracy,
+    write_scores,
+)
 from naslib_gennas.spaces import load_space
 from naslib_gennas.tables import Table
 
@@ -50,6 +60,17 @@ def test_layout_of_the_suite(frame, tmp_path):
     pd.testing.assert_frame_equal(back, frame)
     with pytest.raises(InputError, match="needs the data set"):
         to_layout(frame.assign(dataset=""))
+
+
+def test_keys_are_naslibs_compact_form(frame, tmp_path):
+    decode, encode = translations(SPACE)
+    write_scores(frame, tmp_path / "zc.json", encode)
+    keys = list(json.loads((tmp_path / "zc.json").read_text())["cifar10"])
+    assert all(re.fullmatch(r"\((\d, ){5}\d\)", key) for key in keys)
+    pd.testing.assert_frame_equal(read_scores(tmp_path / "zc.json", decode), frame)
+    assert decode(ARCHES[0]) == ARCHES[0]
+    with pytest.raises(ArchitectureError, match="not NASLib's compact form"):
+        decode("(1, 2)")
 
 
 def test_runs_are_read_without_touching_them(tmp_path):
