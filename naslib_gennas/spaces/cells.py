@@ -106,9 +106,9 @@ class CellSpace(SearchSpace):
 
     @property
     def example(self) -> str:
-        edges = tuple(
-            (op, i % 2) for i, op in enumerate(itertools.islice(itertools.cycle(self.operations[1:]), 2 * self.nodes))
-        )
+        """The text of some architecture."""
+        operations = itertools.cycle(self.operations[1:])
+        edges = tuple((next(operations), index % 2) for index in range(2 * self.nodes))
         cell = self._cell(edges)
         return str(self.architecture(cell, cell, self.depths[0], self.widths[0]))
 

@@ -173,8 +173,8 @@ class Projections(nn.Module):
 class Stem(nn.Module):
     """Image -> the maps that the first cell takes for the outputs of the two cells before it.
 
-    ImageNet's stem divides the size by 4 and 8 in the benchmark, by nothing in the proxy network (facts of
-    the published code: all its strides are removed, so that 32 x 32 pixels remain).
+    ImageNet's stem divides the size by 4 and 8 in the benchmark (``stride`` 2). In the proxy network it keeps
+    the size (``stride`` 1), as in the published code, so that small images can be used.
     """
 
     def __init__(self, width: int, imagenet: bool, stride: int):
