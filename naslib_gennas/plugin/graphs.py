@@ -24,6 +24,7 @@ from ..scoring import Scorer
 from ..spaces.base import SearchSpace
 from ..tasks import STAGES
 from .convert import CONVERTERS, from_naslib
+from .search import PrivateGenerators
 
 PROBE = 128  # pixels of the image that tells widths and strides
 STRIDE = 4  # of the last stage in the networks that the presets were made for
@@ -67,7 +68,7 @@ class GraphScorer:
         more than ours. Raises InputError for a graph of an unknown space, without an architecture or not
         parsed, ImageError for too few or unsuitable images.
         """
-        space, images = space_of(graph), first_images(loader)
+        space, images = space_of(graph), first_images(loader, self.seed)
         if space in CONVERTERS:
             return self.scorer(space, images).score(from_naslib(space, compact(graph))).score
         backbone = copied(graph, space)
@@ -91,12 +92,18 @@ class GraphScorer:
         return self._scorers[key]
 
 
-def first_images(loader: Iterable | torch.Tensor | None) -> torch.Tensor | None:
-    """The images of the first batch of a data loader; ImageError if it yields something else."""
+def first_images(loader: Iterable | torch.Tensor | None, seed: int = 0) -> torch.Tensor | None:
+    """The images of the first batch of a data loader; ImageError if it yields something else.
+
+    The global random generators start from ``seed`` meanwhile, so that a loader that shuffles or augments gives
+    every graph the same images, and are put back.
+    """
     if loader is None or isinstance(loader, torch.Tensor):
         return loader
     try:
-        batch = next(iter(loader))
+        with PrivateGenerators(seed), torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            batch = next(iter(loader))
     except (StopIteration, TypeError):
         raise ImageError(f"the data loader ({type(loader).__name__}) yields no batch of images") from None
     images = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
