@@ -19,7 +19,7 @@ import pandas as pd
 
 from .batch_scoring import ScorerSettings, run_jobs
 from .commands import STAND_IN
-from .errors import InputError
+from .errors import GenNASError, InputError
 from .evaluation import evaluate
 from .measures.ensemble import Expression, parse_measures
 from .measures.scoring import BATCH_SIZE, IMAGE_SIZE, MeasureScorer, check_applicable
@@ -129,10 +129,52 @@ def benchmark(
     return data
 
 
+def score_expression(
+    settings: ScorerSettings,
+    expression: Expression,
+    texts: Sequence[str],
+    run: Run,
+    workers: int = 1,
+    on_error: str = "record",
+    image_size: int = IMAGE_SIZE,
+) -> list[dict[str, Any]]:
+    """Records of ``texts`` in their order: arch, key, score, status, seconds, message.
+
+    The scores of an ensemble hold within this set of architectures. InputError for a column of a table, or a
+    measure that is not defined for the space.
+    """
+    leaves = list(dict.fromkeys(expression.leaves()))
+    for leaf in leaves:
+        if leaf.column is not None:
+            raise InputError(f"{leaf} is a column of ground truth, which only `gennas benchmark --table` has")
+    names = tuple(leaf.name for leaf in leaves)
+    check_applicable(names, load_space(settings.space))
+    bound = BenchmarkSettings(settings, names, image_size=image_size)
+    records = score_measures(bound, texts, run, workers, on_error)
+    scores = expression.value({name: [record["score"] for record in found] for name, found in records.items()})
+    return [_combined(float(score), members) for score, *members in zip(scores, *records.values())]
+
+
+def _combined(score: float, members: list[dict[str, Any]]) -> dict[str, Any]:
+    """One record of an architecture from those of the members of an expression."""
+    ok = bool(np.isfinite(score))
+    return {
+        "arch": members[0]["arch"],
+        "key": members[0]["key"],
+        "score": score if ok else None,
+        "status": "ok" if ok else members[0]["status"],
+        "seconds": sum(member["seconds"] for member in members),
+        "message": "; ".join(f"{m['measure']}: {m['message']}" for m in members if m["status"] != "ok"),
+    }
+
+
 def score_measures(
-    settings: BenchmarkSettings, texts: Sequence[str], run: Run, workers: int = 1
+    settings: BenchmarkSettings, texts: Sequence[str], run: Run, workers: int = 1, on_error: str = "record"
 ) -> dict[str, list[dict[str, Any]]]:
-    """Measure -> records of ``texts`` in their order; those that ``run`` already holds are not computed again."""
+    """Measure -> records of ``texts`` in their order; those that ``run`` already holds are not computed again.
+
+    on_error: ``record`` a measure that fails and go on, or ``stop`` (GenNASError).
+    """
     if workers < 1:
         raise InputError(f"workers must be at least 1, got {workers}")
     known = {(record["arch"], record["measure"]): record for record in run.records}
@@ -147,6 +189,8 @@ def score_measures(
             if (record["arch"], record["measure"]) not in known:
                 known[record["arch"], record["measure"]] = record
                 run.append(record)
+            if record["status"] == "failed" and on_error == "stop":
+                raise GenNASError(f"{record['measure']} of {record['arch']}: {record['message']}")
     return {name: [known[text, name] for text in texts] for name in settings.measures}
 
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from naslib_gennas.batch_scoring import ScorerSettings
 from naslib_gennas.benchmark import BenchmarkSettings, benchmark, expressions, score_measures
 from naslib_gennas.cli import main
-from naslib_gennas.errors import InputError, RunError, TableError
+from naslib_gennas.errors import GenNASError, InputError, RunError, TableError
 from naslib_gennas.evaluation import evaluate
 from naslib_gennas.presets import load_preset
 from naslib_gennas.runs import Run
@@ -128,3 +128,23 @@ def test_measures_command():
     shown = CliRunner().invoke(main, ["measures", "show", "synflow"])
     assert "float64" in shown.stdout and "needs images: no" in shown.stdout
     assert CliRunner().invoke(main, ["measures", "show", "synflo"]).exit_code == 2
+
+
+def test_architectures_are_scored_by_any_measure_or_ensemble(tmp_path):
+    command = ["score", "--space", SPACE, "--sample", "3", "--json"]
+    ensemble = ["--measure", "rank(params,l2_norm)", "--out", str(tmp_path / "run")]
+    found = CliRunner().invoke(main, [*command, *ensemble])
+    assert found.exit_code == 0, found.output
+    scores = [record["score"] for record in json.loads(found.stdout)["scores"]]
+    assert sum(scores) == pytest.approx(2.0)  # mean ranks of three: (1 + 2 + 3) / 3
+    assert CliRunner().invoke(main, [*command, "--measure", "table:accuracy"]).exit_code == 2
+    assert "gennas benchmark --table" in CliRunner().invoke(main, [*command, "--measure", "table:accuracy"]).output
+    changed = CliRunner().invoke(main, [*command, "--measure", "params", "--out", str(tmp_path / "run"), "--resume"])
+    assert changed.exit_code == 2 and "measure" in changed.output
+
+
+def test_a_failure_can_stop(settings):
+    dead = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+    bound = BenchmarkSettings(settings, ("synflow",), batch_size=2)
+    with pytest.raises(GenNASError, match="synflow of .* the score is -inf"):
+        score_measures(bound, [dead], Run(None, {}), on_error="stop")

@@ -19,6 +19,7 @@ from .base import config_of, main, open_run, read_table, say, scorer_settings, s
 @click.option("--torchvision", multiple=True, help="torchvision models, e.g. 'mobilenet*'.")
 @click.option("--stages", default=None, help="Three submodules A,B,C that are read in these networks [default: found].")
 @click.option("--input-size", type=int, default=None, help="Pixels a side for these networks [default: the preset's].")
+@click.option("--measure", default="gennas", show_default=True, help="Another measure, or an ensemble of several.")
 @scoring_options
 def score(
     architectures,
@@ -31,6 +32,7 @@ def score(
     torchvision,
     stages,
     input_size,
+    measure,
     as_json,
     **settings,
 ):
@@ -50,8 +52,13 @@ def score(
         bound = scorer_settings(settings)
     texts = _architectures(bound, architectures, everything, sample)
     config = {"command": "score", **config_of(bound), "architectures": _fingerprint(texts)}
+    if measure != "gennas":
+        config["measure"] = measure
     with open_run(settings, config) as run:
-        records = score_many(bound, texts, run, workers, on_error)
+        if measure == "gennas":
+            records = score_many(bound, texts, run, workers, on_error)
+        else:
+            records = _measured(bound, measure, texts, run, workers, on_error, input_size)
         path = run.path("results.jsonl")
     data = {"preset": bound.preset.name, "space": config["space"], "seed": settings["seed"], "scores": records}
     show(data, as_json, lambda: _score_lines(records, path))
@@ -147,6 +154,16 @@ def _module_settings(settings, modules, stages, input_size):
     space = ModuleSpace(modules, stages.split(",") if stages else None)
     preset = with_input_size(load_preset(settings["preset"]), input_size)
     return ScorerSettings(space, preset, settings["seed"], settings["device"], settings["images"])
+
+
+def _measured(bound, measure, texts, run, workers, on_error, input_size):
+    from ..benchmark import score_expression
+    from ..measures.ensemble import parse_measure
+    from ..measures.scoring import IMAGE_SIZE
+    from ..spaces.module import DEFAULT_SIZE
+
+    size = input_size or (DEFAULT_SIZE if getattr(bound.space, "own_weights", False) else IMAGE_SIZE)
+    return score_expression(bound, parse_measure(measure), texts, run, workers, on_error, size)
 
 
 def _architectures(settings, given, everything, sample) -> list[str]:
