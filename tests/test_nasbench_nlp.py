@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import pickle
 from collections import Counter
 
 import networkx
@@ -198,6 +199,7 @@ def test_the_language_model_runs_and_hands_on_its_states():
     second, _ = model(words[4:], states)
     assert logits.shape == (6, 2, 50) and torch.isfinite(logits).all()
     torch.testing.assert_close(torch.cat([first, second]), logits)
+    assert torch.equal(pickle.loads(pickle.dumps(model))(words)[0], logits)
     assert not torch.equal(model.train()(words)[0], logits)
 
 

@@ -66,7 +66,7 @@ class Cell:
         steps, seen = [], set()
         for name, op, inputs in arch.ordered:
             if op != "linear":
-                steps.append((ELEMENTWISE[op], inputs, (name,)))
+                steps.append((op, inputs, (name,)))
             elif home[name] not in seen:
                 seen.add(home[name])
                 group = self.groups[home[name]]
@@ -109,7 +109,7 @@ class Layer(nn.Module):
         for what, inputs, names in self.cell.steps:
             arguments = [values[name] for name in inputs]
             if not isinstance(what, int):
-                values[names[0]] = what(*arguments)
+                values[names[0]] = ELEMENTWISE[what](*arguments)
                 continue
             total = terms[what]
             if arguments:
