@@ -17,7 +17,7 @@ from naslib_gennas.errors import GenNASError, InputError, RunError, SpecError
 from naslib_gennas.presets import load_preset
 from naslib_gennas.runs import Run
 from naslib_gennas.scoring import Scorer
-from naslib_gennas.search.task_report import TaskSearchSettings, Transfer, split
+from naslib_gennas.search.task_report import TaskSearchSettings, Transfer, split, split_half
 from naslib_gennas.search.task_space import CHANNELS, DIMENSIONS, task_space
 from naslib_gennas.search.tasks import (
     LabelledSettings,
@@ -26,6 +26,7 @@ from naslib_gennas.search.tasks import (
     bar,
     best_rho_so_far,
     best_task,
+    front,
     parts,
     search_tasks,
     task_of,
@@ -181,10 +182,12 @@ class Fake:
         seed = int(task.digest(), 16) % 2**32
         noise = dict(zip(self.by_text, np.random.default_rng(seed).normal(size=len(self.by_text))))
         spread = 12 * task.task.noise.level
-        return [self.record(self.by_text[text] + spread * noise[text]) for text in texts]
+        cost = self.cost * task.fidelity.steps
+        return [self.record(self.by_text[text] + spread * noise[text], cost=cost) for text in texts]
 
-    def record(self, score, status="ok"):
-        return {"score": score, "status": status, "seconds": 0.0, "steps": self.cost, "parameters": 1, "message": ""}
+    def record(self, score, status="ok", cost=None):
+        steps = cost or self.cost
+        return {"score": score, "status": status, "seconds": 0.0, "steps": steps, "parameters": 1, "message": ""}
 
 
 class Given(Fake):
@@ -203,7 +206,7 @@ TEXTS = [str(i) for i in range(len(LABELS))]
 
 
 def fitness(scores, cost=1, race=False, bar=-np.inf):
-    return TaskFitness(TEXTS, LABELS, Given(scores, cost=cost), race)(load_preset("fast"), bar)
+    return TaskFitness(TEXTS, LABELS, Given(scores, cost=cost), race)(load_preset("fast"), lambda new: bar)
 
 
 def test_fitness_is_rho_with_its_sign():
@@ -253,12 +256,45 @@ def test_upper_limit_holds_in_at_least_nine_of_ten_cases():
 
 def test_the_bar_is_what_an_average_winner_of_a_tournament_has():
     history = [{"rho": i / 100, "status": "ok", "work": 0.0} for i in range(100)]
-    assert bar(history, "evolution", 50, 10) == pytest.approx(0.95)  # the fifth best of the last fifty
-    assert bar(history[:5], "evolution", 50, 10) == -np.inf
-    assert bar(history, "random", 50, 10) == 0.99
+    assert bar(history, "evolution", 50, 10)({}) == pytest.approx(0.95)  # the fifth best of the last fifty
+    assert bar(history[:5], "evolution", 50, 10)({}) == -np.inf
+    assert bar(history, "random", 50, 10)({}) == 0.99
 
 
-def search(run, labels, race=True, seed=0, steps=60, limit=None, **options):
+def test_two_objectives_have_a_front():
+    history = [
+        {"rho": rho, "work": work, "seconds": 4.0, "scored": 2, "status": "ok", "step": step}
+        for step, (rho, work) in enumerate([(0.5, 10), (0.9, 30), (0.6, 10), (0.7, 40), (0.2, 5), (0.95, 90)])
+    ]
+    history.append({**history[0], "rho": 0.99, "status": "stopped"})
+    assert [record["step"] for record in front(history, "rho,work")] == [4, 2, 1, 5]
+    assert [record["step"] for record in front(history, "rho,seconds")] == [5]
+    limit = bar(history, "evolution", 50, 10, "rho,work")
+    assert [limit({"work": work}) for work in (1, 10, 35)] == [-np.inf, 0.6, 0.9]
+
+
+def test_a_search_for_the_front_finds_cheap_tasks_too():
+    labels = list(np.random.default_rng(5).permutation(15).astype(float))
+    records, _ = search(Run(None, {}), labels, objective="rho,work", fidelity=True)
+    found = front(records, "rho,work")
+    assert len(found) > 1 and found[0]["work"] < found[-1]["work"] and found[0]["rho"] < found[-1]["rho"]
+    with pytest.raises(InputError, match="rho,seconds"):
+        search(Run(None, {}), labels, objective="rho,memory")
+
+
+def test_split_halves_show_what_choosing_by_few_labels_is_worth():
+    rng = np.random.default_rng(0)
+    labels = rng.permutation(20).astype(float)
+    chance = [{"status": "ok", "scores": rng.normal(size=20).tolist()} for _ in range(200)]
+    halves = split_half(chance, labels, 0)
+    assert halves["chosen_by"] > 0.6 and abs(halves["other_half"]) < 0.25  # the best of chance is chance
+    perfect = {"status": "ok", "scores": labels.tolist()}
+    halves = split_half([*chance, perfect], labels, 0)
+    assert halves["chosen_by"] == halves["other_half"] == pytest.approx(1)
+    assert split_half(chance, labels[:8], 0) is None
+
+
+def search(run, labels, race=True, seed=0, steps=60, limit=None, fidelity=False, **options):
     """A search on fake scores whose quality depends on the noise level; stops by force after ``limit`` tasks."""
     workers = Fake(labels)
     evaluate = TaskFitness([str(i) for i in range(len(labels))], labels, workers, race)
@@ -271,7 +307,7 @@ def search(run, labels, race=True, seed=0, steps=60, limit=None, **options):
             raise KeyboardInterrupt
         return evaluate(task, bar)
 
-    space = task_space(load_preset("fast"))
+    space = task_space(load_preset("fast"), fidelity)
     return search_tasks(space, limited, run, seed, steps, population=20, tournament=5, **options), workers.calls
 
 
@@ -429,6 +465,7 @@ def test_the_command_survives_a_kill_and_its_task_is_a_preset(tiny, tmp_path):
         (("--warm-start", "paper-comb"), "paper-combo"),
         (("--fidelity", "rnn-combo"), "RNN"),
         (("--workers", 0), "workers"),
+        (("--objective", "rho,memory"), "rho,seconds"),
         (("--transfer", "nasbench201"), "SPACE:TABLE"),
         (("--compare", "nowhere"), "no finished task search"),
         (("--validate", 2), "at least 5 other"),

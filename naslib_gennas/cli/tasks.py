@@ -20,6 +20,7 @@ from .base import main, open_run, read_table, say, show
 @click.option("--population", default=50, show_default=True)
 @click.option("--tournament", default=10, show_default=True)
 @click.option("--algorithm", type=click.Choice(["evolution", "random"]), default="evolution", show_default=True)
+@click.option("--objective", default="rho", show_default=True, help="rho; or rho,seconds or rho,work: their front.")
 @click.option(
     "--fidelity",
     default=None,
@@ -46,9 +47,9 @@ def task_search(source, strict, workers, threads, steps, max_seconds, as_json, *
 
     The task is written to --out as task.yaml, which every other command takes as --preset.
 
-    JSON: {"best": {"rho", "rho_interval", "tau", "step", "digest", ...}, "validation": {"n", "found": {"rho",
-    ...}, ...} or null, "transfer": [...], "evaluations", "stopped", "regressions", "regressions_plain", "seconds",
-    "seconds_plain", "preset", "baseline": {...} or null, ...}.
+    JSON: {"best": {"rho", "rho_interval", "tau", "step", "digest", ...}, "front": [...], "split_half": {...} or null,
+    "validation": {"n", "found": {"rho", ...}, ...} or null, "transfer": [...], "evaluations", "stopped",
+    "regressions", "regressions_plain", "seconds", "seconds_plain", "preset", "baseline": {...} or null, ...}.
     """
     import torch
 
@@ -103,6 +104,15 @@ def _lines(data) -> list[str]:
     ]
     if data.get("baseline"):
         lines.append(f"    random search, as many tasks: rho {_agreement(data['baseline'])}")
+    if data["split_half"]:
+        halves = data["split_half"]
+        lines.append(
+            f"    chosen by half of the labels: rho {halves['chosen_by']:.3f} on that half, "
+            f"{halves['other_half']:.3f} on the other"
+        )
+    for i, member in enumerate(data["front"], 1):
+        seconds, work = member["seconds_per_architecture"], member["work"]
+        lines.append(f"  front-{i}.yaml: rho {member['rho']:.3f}, {seconds:.3f} s an architecture, work {work:.2e}")
     checks = data["validation"]
     if checks:
         lines += [f"  on {checks['n']} architectures never used:"] + _rows(checks)

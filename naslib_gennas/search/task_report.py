@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from .. import __version__
 from ..batch_scoring import ScorerSettings, score_many
@@ -30,6 +31,7 @@ from .tasks import (
     best_rho_so_far,
     best_task,
     check_labels,
+    front,
     search_tasks,
     task_of,
 )
@@ -37,6 +39,8 @@ from .tasks import (
 COMMAND = "task-search"
 TASK, CURVE, PICTURE = "task.yaml", "curve.json", "curve.png"
 RANDOM = "random"  # folder of the baseline
+HALVES = 200  # random splits of the labels
+DESCRIBING = ("space", "table", "metric", "labelled", "seed", "base", "algorithm", "objective")
 FEWEST_TO_CHECK = 5  # architectures for a rho on other labels
 
 
@@ -74,6 +78,7 @@ class TaskSearchSettings:
     algorithm: str = "evolution"
     population: int = POPULATION
     tournament: int = TOURNAMENT
+    objective: str = "rho"
     warm_start: tuple[Preset, ...] = ()
     search_fidelity: bool = False
     search_weights: bool = False
@@ -100,6 +105,7 @@ class TaskSearchSettings:
             "algorithm": self.algorithm,
             "population": self.population,
             "tournament": self.tournament,
+            "objective": self.objective,
             "warm_start": [f"{preset.name} {preset.digest()}" for preset in self.warm_start],
             "search_fidelity": self.search_fidelity,
             "search_weights": self.search_weights,
@@ -131,10 +137,44 @@ def task_search(
     for directory in settings.compare:
         read_curve(directory)
     labelled, others = split(table, settings)
-    texts, labels = labelled["arch"].tolist(), labelled[settings.metric].tolist()
+    labels = labelled[settings.metric].tolist()
+    records = _records(settings, space, labelled["arch"].tolist(), labels, run, steps, workers, max_seconds)
+    best = best_task(records)
+    along = [] if settings.objective == "rho" else front(records, settings.objective)
+    found, *members = (
+        task_of(space, record, f"step {record['step']} of {run.path(RESULTS) or 'the run'}")
+        for record in [best, *along]
+    )
+    candidates = {
+        "found": found,
+        **{f"front-{i}": task for i, task in enumerate(members, 1)},
+        **{preset.name: space.adopt(preset) for preset in settings.warm_start},
+    }
+    data = {
+        **{key: settings.config(table.name)[key] for key in DESCRIBING},
+        "best": {**_described(best), **_agreement(best["scores"], labels, settings.seed)},
+        "front": [_described(record) for record in along],
+        "split_half": split_half(records, labels, settings.seed),
+        "validation": _validated(settings, candidates, others, run, workers),
+        "transfer": [_transferred(settings, candidates, place, run, workers) for place in settings.transfer],
+        **savings(records, settings.labelled),
+        "baseline": _random_baseline(settings, table, run, len(records), workers) if settings.baseline else None,
+        "note": STAND_IN if table.name == "digits" else "",
+    }
+    source = provenance(settings, data)
+    preset = searched_preset(found, settings.name, _description(settings), source)
+    data["preset"] = preset.model_dump(mode="json")
+    _write(run, data, preset, records, settings)
+    for i, task in enumerate(members, 1):
+        text = f"{source.partition('; rho')[0]}; {i} of the {len(members)} on its front of {settings.objective}"
+        _write_preset(run, f"front-{i}.yaml", searched_preset(task, f"{settings.name}-{i}", preset.description, text))
+    return data
+
+
+def _records(settings, space: TaskSpace, texts, labels, run: Run, steps: int, workers: int, max_seconds):
     bound = LabelledSettings(settings.space, settings.seed, settings.device, settings.images)
     with Workers(bound, workers) as pool:
-        records = search_tasks(
+        return search_tasks(
             space,
             TaskFitness(texts, labels, pool, settings.race),
             run,
@@ -143,34 +183,20 @@ def task_search(
             settings.algorithm,
             settings.population,
             settings.tournament,
+            settings.objective,
             settings.warm_start,
             max_seconds,
         )
-    best = best_task(records)
-    found = task_of(space, best, f"step {best['step']} of {run.path(RESULTS) or 'the run'}")
-    on_labels = _agreement(best["scores"], labels, settings.seed)
-    candidates = {"found": found, **{preset.name: space.adopt(preset) for preset in settings.warm_start}}
-    data = {
-        **{key: settings.config(table.name)[key] for key in ("space", "table", "metric", "labelled", "seed", "base")},
-        "algorithm": settings.algorithm,
-        "best": {
-            "step": best["step"],
-            "digest": best["key"],
-            **on_labels,
-            "work": best["work"],
-            "seconds_per_architecture": best["seconds"] / best["scored"],
-        },
-        "validation": _validated(settings, candidates, others, run, workers),
-        "transfer": [_transferred(settings, candidates, place, run, workers) for place in settings.transfer],
-        **savings(records, settings.labelled),
-        "note": STAND_IN if table.name == "digits" else "",
+
+
+def _described(record: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "step": record["step"],
+        "digest": record["key"],
+        "rho": record["rho"],
+        "work": record["work"],
+        "seconds_per_architecture": record["seconds"] / record["scored"],
     }
-    preset = searched_preset(found, settings.name, _description(settings), provenance(settings, data))
-    data["preset"] = preset.model_dump(mode="json")
-    data["baseline"] = _random_baseline(settings, table, run, len(records), workers) if settings.baseline else None
-    compared = [*settings.compare, *([run.path(RANDOM)] if settings.baseline and run.directory else [])]
-    _write(run, data, preset, records, compared)
-    return data
 
 
 def split(table: Table, settings: TaskSearchSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -192,6 +218,35 @@ def split(table: Table, settings: TaskSearchSettings) -> tuple[pd.DataFrame, pd.
     check_labels(labelled[settings.metric].tolist())
     seen = {_key(table, text) for text in labelled["arch"]}
     return labelled, others[[_key(table, text) not in seen for text in others["arch"]]]
+
+
+def split_half(records: Sequence[dict[str, Any]], labels: Sequence[float], seed: int) -> dict[str, float] | None:
+    """What choosing by few labels costs: the best task by a random half of them, and its rho on the other half.
+
+    Means over ``HALVES`` splits, from the scores that the search has; the tasks were bred on all the labels, so that
+    the second mean still is an upper bound. None for fewer than 10 labels or 2 tasks.
+    """
+    scores = [record["scores"] for record in records if record["status"] == "ok" and not record.get("again")]
+    if len(labels) < 2 * FEWEST_TO_CHECK or len(scores) < 2:
+        return None
+    ranked = np.array([[-np.inf if score is None else score for score in row] for row in scores])  # (tasks, labels)
+    rng, truth, pairs = np.random.default_rng(seed), np.asarray(labels), []
+    for _ in range(HALVES):
+        order = rng.permutation(len(labels))
+        halves = order[: len(order) // 2], order[len(order) // 2 :]
+        here, there = (_rank_correlations(ranked[:, half], truth[half]) for half in halves)
+        chosen = int(np.argmax(here))
+        pairs.append((here[chosen], there[chosen]))
+    here, there = np.mean(pairs, axis=0)
+    return {"chosen_by": float(here), "other_half": float(there), "tasks": len(scores)}
+
+
+def _rank_correlations(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Spearman's rho of every row (tasks, n) with ``truth`` (n,); 0 where a side is constant."""
+    a, b = rankdata(scores, axis=1), rankdata(truth)
+    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean()
+    norm = np.sqrt((a**2).sum(axis=1) * (b @ b))
+    return np.divide(a @ b, norm, out=np.zeros(len(a)), where=norm > 0)
 
 
 def savings(records: Sequence[dict[str, Any]], labelled: int) -> dict[str, Any]:
@@ -321,16 +376,21 @@ def _random_baseline(settings, table: Table, run: Run, evaluations: int, workers
         return task_search(plain, table, kept, max(0, evaluations - settings.population), workers)["best"]
 
 
-def _write(run: Run, data: dict[str, Any], preset: Preset, records, compared: Sequence[str | Path]) -> None:
+def _write(run: Run, data: dict[str, Any], preset: Preset, records, settings: TaskSearchSettings) -> None:
     run.write(SUMMARY, data)
     run.write(CURVE, best_rho_so_far(records))
+    _write_preset(run, TASK, preset)
     if run.directory is None:
         return
     from ..plotting import draw_task_curves
 
-    run.path(TASK).write_text(preset.to_yaml(), encoding="utf-8")
-    curves = {data["algorithm"]: [best_rho_so_far(records)]}
-    for directory in compared:
+    curves = {settings.algorithm: [best_rho_so_far(records)]}
+    for directory in [*settings.compare, *([run.path(RANDOM)] if settings.baseline else [])]:
         algorithm, curve = read_curve(directory)
         curves.setdefault(algorithm, []).append(curve)
-    draw_task_curves(run.path(PICTURE), curves, data["labelled"])
+    draw_task_curves(run.path(PICTURE), curves, settings.labelled)
+
+
+def _write_preset(run: Run, name: str, preset: Preset) -> None:
+    if run.directory is not None:
+        run.path(name).write_text(preset.to_yaml(), encoding="utf-8")

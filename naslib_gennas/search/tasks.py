@@ -3,7 +3,8 @@
 What makes it affordable: a network is built once and initialised again for every task, and tasks race. A task
 meets the labelled architectures in parts; after each part it is stopped if an upper 95 % confidence limit of its
 rho on all of them lies below the bar: in evolution the fitness that the winner of a tournament has on average, in
-random search the best so far. A stopped task keeps the rho of its part as fitness and is never the result.
+random search the best so far, with two objectives the best rho at no higher cost. A stopped task keeps the rho of
+its part as fitness and is never the result.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -32,6 +33,7 @@ from .evolution import POPULATION, TOURNAMENT, random_search, regularized_evolut
 from .task_space import TaskSpace
 
 ALGORITHMS = ("evolution", "random")
+OBJECTIVES = ("rho", "rho,seconds", "rho,work")
 FEWEST_LABELS = 5
 PARTS = (0.4, 0.6, 0.8)  # of the labelled architectures, after which a task may be stopped
 FEWEST_IN_PART = 6
@@ -138,8 +140,8 @@ class TaskFitness:
         self._workers = workers
         self._parts = parts(self.labels) if race else [len(self.labels)]
 
-    def __call__(self, task: Preset, bar: float) -> dict[str, Any]:
-        """The record of a task that is stopped once it is unlikely to reach ``bar`` (-inf: never).
+    def __call__(self, task: Preset, bar: Callable[[dict[str, Any]], float]) -> dict[str, Any]:
+        """The record of a task that is stopped once it is unlikely to reach ``bar`` of its record so far.
 
         ``rho``: on the ``scored`` first architectures, None if there is no ranking; ``status``: ``ok`` (all were
         scored), ``stopped`` or ``failed``; ``work``: mean steps x parameters x inputs, the cost that breaks ties.
@@ -148,17 +150,21 @@ class TaskFitness:
         records: list[dict[str, Any]] = []
         for part in self._parts:
             records += self._workers.scores(task, self.texts[len(records) : part])
-            scores = [record["score"] for record in records]
-            rho = _rho(scores, self.labels[:part])
-            if rho is None or upper_limit(rho, part, len(self.labels)) < bar:
+            found = self._record(task, records, time.perf_counter() - started)
+            if found["rho"] is None or upper_limit(found["rho"], part, len(self.labels)) < bar(found):
                 break
+        return found
+
+    def _record(self, task: Preset, records, seconds: float) -> dict[str, Any]:
+        scores = [record["score"] for record in records]
+        rho = _rho(scores, self.labels[: len(records)])
         complete = len(records) == len(self.labels)
         return {
             "status": "failed" if rho is None else "ok" if complete else "stopped",
             "rho": rho,
             "scored": len(records),
             "work": _work(task, records),
-            "seconds": time.perf_counter() - started,
+            "seconds": seconds,
             "message": next((r["message"] for r in records if r["status"] != "ok"), ""),
             "scores": scores,
         }
@@ -201,6 +207,7 @@ def search_tasks(
     algorithm: str = "evolution",
     population: int = POPULATION,
     tournament: int = TOURNAMENT,
+    objective: str = "rho",
     warm_start: Sequence[Preset] = (),
     max_seconds: float | None = None,
 ) -> list[dict[str, Any]]:
@@ -208,9 +215,11 @@ def search_tasks(
 
     The first ones are ``warm_start``, adopted by the space, then random ones. A resumed run replays its records
     from the seed without computing anything and goes on from there; a task seen before costs nothing.
+    ``objective``: rho, or rho and the seconds or the work of an architecture: a task is then the fitter the fewer
+    tasks known at its birth are better in both.
     Raises InputError for bad settings, RunError for records that the seed does not give.
     """
-    _check(steps, algorithm, population, tournament, len(warm_start))
+    _check(steps, algorithm, population, tournament, objective, len(warm_start))
     known = [space.adopt(preset) for preset in warm_start]
     history: list[dict[str, Any]] = []
     remembered: dict[str, dict[str, Any]] = {}
@@ -226,15 +235,15 @@ def search_tasks(
         else:
             fields = remembered.get(key)
             if fields is None:
-                fields = fitness(task, bar(history, algorithm, population, tournament))
+                fields = fitness(task, bar(history, algorithm, population, tournament, objective))
                 fields = {**fields, "task": task.model_dump(mode="json", exclude={"name", "description", "source"})}
             else:
-                fields = {**fields, "seconds": 0.0, "again": True}
+                fields = {**fields, "again": True}
             record = {**fields, "step": step, "key": key}
             run.append(record)
         remembered.setdefault(key, record)
         history.append(record)
-        return value(record)
+        return value(record) if objective == "rho" else _dominance(record, history, objective)
 
     rng = np.random.default_rng(seed)
     if algorithm == "random":
@@ -248,18 +257,54 @@ def search_tasks(
     return history
 
 
-def bar(history: Sequence[dict[str, Any]], algorithm: str, population: int, tournament: int) -> float:
+def bar(
+    history: Sequence[dict[str, Any]], algorithm: str, population: int, tournament: int, objective: str = "rho"
+) -> Callable[[dict[str, Any]], float]:
     """What a new task has to reach to matter, see the head of this module; -inf while little is known."""
+    complete = [record for record in history if record["status"] == "ok"]
+    if objective != "rho":
+        return lambda new: max(
+            (r["rho"] for r in complete if cost(r, objective) <= cost(new, objective)), default=-math.inf
+        )
     if algorithm == "random":
-        return max((record["rho"] for record in history if record["status"] == "ok"), default=-math.inf)
-    alive = sorted((value(record) for record in history[-population:] if record["rho"] is not None), reverse=True)
-    rank = len(alive) // tournament  # of an average winner
-    return alive[rank - 1] if rank else -math.inf
+        height = max((record["rho"] for record in complete), default=-math.inf)
+    else:
+        alive = sorted((value(record) for record in history[-population:] if record["rho"] is not None), reverse=True)
+        rank = len(alive) // tournament  # of an average winner
+        height = alive[rank - 1] if rank else -math.inf
+    return lambda new: height
+
+
+def cost(record: dict[str, Any], objective: str) -> float:
+    """The second objective: ``work``, or seconds an architecture."""
+    return record["work"] if objective != "rho,seconds" else record["seconds"] / record["scored"]
+
+
+def front(records: Sequence[dict[str, Any]], objective: str) -> list[dict[str, Any]]:
+    """The tasks that no other beats in both rho and cost, cheapest first; only those scored on all labels."""
+    complete = [record for record in records if record["status"] == "ok" and not record.get("again")]
+    chosen: list[dict[str, Any]] = []
+    for record in sorted(complete, key=lambda r: (cost(r, objective), -r["rho"])):
+        if not chosen or record["rho"] > chosen[-1]["rho"]:
+            chosen.append(record)
+    return chosen
 
 
 def value(record: dict[str, Any]) -> float:
     """Fitness: rho, of equal ones the cheaper task first; NaN without a ranking."""
     return math.nan if record["rho"] is None else record["rho"] - TIE * math.log10(1 + record["work"])
+
+
+def _dominance(record: dict[str, Any], history: Sequence[dict[str, Any]], objective: str) -> float:
+    """Minus the number of tasks known that are better in rho and cost; of equally many, the higher rho."""
+    if record["rho"] is None:
+        return math.nan
+    spent = cost(record, objective)
+    better = sum(
+        other["status"] == "ok" and other["rho"] > record["rho"] and cost(other, objective) <= spent
+        for other in history
+    )
+    return (record["rho"] - 1) / 4 - better
 
 
 def best_task(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -312,7 +357,9 @@ def _work(task: Preset, records) -> float:
     return float(np.mean([r["steps"] * r["parameters"] for r in records])) * size * fidelity.batch_size
 
 
-def _check(steps: int, algorithm: str, population: int, tournament: int, known: int) -> None:
+def _check(steps: int, algorithm: str, population: int, tournament: int, objective: str, known: int) -> None:
+    if objective not in OBJECTIVES:
+        raise InputError(f"no objective is called {objective!r}; there are: {', '.join(OBJECTIVES)}")
     if algorithm not in ALGORITHMS:
         raise InputError(f"no search algorithm is called {algorithm!r}; there are: {', '.join(ALGORITHMS)}")
     if steps < 0:
