@@ -17,6 +17,7 @@ class Registry(Generic[T]):
     def __init__(self, kind: str):
         self.kind = kind
         self._entries: dict[str, T] = {}
+        self._aliases: dict[str, str] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
         """Decorator that adds its object under ``name``; raises ValueError if the name is taken."""
@@ -31,12 +32,18 @@ class Registry(Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         try:
-            return self._entries[name]
+            return self._entries[self._aliases.get(name, name)]
         except KeyError:
             raise UnknownNameError(unknown(self.kind, name, self._entries)) from None
 
     def __contains__(self, name: str) -> bool:
-        return name in self._entries
+        return self._aliases.get(name, name) in self._entries
+
+    def alias(self, name: str, target: str) -> None:
+        """Another spelling, understood but not listed; ValueError if the name is taken."""
+        if name in self:
+            raise ValueError(f"{self.kind} {name!r} is already registered; choose another name")
+        self._aliases[name] = target
 
     def names(self, pattern: str = "*") -> list[str]:
         """Registered names matching a shell-style ``pattern``, in order of registration."""
