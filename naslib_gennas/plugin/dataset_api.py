@@ -53,9 +53,9 @@ def to_frame(space_name: str, dataset: str = "cifar10") -> pd.DataFrame:
     Raises TableError if NASLib does not find its files, UnknownNameError for a space that is not understood,
     MissingPackageError without NASLib.
     """
-    rows = FRAMES[space_name]
+    rows, get_dataset_api = FRAMES[space_name], load()["get_dataset_api"]
     try:
-        api = load()["get_dataset_api"](space_name, dataset)
+        api = get_dataset_api(space_name, dataset)
     except (AssertionError, OSError, ImportError, KeyError) as error:
         raise TableError(
             f"NASLib has no data of {space_name} on {dataset}: {_first_line(error)}; name a file instead"
