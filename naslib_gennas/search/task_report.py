@@ -25,6 +25,7 @@ from ..tables import Table, load_table
 from .evolution import POPULATION, TOURNAMENT
 from .task_space import TaskSpace, searched_preset, task_space
 from .tasks import (
+    FEWEST_LABELS,
     LabelledSettings,
     TaskFitness,
     Workers,
@@ -39,9 +40,10 @@ from .tasks import (
 COMMAND = "task-search"
 TASK, CURVE, PICTURE = "task.yaml", "curve.json", "curve.png"
 RANDOM = "random"  # folder of the baseline
+CHECK = "check"  # folders of scores on other labels
+OTHER_STREAM = 1  # of the seed: which architectures of other tables are drawn
 HALVES = 200  # random splits of the labels
 DESCRIBING = ("space", "table", "metric", "labelled", "seed", "base", "algorithm", "objective")
-FEWEST_TO_CHECK = 5  # architectures for a rho on other labels
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ def task_search(
     for directory in settings.compare:
         read_curve(directory)
     labelled, others = split(table, settings)
+    elsewhere = [_elsewhere(settings, place, labelled) for place in settings.transfer]
     labels = labelled[settings.metric].tolist()
     records = _records(settings, space, labelled["arch"].tolist(), labels, run, steps, workers, max_seconds)
     best = best_task(records)
@@ -156,7 +159,10 @@ def task_search(
         "front": [_described(record) for record in along],
         "split_half": split_half(records, labels, settings.seed),
         "validation": _validated(settings, candidates, others, run, workers),
-        "transfer": [_transferred(settings, candidates, place, run, workers) for place in settings.transfer],
+        "transfer": [
+            {**what, **_checked(settings, candidates, what["space"], rows, what["metric"], run, workers)}
+            for rows, what in elsewhere
+        ],
         **savings(records, settings.labelled),
         "baseline": _random_baseline(settings, table, run, len(records), workers) if settings.baseline else None,
         "note": STAND_IN if table.name == "digits" else "",
@@ -210,14 +216,14 @@ def split(table: Table, settings: TaskSearchSettings) -> tuple[pd.DataFrame, pd.
             f"cannot draw {settings.labelled} labelled and {settings.validate} other architectures; "
             "need at least 5 labelled ones"
         )
-    if 0 < settings.validate < FEWEST_TO_CHECK:
-        raise InputError(f"a check needs at least {FEWEST_TO_CHECK} other architectures; got {settings.validate}")
     rng = np.random.default_rng(settings.seed)
     rows = table.sample(settings.labelled + settings.validate, settings.metric, rng)
     labelled, others = rows[: settings.labelled], rows[settings.labelled :]
     check_labels(labelled[settings.metric].tolist())
-    seen = {_key(table, text) for text in labelled["arch"]}
-    return labelled, others[[_key(table, text) not in seen for text in others["arch"]]]
+    others = _apart(table, others, labelled)
+    if settings.validate:
+        check_labels(others[settings.metric].tolist(), "the check on architectures apart")
+    return labelled, others
 
 
 def split_half(records: Sequence[dict[str, Any]], labels: Sequence[float], seed: int) -> dict[str, float] | None:
@@ -227,7 +233,7 @@ def split_half(records: Sequence[dict[str, Any]], labels: Sequence[float], seed:
     the second mean still is an upper bound. None for fewer than 10 labels or 2 tasks.
     """
     scores = [record["scores"] for record in records if record["status"] == "ok" and not record.get("again")]
-    if len(labels) < 2 * FEWEST_TO_CHECK or len(scores) < 2:
+    if len(labels) < 2 * FEWEST_LABELS or len(scores) < 2:
         return None
     ranked = np.array([[-np.inf if score is None else score for score in row] for row in scores])  # (tasks, labels)
     rng, truth, pairs = np.random.default_rng(seed), np.asarray(labels), []
@@ -331,37 +337,48 @@ def _validated(settings, candidates: dict[str, Preset], others: pd.DataFrame, ru
     """Agreement of every candidate on labels that the search never saw; None if there are none."""
     if not len(others):
         return None
-    truth = others[settings.metric].tolist()
-    rows = {}
-    for name, preset in candidates.items():
-        scores = _scores(settings.scorer(preset), others["arch"].tolist(), run, "validation", workers)
-        rows[name] = _agreement(scores, truth, settings.seed)
-    return {"n": len(others), **rows}
+    return _checked(settings, candidates, settings.space, others, settings.metric, run, workers)
 
 
-def _transferred(settings, candidates: dict[str, Preset], place: Transfer, run: Run, workers: int) -> dict[str, Any]:
-    check_kind(load_space(place.space), settings.base)
-    table = load_table(place.table, place.space)
+def _elsewhere(settings: TaskSearchSettings, place: Transfer, labelled: pd.DataFrame) -> tuple[pd.DataFrame, dict]:
+    """Rows ``arch`` and the metric of another table, none of them a labelled architecture, and what they are."""
+    space = load_space(place.space)
+    check_kind(space, settings.base)
+    table = load_table(place.table, space)
     metric = place.metric or table.default_metric
-    known = table.frame[table.column(metric).notna()]
-    amount = min(settings.validate or len(known), len(known))
-    rows = table.sample(amount, metric, np.random.default_rng(settings.seed))
-    data: dict[str, Any] = {"space": place.space, "table": table.name, "metric": metric, "n": len(rows)}
+    known = int(table.column(metric).notna().sum())
+    amount = min(settings.validate or known, known)
+    rows = table.sample(amount, metric, np.random.default_rng([settings.seed, OTHER_STREAM]))
+    if place.space == settings.space:
+        rows = _apart(table, rows, labelled)
+    check_labels(rows[metric].tolist(), f"the transfer to {place.space}")
+    return rows, {"space": place.space, "table": table.name, "metric": metric}
+
+
+def _apart(table: Table, rows: pd.DataFrame, labelled: pd.DataFrame) -> pd.DataFrame:
+    """``rows`` without those that share their network with a labelled one."""
+    seen = {_key(table, text) for text in labelled["arch"]}
+    return rows[[_key(table, text) not in seen for text in rows["arch"]]]
+
+
+def _checked(settings, candidates: dict[str, Preset], space: str, rows, metric: str, run: Run, workers: int) -> dict:
+    """``n`` and the agreement of every candidate with the metric of ``rows``."""
+    found: dict[str, Any] = {"n": len(rows)}
     for name, preset in candidates.items():
-        scores = _scores(settings.scorer(preset, place.space), rows["arch"].tolist(), run, "transfer", workers)
-        data[name] = _agreement(scores, rows[metric].tolist(), settings.seed)
-    return data
+        scores = _scores(settings.scorer(preset, space), rows["arch"].tolist(), run, workers)
+        found[name] = _agreement(scores, rows[metric].tolist(), settings.seed)
+    return found
 
 
-def _scores(settings: ScorerSettings, texts: list[str], run: Run, folder: str, workers: int) -> list[float | None]:
+def _scores(settings: ScorerSettings, texts: list[str], run: Run, workers: int) -> list[float | None]:
     """Scores of ``texts``, kept in a run of its own inside ``run`` so that nothing is computed twice."""
     config = {
-        "command": folder,
+        "command": CHECK,
         "space": settings.space,
         "preset_digest": settings.preset.digest(),
         "seed": settings.seed,
     }
-    inside = run.path(f"{folder}-{settings.space.replace(':', '-')}-{config['preset_digest']}")
+    inside = run.path(f"{CHECK}-{settings.space.replace(':', '-').replace('/', '-')}-{config['preset_digest']}")
     with Run(inside, config, resume=inside is not None and inside.exists()) as kept:
         return [record["score"] for record in score_many(settings, texts, kept, workers)]
 

@@ -170,14 +170,14 @@ class TaskFitness:
         }
 
 
-def check_labels(labels: Sequence[float]) -> None:
-    """InputError unless a ranking can be learnt from ``labels``."""
+def check_labels(labels: Sequence[float], purpose: str = "a task search") -> None:
+    """InputError unless there is a ranking in ``labels``; ``purpose`` names who needs it."""
     if len(labels) < FEWEST_LABELS:
-        raise InputError(f"a task search needs at least {FEWEST_LABELS} labelled architectures; got {len(labels)}")
+        raise InputError(f"{purpose} needs at least {FEWEST_LABELS} labelled architectures; got {len(labels)}")
     if not np.isfinite(np.asarray(labels, dtype=float)).all():
         raise InputError("a label is not a finite number; leave that architecture out")
     if len(set(labels)) == 1:
-        raise InputError(f"all {len(labels)} labels are equal ({labels[0]:g}), so there is no ranking to learn")
+        raise InputError(f"all {len(labels)} labels are equal ({labels[0]:g}), so there is no ranking for {purpose}")
 
 
 def parts(labels: Sequence[float]) -> list[int]:
