@@ -49,7 +49,7 @@ def from_naslib(space: str, spec: Any) -> Any:
             raise ValueError("it is one number")
         arch = converter.decode(codes)
         return load_space(space).parse(str(arch))
-    except (ValueError, SyntaxError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ArchitectureError(
             f"not NASLib's compact form of a {space} architecture: {_short(spec)}: {error}"
         ) from None
@@ -66,7 +66,10 @@ def to_naslib(space: str, arch: Any) -> tuple:
 
 def _evaluated(text: str) -> Any:
     """The value that a key stands for; numpy 2 writes np.int64(4) for 4."""
-    return ast.literal_eval(re.sub(r"\b(?:np|numpy)\.\w+\((-?\d+)\)", r"\1", text.strip()))
+    try:
+        return ast.literal_eval(re.sub(r"\b(?:np|numpy)\.\w+\((-?\d+)\)", r"\1", text.strip()))
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        raise ValueError("the text is no tuple of integers") from None
 
 
 def _plain(value: Any) -> Any:

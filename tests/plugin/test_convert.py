@@ -1,0 +1,141 @@
+"""Architectures in NASLib's compact form and in ours."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+from naslib_gennas import load_space
+from naslib_gennas.errors import ArchitectureError, UnknownNameError
+from naslib_gennas.plugin import compat
+from naslib_gennas.plugin.convert import CONVERTERS, from_naslib, to_naslib
+
+SPACES = ["nasbench101", "nasbench201", "nasbench301"]
+
+
+def samples(space: str, count: int = 30):
+    rng = np.random.default_rng(1)
+    return [load_space(space).sample(rng) for _ in range(count)]
+
+
+def deep(value, leaf, sequence):
+    """The same nested value with other types."""
+    if isinstance(value, tuple):
+        return sequence(deep(item, leaf, sequence) for item in value)
+    return leaf(value)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_there_and_back(space):
+    for arch in samples(space):
+        spec = to_naslib(space, arch)
+        assert from_naslib(space, spec) == arch
+        assert to_naslib(space, str(arch)) == spec == to_naslib(space, from_naslib(space, spec))
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_every_way_of_writing_it(space):
+    arch = samples(space, 1)[0]
+    spec = to_naslib(space, arch)
+    assert deep(spec, type, tuple) == deep(spec, lambda _: int, tuple)  # plain integers, so that str is the key
+    forms = [
+        deep(spec, int, list),
+        deep(spec, np.int64, tuple),
+        deep(spec, np.int8, list),
+        np.array(spec),
+        str(spec),
+        str(deep(spec, int, list)),
+        f"  {spec} ",
+        str(deep(spec, lambda code: f"np.int64({code})", tuple)).replace("'", ""),  # numpy >= 2
+        json.dumps(spec),
+    ]
+    assert all(from_naslib(space, form) == arch for form in forms)
+
+
+def test_known_pairs():
+    """Worked out by hand: NASLib counts edges (1,2) (1,3) (1,4) (2,3) (2,4) (3,4), 0 skip, 1 none, 2 and 3
+    convolutions 3x3 and 1x1, 4 pooling; for NAS-Bench-101 2 pooling, 3 and 4 convolutions 1x1 and 3x3."""
+    text = "|nor_conv_3x3~0|+|nor_conv_1x1~0|none~1|+|skip_connect~0|avg_pool_3x3~1|nor_conv_3x3~2|"
+    assert to_naslib("nasbench201", text) == (2, 3, 0, 1, 4, 2)
+    cell = {"matrix": [[0, 1, 1], [0, 0, 1], [0, 0, 0]], "ops": ["input", "conv1x1-bn-relu", "output"]}
+    rows = [[0] * 7 for _ in range(7)]
+    rows[0][1] = rows[0][6] = rows[1][6] = 1  # the output is the last of seven vertices
+    spec = (*sum(rows, []), 0, 3, 4, 4, 4, 4, 1)
+    assert to_naslib("nasbench101", json.dumps(cell)) == spec
+    small = (0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 3, 1)
+    assert from_naslib("nasbench101", small) == load_space("nasbench101").parse(json.dumps(cell))
+
+
+@pytest.mark.parametrize("space, spec, sentence", [
+    ("nasbench201", (1, 2, 3), "3 numbers, expected 6"),
+    ("nasbench201", (0, 1, 2, 3, 4, 5), "operation 5 is 5"),
+    ("nasbench201", (0, -1, 2, 3, 4, 0), "-1"),
+    ("nasbench201", (0, 1.5, 2, 3, 4, 0), "1.5"),
+    ("nasbench201", (0, True, 2, 3, 4, 0), "True"),
+    ("nasbench201", 7, "one number"),
+    ("nasbench201", None, "None"),
+    ("nasbench201", "hello", "hello: the text is no tuple of integers"),
+    ("nasbench201", "(" * 500, "nasbench201"),
+    ("nasbench201", "__import__('os').getpid()", "nasbench201"),
+    ("nasbench101", (0,) * 55, "55 numbers"),
+    ("nasbench101", (0,) * 56, "output"),
+    ("nasbench101", (*(0,) * 49, 0, 4, 4, 4, 4, 4, 1), "disconnected"),
+    ("nasbench101", (*(0,) * 42, 1, *(0,) * 6, 0, 4, 4, 4, 4, 4, 1), "below the diagonal"),
+    ("nasbench101", "00005c142e6f48ac74fdcf73e3439874", "nasbench101"),
+    ("nasbench301", ((0, 1), (2, 3)), "nasbench301"),
+])  # fmt: skip
+def test_what_is_no_compact_form(space, spec, sentence):
+    with pytest.raises(ArchitectureError, match=sentence) as caught:
+        from_naslib(space, spec)
+    assert "\n" not in str(caught.value)
+
+
+def test_space_without_converter():
+    with pytest.raises(UnknownNameError, match="nasbench201"):
+        from_naslib("nasbench202", (0,) * 6)
+    assert set(SPACES) <= set(CONVERTERS.names())
+
+
+# --- against NASLib's own conversions
+
+
+@pytest.fixture(scope="module")
+def naslib(naslib_home):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return compat.load(naslib_home)
+
+
+@pytest.mark.naslib
+def test_nasbench201_as_naslib_writes_it(naslib):
+    theirs = sys.modules["naslib.search_spaces.nasbench201.conversions"]
+    for arch in samples("nasbench201"):
+        assert theirs.convert_op_indices_to_str(to_naslib("nasbench201", arch)) == str(arch)
+        assert tuple(theirs.convert_str_to_op_indices(str(arch))) == to_naslib("nasbench201", arch)
+
+
+@pytest.mark.naslib
+def test_nasbench101_as_naslib_writes_it(naslib):
+    theirs = sys.modules["naslib.search_spaces.nasbench101.conversions"]
+    graph = naslib["NasBench101SearchSpace"]()
+    for text in [*map(str, samples("nasbench101", 10)), "5:397:000", "3:5:2"]:
+        arch = load_space("nasbench101").parse(text)
+        cell = json.loads(arch.to_json())
+        padded = graph.convert_to_cell(np.array(cell["matrix"]), cell["ops"])  # NASLib's own seven vertices
+        spec = tuple(int(code) for code in theirs.convert_spec_to_tuple(padded))
+        assert to_naslib("nasbench101", arch) == spec
+        ours = from_naslib("nasbench101", spec)
+        assert ours.to_json() == json.dumps({"matrix": padded["matrix"].tolist(), "ops": padded["ops"]})
+
+
+@pytest.mark.naslib
+def test_nasbench301_as_naslib_writes_it(naslib):
+    conversions = sys.modules["naslib.search_spaces.nasbench301.conversions"]
+    for arch in samples("nasbench301", 10):
+        genotype = conversions.convert_compact_to_genotype(to_naslib("nasbench301", arch))
+        for ours, theirs in ((arch.normal, genotype.normal), (arch.reduce, genotype.reduce)):
+            assert [(str(op), source) for op, source in theirs] == list(ours.edges)
