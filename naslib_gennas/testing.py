@@ -160,12 +160,11 @@ def check_mutation(space: SearchSpace, seed: int) -> None:
 
 @_space_check
 def check_backbone(space: SearchSpace, seed: int) -> None:
-    """At every fidelity: stages of the declared sizes and widths, finite values, finite gradients."""
+    """At several fidelities: stages of the declared sizes and widths, finite values, finite gradients."""
     if not has_feature_maps(space):
         return
-    for arch in samples(space, 2, seed):
-        for fidelity in FIDELITIES:
-            _check_stages(space, arch, fidelity)
+    for arch, fidelity in zip(samples(space, len(FIDELITIES), seed), FIDELITIES):
+        _check_stages(space, arch, fidelity)
 
 
 def _check_stages(space: SearchSpace, arch: Any, fidelity: Fidelity) -> None:
@@ -174,7 +173,7 @@ def _check_stages(space: SearchSpace, arch: Any, fidelity: Fidelity) -> None:
     flat = initialise(backbone, torch.Generator().manual_seed(0))
     size, batch = fidelity.input_size, fidelity.batch_size
     stages = backbone.train()(torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(1)))
-    sides = [-(-size // stride) for stride in space.strides]
+    sides = [-(-size // stride) for stride in space.stage_strides(arch)]
     expected = [(batch, width, side, side) for width, side in zip(backbone.channels, sides)]
     assert [tuple(stage.shape) for stage in stages] == expected, f"stages of {arch} at {fidelity}"
     assert all(torch.isfinite(stage).all() for stage in stages), f"{arch} gives values that are not finite"

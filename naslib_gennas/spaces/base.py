@@ -70,6 +70,10 @@ class SearchSpace(ABC):
         Parameters are left uninitialised (:func:`naslib_gennas.initialise.initialise` fills them).
         """
 
+    def stage_strides(self, arch: Any) -> tuple[int, int, int]:
+        """Of the three stages of ``arch``, relative to the input; a map of size s becomes ceil(s / stride)."""
+        return self.strides
+
     def note(self, arch: Any) -> str:
         """What the user should know of how ``arch`` was built; stands in ``Score.message``."""
         return ""
