@@ -1,6 +1,7 @@
-"""NASLib's own runner scripts, unmodified, with the plug-in active and missing files supplied.
+"""NASLib's own runner scripts with the plug-in active and missing files supplied.
 
-What is put in the place of something of NASLib's is said, and put back afterwards.
+The scripts on disk stay as they are. What is put in the place of something of NASLib's is said, and put back
+afterwards; the compiled script gets a line more where its predictors are listed and where it passes over errors.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from ..errors import GenNASError, InputError
 from ..tables import Table
 from .compat import NASLib, load
 from .runner_config import Job, Say, is_ours, read_config
+
+NOTE = "_gennas_note"  # a name in the script's scope
 
 
 def run_stock(
@@ -77,7 +80,8 @@ def _execute(job: Job, script: Path, naslib: NASLib) -> None:
     from .supplies import image_batch, make_predictor
 
     tree = ast.parse(script.read_text(encoding="utf-8"), str(script))
-    scope: dict[str, Any] = {"__name__": "__main__", "__file__": str(script)}
+    scope: dict[str, Any] = {"__name__": "__main__", "__file__": str(script), NOTE: job.failures.append}
+    _note_failures(tree)
     if job.command == "predictors" and is_ours(job.predictor):
         _offer(tree, "supported_predictors")
         predictor = make_predictor(job, job.predictor)
@@ -110,10 +114,20 @@ def _check_results(job: Job) -> None:
         return
     files = [file for folder in job.saved for file in Path(folder).glob("zc_benchmarks/*/benchmark--*.json")]
     scored = sum(len(json.loads(file.read_text(encoding="utf-8"))) for file in files)
+    first = next((f"; the first failure is {type(error).__name__}: {error}" for error in job.failures), "")
     if not scored:
-        raise GenNASError(f"NASLib's runner scored no architecture; see log.log in {', '.join(job.saved)}")
+        raise GenNASError(f"NASLib's runner scored no architecture{first}")
     if scored < job.config["n_models"]:
-        job.say(f"scored {scored} of {job.config['n_models']} architectures; see log.log for the others")
+        job.say(f"scored {scored} of {job.config['n_models']} architectures{first}")
+
+
+def _note_failures(tree: ast.Module) -> None:
+    """Lets the script's ``except ... as`` clauses tell us what they caught; NASLib's log does not say."""
+    for handler in ast.walk(tree):
+        if isinstance(handler, ast.ExceptHandler) and handler.name:
+            [call] = ast.parse(f"{NOTE}({handler.name})").body
+            handler.body.insert(0, ast.copy_location(call, handler.body[0]))
+    ast.fix_missing_locations(tree)
 
 
 def _offer(tree: ast.Module, table: str) -> None:

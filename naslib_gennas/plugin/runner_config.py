@@ -101,6 +101,7 @@ class Job:
     images: str | None = None
     say: Say = print
     saved: list[str] = field(default_factory=list)  # folders that the script writes to, once it knows
+    failures: list[Exception] = field(default_factory=list)  # that the script passes over
 
     @property
     def section(self) -> Section:

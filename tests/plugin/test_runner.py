@@ -132,6 +132,21 @@ def test_predictors_are_offered_after_the_table_is_made():
         runner._offer(tree, "other")
 
 
+def test_failures_that_the_script_passes_over_are_noted():
+    script = """
+for x in (1, 0):
+    try:
+        1 / x
+    except Exception as e:
+        x = 2
+"""
+    tree, noted = ast.parse(script), []
+    runner._note_failures(tree)
+    scope = {runner.NOTE: noted.append}
+    exec(compile(tree, "script", "exec"), scope)
+    assert [str(error) for error in noted] == ["division by zero"] and scope["x"] == 2
+
+
 def test_swaps_are_undone(monkeypatch):
     from naslib_gennas.plugin.supplies import Swaps
 
