@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -39,3 +41,15 @@ def test_equal_on_nasbench201(naslib, spec):
         torch.manual_seed(SEED)  # NASLib's zen draws from the global generator
         theirs = naslib["ZeroCost"](THEIR_NAMES.get(name, name)).query(graph, [(images.clone(), labels)])
         assert ours[name].score == pytest.approx(theirs, rel=1e-4), name
+
+
+def test_the_example(naslib_home, capsys):
+    path = Path(__file__).resolve().parents[2] / "examples" / "naslib_measures.py"
+    spec = importlib.util.spec_from_file_location("naslib_measures", path)
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    arguments = ["--naslib", str(naslib_home), "--sample", "1", "--batch-size", "4", "--image-size", "8"]
+    rows = example.main(arguments)
+    assert {row["measure"] for row in rows} >= set(NAMES)
+    assert all(row["difference"] < 1e-4 for row in rows)
+    assert "ratio" in capsys.readouterr().out
