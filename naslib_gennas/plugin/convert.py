@@ -21,6 +21,7 @@ from ..registry import Registry
 from ..spaces import cells, load_space
 from ..spaces.nasbench101 import MAX_VERTICES, NASBench101Architecture
 from ..spaces.nasbench201 import EDGES, OPERATIONS, NASBench201Architecture
+from ..spaces.nasbench_nlp import NASBenchNLPArchitecture, Node
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Converter:
 
 
 CONVERTERS: Registry[Converter] = Registry("NASLib space with a compact form that is understood")
-"""Name of a search space, the same in NASLib and here -> converter."""
+"""Name of a search space, the same in NASLib and here (but NASLib says nlp for nasbench_nlp) -> converter."""
 
 
 def from_naslib(space: str, spec: Any) -> Any:
@@ -157,3 +158,65 @@ def _decode_301(compact: tuple) -> cells.CompactArchitecture:
 
 
 CONVERTERS.register("nasbench301")(Converter(_decode_301, cells.compact))
+
+
+# --- NAS-Bench-NLP: (edges, operations, which nodes are new states); nodes after their inputs, states in order
+
+INPUTS_NLP = ("x", "h_prev_0", "h_prev_1", "h_prev_2")  # nodes 0 to 3, always there
+OPERATIONS_NLP = (
+    "in", "activation_sigm", "activation_tanh", "activation_leaky_relu", "elementwise_sum", "elementwise_prod",
+    "linear", "blend",
+)  # fmt: skip
+
+
+def _decode_nlp(spec: tuple) -> NASBenchNLPArchitecture:
+    if len(spec) != 3 or not all(isinstance(part, tuple) for part in spec):
+        raise ValueError("expected (edges, operations, states)")
+    edges, ops, states = spec
+    first, count = len(INPUTS_NLP), len(ops)
+    _check_codes(ops, None, len(OPERATIONS_NLP) - 1, "operation")
+    _check_codes(states, None, count - 1, "state")
+    if set(ops[:first]) != {0} or 0 in ops[first:] or any(state < first for state in states):
+        raise ValueError(f"its first {first} nodes, and no others, must be inputs (operation 0)")
+    for edge in edges:
+        if not isinstance(edge, tuple) or len(edge) != 2:
+            raise ValueError(f"{edge} is no edge (source, target)")
+        _check_codes(edge, None, count - 1, "end of an edge")
+    numbers = {"h_new": iter(range(count)), "node": iter(range(count))}
+    kinds = ["h_new" if node in states else "node" for node in range(first, count)]
+    names = [*INPUTS_NLP, *(f"{kind}_{next(numbers[kind])}" for kind in kinds)]
+    inputs = {node: tuple(names[source] for source, target in edges if target == node) for node in range(count)}
+    return NASBenchNLPArchitecture(
+        tuple((names[node], OPERATIONS_NLP[ops[node]], inputs[node]) for node in range(first, count))
+    )
+
+
+def _encode_nlp(arch: NASBenchNLPArchitecture) -> tuple:
+    nodes = _in_order_nlp(arch)
+    index = {name: place for place, name in enumerate((*INPUTS_NLP, *(name for name, _, _ in nodes)))}
+    edges = tuple((index[source], index[name]) for name, _, sources in nodes for source in sources)
+    ops = (*(0 for _ in INPUTS_NLP), *(OPERATIONS_NLP.index(op) for _, op, _ in nodes))
+    return edges, ops, tuple(index[name] for name, _, _ in nodes if name.startswith("h_new"))
+
+
+def _in_order_nlp(arch: NASBenchNLPArchitecture) -> list[Node]:
+    """The nodes, each after its inputs, and ``h_new_0`` before ``h_new_1``: their order is all that NASLib keeps."""
+    pending, done, known, states = list(arch.nodes), [], set(INPUTS_NLP), 0
+    while pending:
+        for node in pending:
+            is_state = node[0].startswith("h_new")
+            if known.issuperset(node[2]) and (not is_state or node[0] == f"h_new_{states}"):
+                break
+        else:
+            raise ArchitectureError(
+                f"NASLib's compact form has no way to write {arch}: more than three states, or an earlier state "
+                "that needs a later one"
+            )
+        pending.remove(node)
+        done.append(node)
+        known.add(node[0])
+        states += is_state
+    return done
+
+
+CONVERTERS.register("nasbench_nlp")(Converter(_decode_nlp, _encode_nlp))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import warnings
@@ -94,6 +95,51 @@ def test_what_is_no_compact_form(space, spec, sentence):
     assert "\n" not in str(caught.value)
 
 
+def test_recipes_of_nasbench_nlp():
+    space = load_space("nasbench_nlp")
+    recipe = {
+        "h_new_1": {"op": "activation_tanh", "input": ["node_7"]},
+        "node_7": {"op": "linear", "input": ["x", "h_prev_0", "h_prev_1"]},
+        "h_new_0": {"op": "blend", "input": ["node_7", "h_prev_0", "node_7"]},
+    }
+    spec = to_naslib("nasbench_nlp", json.dumps(recipe))
+    assert spec == (
+        ((0, 4), (1, 4), (2, 4), (4, 5), (1, 5), (4, 5), (4, 6)),
+        (0, 0, 0, 0, 6, 7, 2),
+        (5, 6),
+    )
+    names = {"node_7": "node_0"}
+    expected = {
+        names.get(name, name): (node["op"], [names.get(source, source) for source in node["input"]])
+        for name, node in recipe.items()
+    }
+    back = from_naslib("nasbench_nlp", str(spec))
+    assert {name: (op, list(inputs)) for name, op, inputs in back.nodes} == expected
+    for arch in samples("nasbench_nlp"):
+        try:
+            spec = to_naslib("nasbench_nlp", arch)
+        except ArchitectureError as error:
+            assert "no way to write" in str(error)
+            continue
+        back = from_naslib("nasbench_nlp", deep(spec, np.int64, list))
+        assert space.canonical(back) == space.canonical(arch)
+        assert to_naslib("nasbench_nlp", back) == spec
+
+
+@pytest.mark.parametrize("spec, sentence", [
+    ((1, 2, 3), "edges, operations, states"),
+    (((), (0, 0, 0, 0), (9,)), "state 0 is 9"),
+    ((((0, 4),), (0, 0, 0, 1, 6), (4,)), "first 4 nodes"),
+    ((((0, 4), (1, 5)), (0, 0, 0, 0, 6), (4,)), "end of an edge 1 is 5"),
+    (((0,),) * 3, "edge|node"),
+    ((((0, 4), (4, 5), (5, 4)), (0, 0, 0, 0, 6, 2), (5,)), "cycle"),
+    ((((0, 4), (1, 4)), (0, 0, 0, 0, 6), ()), "no node 'h_new_0'"),
+])  # fmt: skip
+def test_what_is_no_recipe(spec, sentence):
+    with pytest.raises(ArchitectureError, match=sentence):
+        from_naslib("nasbench_nlp", spec)
+
+
 def test_space_without_converter():
     with pytest.raises(UnknownNameError, match="nasbench201"):
         from_naslib("nasbench202", (0,) * 6)
@@ -139,3 +185,19 @@ def test_nasbench301_as_naslib_writes_it(naslib):
         genotype = conversions.convert_compact_to_genotype(to_naslib("nasbench301", arch))
         for ours, theirs in ((arch.normal, genotype.normal), (arch.reduce, genotype.reduce)):
             assert [(str(op), source) for op, source in theirs] == list(ours.edges)
+
+
+@pytest.mark.naslib
+def test_recipes_as_naslib_writes_them(naslib):
+    try:
+        theirs = importlib.import_module("naslib.search_spaces.nasbenchnlp.conversions")
+    except ModuleNotFoundError:
+        pytest.skip("this NASLib has no NAS-Bench-NLP")
+    for arch in samples("nasbench_nlp", 20):
+        try:
+            spec = to_naslib("nasbench_nlp", arch)
+        except ArchitectureError:
+            continue
+        recipe = theirs.convert_compact_to_recipe(spec)
+        assert recipe == json.loads(str(from_naslib("nasbench_nlp", spec)))
+        assert theirs.convert_recipe_to_compact(recipe) == spec
