@@ -29,6 +29,7 @@ from naslib_gennas.search.tasks import (
     front,
     parts,
     search_tasks,
+    spread,
     task_of,
     upper_limit,
 )
@@ -252,6 +253,15 @@ def test_upper_limit_holds_in_at_least_nine_of_ten_cases():
             covered.append(upper_limit(part, n, total) >= final)
         assert np.mean(covered) > 0.9
     assert upper_limit(0.3, 20, 20) == 0.3
+
+
+def test_every_part_of_the_labels_is_spread_over_all_ranks():
+    for n in (5, 12, 20, 33):
+        labels = np.random.default_rng(n).permutation(n)
+        order = spread(labels)
+        assert sorted(order) == list(range(n))
+        first = np.sort(labels[order[: n // 2 + 1]])
+        assert np.diff(first).max() <= 4 and first[0] <= 2 and first[-1] >= n - 4
 
 
 def test_the_bar_is_what_an_average_winner_of_a_tournament_has():

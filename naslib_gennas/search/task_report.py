@@ -34,6 +34,7 @@ from .tasks import (
     check_labels,
     front,
     search_tasks,
+    spread,
     task_of,
 )
 
@@ -206,10 +207,10 @@ def _described(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def split(table: Table, settings: TaskSearchSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The labelled rows and those kept apart, drawn by the seed; the labelled ones do not depend on ``validate``.
+    """The labelled rows (:func:`.tasks.spread`) and those kept apart, drawn by the seed.
 
-    Rows that share their network with a labelled one are not kept apart. Raises InputError or TableError for
-    too few or unusable labels.
+    The labelled ones do not depend on ``validate``. Rows that share their network with a labelled one are not kept
+    apart. Raises InputError or TableError for too few or unusable labels.
     """
     if settings.labelled < 1 or settings.validate < 0:
         raise InputError(
@@ -219,7 +220,9 @@ def split(table: Table, settings: TaskSearchSettings) -> tuple[pd.DataFrame, pd.
     rng = np.random.default_rng(settings.seed)
     rows = table.sample(settings.labelled + settings.validate, settings.metric, rng)
     labelled, others = rows[: settings.labelled], rows[settings.labelled :]
-    check_labels(labelled[settings.metric].tolist())
+    labels = labelled[settings.metric].tolist()
+    check_labels(labels)
+    labelled = labelled.iloc[spread(labels)]
     others = _apart(table, others, labelled)
     if settings.validate:
         check_labels(others[settings.metric].tolist(), "the check on architectures apart")

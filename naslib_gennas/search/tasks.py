@@ -1,10 +1,10 @@
 """Search for a proxy task: fitness is Spearman's rho on a few labelled architectures (paper, Section 3.2).
 
 What makes it affordable: a network is built once and initialised again for every task, and tasks race. A task
-meets the labelled architectures in parts; after each part it is stopped if an upper 95 % confidence limit of its
-rho on all of them lies below the bar: in evolution the fitness that the winner of a tournament has on average, in
-random search the best so far, with two objectives the best rho at no higher cost. A stopped task keeps the rho of
-its part as fitness and is never the result.
+meets the labelled architectures in parts, each spread over all ranks; after each it is stopped if an upper 95 %
+confidence limit of its rho on all of them lies below the bar: in evolution the fitness that the winner of a
+tournament has on average, in random search the best so far, with two objectives the best rho at no higher cost. A
+stopped task keeps the rho of its part as fitness and is never the result.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .task_space import TaskSpace
 ALGORITHMS = ("evolution", "random")
 OBJECTIVES = ("rho", "rho,seconds", "rho,work")
 FEWEST_LABELS = 5
-PARTS = (0.4, 0.6, 0.8)  # of the labelled architectures, after which a task may be stopped
+PARTS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the labelled architectures, after which a task may be stopped
 FEWEST_IN_PART = 6
 CONFIDENCE_Z = 1.645  # one-sided 95 %
 SPEARMAN_VARIANCE = 1.06  # of Fisher's z of a rank correlation, times n - 3 (Fieller et al., 1957)
@@ -126,7 +126,8 @@ class TaskFitness:
     """Spearman's rho of a task on labelled architectures.
 
     Args:
-        texts, labels: the architectures in random order, and their ground truth, higher is better.
+        texts, labels: the architectures in the order in which a task meets them (:func:`spread`), and their ground
+            truth, higher is better.
         workers: anything with ``scores(task, texts)``, such as :class:`Workers`.
         race: whether hopeless tasks are stopped early.
 
@@ -187,10 +188,18 @@ def parts(labels: Sequence[float]) -> list[int]:
     return sorted(n for n in sizes if n < total and len(set(labels[:n])) > 1) + [total]
 
 
+def spread(labels: Sequence[float]) -> list[int]:
+    """An order whose every beginning covers the ranks of ``labels`` evenly (van der Corput's sequence)."""
+    ranked, bits = np.argsort(labels, kind="stable"), (len(labels) - 1).bit_length()
+    places = [int(format(i, f"0{bits}b")[::-1], 2) for i in range(2**bits)]
+    return [int(ranked[place]) for place in places if place < len(labels)]
+
+
 def upper_limit(rho: float, n: int, total: int) -> float:
     """Upper 95 % confidence limit of rho on ``total`` architectures, from that on a random ``n`` >= 4 of them.
 
     Normal in Fisher's z with variance 1.06 / (n - 3), times (total - n) / (total - 1) as ``n`` are no longer open.
+    For a part that is spread over the ranks it is on the safe side.
     """
     if n == total:
         return rho
