@@ -22,6 +22,7 @@ from ..spaces import cells, load_space
 from ..spaces.nasbench101 import MAX_VERTICES, NASBench101Architecture
 from ..spaces.nasbench201 import EDGES, OPERATIONS, NASBench201Architecture
 from ..spaces.nasbench_nlp import NASBenchNLPArchitecture, Node
+from ..spaces.transnas import TransNASMacroArchitecture, TransNASMicroArchitecture
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,14 @@ class Converter:
 
 
 CONVERTERS: Registry[Converter] = Registry("NASLib space with a compact form that is understood")
-"""Name of a search space, the same in NASLib and here (but NASLib says nlp for nasbench_nlp) -> converter."""
+"""Our name of a search space -> converter."""
+
+OUR_NAMES = {
+    "nlp": "nasbench_nlp",
+    "transbench101_micro": "transnas101_micro",
+    "transbench101_macro": "transnas101_macro",
+}
+"""NASLib's name of a search space -> ours, where they differ."""
 
 
 def from_naslib(space: str, spec: Any) -> Any:
@@ -220,3 +228,22 @@ def _in_order_nlp(arch: NASBenchNLPArchitecture) -> list[Node]:
 
 
 CONVERTERS.register("nasbench_nlp")(Converter(_decode_nlp, _encode_nlp))
+
+
+# --- TransNAS-Bench-101: the digits of the benchmark's string
+
+
+def _decode_transnas_micro(spec: tuple) -> TransNASMicroArchitecture:
+    """As NASLib looks architectures up and builds the benchmark's network. Its graph of the same numbers
+    (``create_graph=True``) has another order of edges and operations."""
+    _check_codes(spec, 6, 3, "operation")
+    return TransNASMicroArchitecture(spec)
+
+
+def _decode_transnas_macro(spec: tuple) -> TransNASMacroArchitecture:
+    _check_codes(spec, None, 4, "module")
+    return TransNASMacroArchitecture("".join(map(str, spec)).rstrip("0"))  # sampled ones are filled up with 0
+
+
+CONVERTERS.register("transnas101_micro")(Converter(_decode_transnas_micro, lambda arch: arch.ops))
+CONVERTERS.register("transnas101_macro")(Converter(_decode_transnas_macro, lambda arch: tuple(map(int, arch.modules))))

@@ -23,7 +23,7 @@ from ..registry import Registry, unknown
 from ..scoring import Scorer
 from ..spaces.base import SearchSpace
 from ..tasks import STAGES
-from .convert import CONVERTERS, from_naslib
+from .convert import CONVERTERS, OUR_NAMES, from_naslib
 from .search import PrivateGenerators
 
 PROBE = 128  # pixels of the image that tells widths and strides
@@ -68,10 +68,11 @@ class GraphScorer:
         more than ours. Raises InputError for a graph of an unknown space, without an architecture or not
         parsed, ImageError for too few or unsuitable images.
         """
-        space, images = space_of(graph), first_images(loader, self.seed)
-        if space in CONVERTERS:
+        kind, images = kind_of(graph), first_images(loader, self.seed)
+        space = OUR_NAMES.get(kind, kind)
+        if space in CONVERTERS and not _is_another_network(graph):
             return self.scorer(space, images).score(from_naslib(space, compact(graph))).score
-        backbone = copied(graph, space)
+        backbone = copied(graph, kind)
         return self.scorer(_Copies(), images, backbone.enlargement).score(backbone).score
 
     def scorer(self, space: str | SearchSpace, images=None, enlargement: int = 1) -> Scorer:
@@ -112,17 +113,23 @@ def first_images(loader: Iterable | torch.Tensor | None, seed: int = 0) -> torch
     return images
 
 
-def space_of(graph) -> str:
+def kind_of(graph) -> str:
     """NASLib's name of the space of ``graph``; InputError if its graphs cannot be scored."""
     if not hasattr(graph, "get_type"):
         raise InputError(f"gennas scores the graphs of NASLib's search spaces; got a {type(graph).__name__}")
-    space = str(graph.get_type())
-    if space in REFUSED:
-        raise InputError(f"gennas cannot score NASLib's graphs of {space}: {REFUSED[space]}")
-    known = [*CONVERTERS.names(), *SEGMENTS.names()]
-    if space not in known:
-        raise InputError(unknown("search space of NASLib's that gennas can score", space, known))
-    return space
+    kind = str(graph.get_type())
+    if kind in REFUSED:
+        raise InputError(f"gennas cannot score NASLib's graphs of {kind}: {REFUSED[kind]}")
+    ours = {name for name in CONVERTERS.names() if name not in OUR_NAMES.values()}
+    known = (ours | set(OUR_NAMES) | set(SEGMENTS.names())) - set(REFUSED)
+    if kind not in known:
+        raise InputError(unknown("search space of NASLib's that gennas can score", kind, known))
+    return kind
+
+
+def _is_another_network(graph) -> bool:
+    """NASLib's own graph of TransNAS-Bench-101, whose compact form means another cell than the benchmark's."""
+    return bool(getattr(graph, "create_graph", False))
 
 
 def compact(graph) -> Any:
@@ -208,21 +215,7 @@ def _fingerprint(images) -> Any:
     return str(values.dtype), tuple(values.shape), hashlib.sha256(values.numpy().tobytes()).hexdigest()
 
 
-# --- TransNAS-Bench-101: either NASLib's graph of the benchmark's cells, or the benchmark's own network
-
-
-def _original(graph) -> list[nn.Module]:
-    encoder = graph.edges[1, 2]["op"].model.encoder
-    network = getattr(encoder, "network", encoder)
-    return [network.stem, *(getattr(network, name) for name in network.layers)]
-
-
 @SEGMENTS.register("transbench101_micro")
-def _micro(graph) -> list[nn.Module]:
-    if not graph.create_graph:
-        return _original(graph)
+def _transbench_micro(graph) -> list[nn.Module]:
     modules = [graph.nodes[node]["subgraph"] for node in range(2, 2 + graph.n_modules)]
     return [graph.edges[1, 2]["op"].seq, *(module.edges[1, 2]["op"].op for module in modules)]
-
-
-SEGMENTS.register("transbench101_macro")(_original)

@@ -15,7 +15,7 @@ from naslib_gennas.errors import ArchitectureError, UnknownNameError
 from naslib_gennas.plugin import compat
 from naslib_gennas.plugin.convert import CONVERTERS, from_naslib, to_naslib
 
-SPACES = ["nasbench101", "nasbench201", "nasbench301"]
+SPACES = ["nasbench101", "nasbench201", "nasbench301", "transnas101_micro", "transnas101_macro"]
 
 
 def samples(space: str, count: int = 30):
@@ -88,6 +88,8 @@ def test_known_pairs():
     ("nasbench101", (*(0,) * 42, 1, *(0,) * 6, 0, 4, 4, 4, 4, 4, 1), "below the diagonal"),
     ("nasbench101", "00005c142e6f48ac74fdcf73e3439874", "nasbench101"),
     ("nasbench301", ((0, 1), (2, 3)), "nasbench301"),
+    ("transnas101_micro", (0, 1, 2, 3, 4, 0), "operation 4 is 4"),
+    ("transnas101_macro", (1, 0, 3, 2, 0, 0), "transnas101_macro"),
 ])  # fmt: skip
 def test_what_is_no_compact_form(space, spec, sentence):
     with pytest.raises(ArchitectureError, match=sentence) as caught:
@@ -201,3 +203,13 @@ def test_recipes_as_naslib_writes_them(naslib):
         recipe = theirs.convert_compact_to_recipe(spec)
         assert recipe == json.loads(str(from_naslib("nasbench_nlp", spec)))
         assert theirs.convert_recipe_to_compact(recipe) == spec
+
+
+@pytest.mark.naslib
+def test_transnas_as_naslib_looks_it_up(naslib):
+    theirs = sys.modules["naslib.search_spaces.transbench101.conversions"]
+    for kind in ("micro", "macro"):
+        write = getattr(theirs, f"convert_op_indices_{kind}_to_str")
+        for arch in samples(f"transnas101_{kind}"):
+            assert write(to_naslib(f"transnas101_{kind}", arch)) == str(arch)
+    assert str(from_naslib("transnas101_macro", np.array([2, 1, 1, 3, 0, 0]))) == "64-2113-basic"

@@ -16,7 +16,7 @@ from torch import nn
 from naslib_gennas import Scorer, load_preset, load_space, preset_names
 from naslib_gennas.errors import DeviceError, ImageError, InputError, SpecError, UnknownNameError
 from naslib_gennas.plugin import graphs
-from naslib_gennas.plugin.convert import from_naslib, to_naslib
+from naslib_gennas.plugin.convert import OUR_NAMES, from_naslib, to_naslib
 from naslib_gennas.plugin.graphs import SEGMENTS, GraphScorer
 from naslib_gennas.regression import build_and_regress
 from naslib_gennas.scoring import run_generator
@@ -51,9 +51,11 @@ def sampled(space: str, seed: int = 0) -> Graph:
 # --- spaces that we have too
 
 
-@pytest.mark.parametrize("space", ["nasbench101", "nasbench201", "nasbench301"])
-def test_equals_the_scorer(space):
+@pytest.mark.parametrize("kind", ["nasbench101", "nasbench201", "nasbench301", "transbench101_micro"])
+def test_equals_the_scorer(kind):
+    space = OUR_NAMES.get(kind, kind)
     graph, batch = sampled(space), images()
+    graph.space = kind
     scores = GraphScorer(TINY, seed=3)
     arch = from_naslib(space, graph.spec)
     expected = Scorer(space, TINY, 3, images=batch).score(arch).score
@@ -114,6 +116,7 @@ def test_unsuitable_images(loader, sentence):
     (Graph("nlp", None), "no network for its recipes"),
     (Graph("asr", None), "is no image"),
     (Graph("nasbench202", None), "did you mean nasbench201"),
+    (Graph("nasbench_nlp", None), "no search space of NASLib's"),
     (Graph("nasbench201", (1, 2)), "6"),
 ])  # fmt: skip
 def test_graphs_that_cannot_be_scored(graph, sentence):
@@ -308,31 +311,38 @@ def test_measure_of_a_preset_and_failures(naslib, register, monkeypatch):
         naslib["ZeroCost"]("gennas").query(graph, [(batch[:2], torch.zeros(2))])
 
 
-TRANSBENCH = {
-    "micro graph": ("TransBench101SearchSpaceMicro", {"dataset": "svhn", "create_graph": True}, (3, 2, 1, 2, 1, 0), 1),
-    "micro": ("TransBench101SearchSpaceMicro", {"dataset": "class_scene"}, (3, 0, 0, 2, 0, 2), 8),
-    "micro jigsaw": ("TransBench101SearchSpaceMicro", {"dataset": "jigsaw"}, (3, 0, 0, 2, 0, 2), 8),
-    "macro": ("TransBench101SearchSpaceMacro", {"dataset": "autoencoder"}, (2, 1, 1, 3, 0, 0), 2),
-}
-
-
 @pytest.mark.naslib
-@pytest.mark.parametrize("kind", list(TRANSBENCH))
-def test_transbench_by_a_copy(naslib, kind):
-    name, arguments, spec, enlargement = TRANSBENCH[kind]
-    graph = naslib[name](**arguments)
-    graph.set_spec(np.array(spec))
+def test_graph_of_transbench_by_a_copy(naslib):
+    graph = naslib["TransBench101SearchSpaceMicro"](dataset="svhn", create_graph=True)
+    graph.set_spec(np.array((3, 2, 1, 2, 1, 0)))
     tiny = TINY.with_fidelity(input_size=8, batch_size=2, steps=1)
     with pytest.raises(InputError, match="not parsed"):
         GraphScorer(tiny).score(graph)
     graph.parse()
     weights = {key: value.clone() for key, value in graph.state_dict().items()}
     state = generators()
-    assert graphs.copied(graph, graph.get_type()).enlargement == enlargement
+    backbone = graphs.copied(graph, graph.get_type())
+    assert (backbone.channels, backbone.enlargement) == ((128, 128, 256), 1)
     score = GraphScorer(tiny).score(graph)
     assert same(state, generators()) and weights
     assert all(torch.equal(weights[key], value) for key, value in graph.state_dict().items())
     assert -100 < score < 0 and GraphScorer(tiny, seed=1).score(graph) != score
+
+
+@pytest.mark.naslib
+@pytest.mark.parametrize("kind, arguments, spec, text", [
+    ("Micro", {"dataset": "jigsaw"}, (3, 0, 1, 2, 0, 2), "64-41414-3_01_202"),
+    ("Macro", {"dataset": "autoencoder"}, (2, 1, 1, 3, 0, 0), "64-2113-basic"),
+])  # fmt: skip
+def test_networks_of_transbench_are_ours(naslib, kind, arguments, spec, text):
+    graph = naslib[f"TransBench101SearchSpace{kind}"](**arguments)
+    graph.set_spec(np.array(spec))
+    graph.parse()
+    batch = images(16, 32)
+    assert (
+        GraphScorer(TINY).score(graph, batch)
+        == Scorer(f"transnas101_{kind.lower()}", TINY, images=batch).score(text).score
+    )
 
 
 @pytest.mark.naslib
