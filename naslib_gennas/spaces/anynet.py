@@ -148,16 +148,15 @@ class AnyNetSpace(SearchSpace):
     def proxy(self, arch, fidelity) -> AnyNetArchitecture:
         """The architecture of the proxy network: all of ``arch`` if the fidelity leaves cells and channels open.
 
-        Otherwise the space is compressed, since its depths and widths span a factor of 16 and more:
-        ``fidelity.cells`` blocks and ``fidelity.channels`` / 2 channels for the least, growing with the
-        square root.
+        Otherwise the network is made smaller: ``fidelity.channels`` / 4 channels for the least of the space,
+        the others in proportion, and ``fidelity.cells`` / 4 blocks times the square root of the depth, since
+        depths span a factor of 16 and more.
         """
         ds, ws = arch.ds, arch.ws
         if fidelity.cells is not None:
-            ds = (1, *(max(1, round(fidelity.cells * math.sqrt(d) / 2)) for d in ds[1:]))
+            ds = (1, *(max(1, round(fidelity.cells / 4 * math.sqrt(d))) for d in ds[1:]))
         if fidelity.channels is not None:
-            least = self.choices["ws"][0]
-            ws = tuple(max(1, fidelity.channels / 2 * math.sqrt(w / least)) for w in ws)
+            ws = tuple(max(1, fidelity.channels / 4 * w / self.choices["ws"][0]) for w in ws)
         fitted = [self._fitted(width, ratio, groups) for width, ratio, groups in zip(ws, arch.ratios(), arch.groups())]
         return replace(arch, ds=ds, ws=tuple(fitted))
 
