@@ -129,20 +129,20 @@ def test_naslibs_optimizers_search_the_spaces_that_both_know(fresh_python):
         report = {}
         for name in ("nasbench201", "nasbench101", "nasbench301"):
             space = load_space(name)
-            for algorithm in ("evolution", "random", "local"):
+            for algorithm in ("evolution", "random", "local")[: 1 if name == "nasbench301" else 3]:
                 def run(seed, steps, fitness=fitness):
                     stream = naslib_search(space, fitness, seed, algorithm, 20, 5)
                     return list(itertools.islice(stream, steps))
                 state = random.getstate(), np.random.get_state()[1].tolist()
-                steps = run(0, 60)
+                steps = run(0, 40)
                 assert (random.getstate(), np.random.get_state()[1].tolist()) == state
                 assert all(space.parse(str(arch)) == arch for arch, _ in steps)
                 assert all(value == fitness(arch) for arch, value in steps)
-                assert run(0, 60) == steps and run(1, 60) != steps
-                broken = run(0, 60, lambda arch: math.nan if hash(arch) % 3 == 0 else fitness(arch))
+                assert run(0, 40) == steps and run(1, 40) != steps
+                broken = run(0, 40, lambda arch: math.nan if hash(arch) % 3 == 0 else fitness(arch))
                 assert any(math.isnan(value) for _, value in broken)
                 before = memory()
-                run(2, 200)
+                run(2, 120)
                 report[f"{name} {algorithm}"] = {
                     "memory": memory() - before,
                     "first": np.mean([value for _, value in steps[:20]]),
