@@ -1,0 +1,61 @@
+"""Numbers of the GenNAS paper (Tables 1-10) and of later work, to stand beside ours; see data/published.yaml."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import Any, Optional
+
+_CELL = re.compile(r"(?P<value>\d+(\.\d+)?)(±(?P<std>\d+(\.\d+)?))?%?(?P<mark>[†‡§]?[st]?)")
+
+
+@dataclass(frozen=True)
+class Published:
+    """One printed cell. ``value`` is None where the cell is no number, such as OOM."""
+
+    table: str  #: 1 to 10, "text", or the later work's name
+    part: str  #: which search space or data set of the table
+    quantity: str  #: spearman, kendall, or the unit in words
+    row: str
+    column: str
+    printed: str
+    value: Optional[float]
+    std: Optional[float] = None
+    mark: str = ""  #: rank among the methods († ‡ §), task searched here (s) or transferred (t)
+    note: str = ""  #: where the number is from if not from this cell, contradictions
+
+
+@lru_cache(maxsize=1)
+def published() -> tuple[Published, ...]:
+    """Every number, in the order of the tables; cells whose text is lost are left out."""
+    import yaml
+
+    # BaseLoader keeps every cell as the text that stands there
+    text = resources.files("naslib_gennas").joinpath("data", "published.yaml").read_text(encoding="utf-8")
+    return tuple(cell for table in yaml.load(text, yaml.BaseLoader) for cell in _cells(table))
+
+
+def find_published(table=None, part=None, row=None, column=None) -> list[Published]:
+    """The numbers at a place; what is None is left open."""
+    asked = {"table": table if table is None else str(table), "part": part, "row": row, "column": column}
+    wanted = {name: value for name, value in asked.items() if value is not None}
+    return [cell for cell in published() if all(getattr(cell, name) == value for name, value in wanted.items())]
+
+
+def _cells(table: dict[str, Any]):
+    notes = {(note["row"], note["column"]): note["text"] for note in table.get("notes", ())}
+    for row, cells in table["rows"].items():
+        for column, printed in zip(table["columns"], cells):
+            if printed != "null":
+                place = (table["table"], table["part"], table["quantity"], row, column)
+                yield Published(*place, printed, **_parsed(printed), note=notes.get((row, column), ""))
+
+
+def _parsed(printed: str) -> dict[str, Any]:
+    found = _CELL.fullmatch(printed)
+    if found is None:
+        return {"value": None}
+    std = found["std"]
+    return {"value": float(found["value"]), "std": None if std is None else float(std), "mark": found["mark"]}
