@@ -29,7 +29,6 @@ from .search import PrivateGenerators
 PROBE = 128  # pixels of the image that tells widths and strides
 STRIDE = 4  # of the last stage in the networks that the presets were made for
 SCORERS = 8  # kept, each with the batch it scores on
-FAILURE = -1e8  # NASLib's score of a measure that failed
 
 SEGMENTS: Registry[Callable[[Any], Sequence[nn.Module]]] = Registry("search space of NASLib's that can be scored")
 """``get_type()`` of a space -> function from a parsed graph to the modules that turn an image into feature

@@ -12,8 +12,9 @@ from torch.backends import cudnn
 from ..errors import UnknownNameError
 from ..presets import load_preset, preset_names
 from ..registry import unknown
+from ..scores import FAILURE
 from .compat import NASLib, load
-from .graphs import FAILURE, GraphScorer
+from .graphs import GraphScorer
 from .runner_config import is_ours
 
 MEASURE = "gennas"

@@ -12,6 +12,7 @@ from ..errors import InputError, SpecError
 from ..presets import validate
 from ..progress import progress
 from ..registry import unknown
+from ..scores import FAILURE
 from .runner_config import SECTION, Section
 
 SETTINGS = tuple(Section.model_fields)
@@ -37,7 +38,7 @@ def settings_of(config: Any) -> dict[str, Any]:
 def predictor_class() -> type:
     """:class:`GenNASPredictor`; made when first asked for, since its base class is NASLib's."""
     from .compat import load
-    from .graphs import FAILURE, GraphScorer
+    from .graphs import GraphScorer
 
     class GenNASPredictor(load()["Predictor"]):
         """The GenNAS score as a predictor: nothing to fit, higher is better.

@@ -15,10 +15,10 @@ import torch
 
 from ..errors import InputError
 from ..images import load_images
+from ..scores import FAILURE
 from .compat import NASLib
 from .convert import CONVERTERS, from_naslib, to_naslib
 from .dataset_api import from_table, metric_of
-from .graphs import FAILURE
 from .measure import register
 from .predictor import predictor_class
 from .runner_config import SECTION, Job, Say, is_ours

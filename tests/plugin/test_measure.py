@@ -19,6 +19,7 @@ from naslib_gennas.plugin import graphs
 from naslib_gennas.plugin.convert import OUR_NAMES, from_naslib, to_naslib
 from naslib_gennas.plugin.graphs import SEGMENTS, GraphScorer
 from naslib_gennas.regression import build_and_regress
+from naslib_gennas.scores import FAILURE
 from naslib_gennas.scoring import run_generator
 
 TINY = load_preset("fast").with_fidelity(cells=1, channels=4, input_size=16, batch_size=4, steps=3, average=1)
@@ -306,7 +307,7 @@ def test_measure_of_a_preset_and_failures(naslib, register, monkeypatch):
     assert naslib["ZeroCost"]("gennas_paper-combo").query(graph, loader) == expected.score
     explosive = short.with_fidelity(learning_rate=1e30, steps=20)
     monkeypatch.setattr(measure, "_scorer", lambda preset, seed, device: GraphScorer(explosive, seed, device))
-    assert naslib["ZeroCost"]("gennas").query(graph, loader) == graphs.FAILURE
+    assert naslib["ZeroCost"]("gennas").query(graph, loader) == FAILURE
     with pytest.raises(ImageError, match="has 2 images"):
         naslib["ZeroCost"]("gennas").query(graph, [(batch[:2], torch.zeros(2))])
 
