@@ -24,12 +24,11 @@ from .evaluation import evaluate
 from .measures.ensemble import Expression, parse_measures
 from .measures.scoring import BATCH_SIZE, IMAGE_SIZE, MeasureScorer, check_applicable
 from .progress import progress
-from .runs import SUMMARY, Run
+from .runs import SCORES, SUMMARY, Run
 from .spaces import load_space
 from .tables import Table
 
 ALWAYS = ("params", "flops")
-SCORES = "scores.csv"
 FIELDS = (
     "n",
     "failures",

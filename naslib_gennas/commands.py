@@ -9,7 +9,7 @@ import numpy as np
 
 from .batch_scoring import ScorerSettings, score_many
 from .evaluation import evaluate
-from .runs import SUMMARY, Run
+from .runs import SCORES, SUMMARY, Run
 from .search import best_records, best_so_far, search_architectures
 from .tables import Table
 
@@ -47,6 +47,8 @@ def correlate(
     if run.directory is not None:
         from .plotting import draw_scatter
 
+        frame = rows[["arch", metric]].assign(gennas=scores)
+        frame.to_csv(run.path(SCORES), index=False)
         draw_scatter(run.path("scatter.png"), scores, rows[metric].tolist(), metric, data)
     return data
 

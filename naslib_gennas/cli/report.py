@@ -1,0 +1,23 @@
+"""``gennas report``."""
+
+from __future__ import annotations
+
+import click
+
+from .base import main, say
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True)
+@click.option("--out", default="report.html", show_default=True, help="The HTML file to write.")
+@click.option("--figures", default=None, help="A folder that gets every picture as an .svg file, too.")
+def report(runs, out, figures):
+    """One self-contained HTML page from RUNS, the --out directories of correlate, benchmark and search.
+
+    The page needs no network and no other file. Give a search and one of `--algorithm random` with the same
+    preset together to see them in one picture.
+    """
+    from ..report import write_report
+
+    size = write_report(runs, out, figures)
+    say(f"{out}: {size / 1e6:.2f} MB, from {len(runs)} run{'' if len(runs) == 1 else 's'}; open it in a browser")

@@ -1,0 +1,5 @@
+"""One self-contained HTML page from the run directories of correlate, benchmark and search."""
+
+from .page import MAX_BYTES, write_report
+
+__all__ = ["MAX_BYTES", "write_report"]

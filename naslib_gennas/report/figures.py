@@ -1,0 +1,247 @@
+"""Every picture of a report, made from the runs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+
+from ..evaluation import retrieval
+from ..search import best_so_far
+from .assets import asset
+from .charts import PALETTE, Axes, Point, legend, limits, pareto, polyline, scatter, style
+from .load import LoadedRun
+from .reference import published_ranking, published_seconds
+
+TOP = 0.1  # marked share of the architectures
+MARKS = 40_000  # points on a page: about 60 bytes each
+RUN_MARKS = 1_000  # points in one picture
+TEXT = 300  # characters of an architecture shown on hover
+SHARES = (0.01, 0.02, 0.05, *(round(0.1 * i, 1) for i in range(1, 11)))
+BASELINE = "random"
+
+
+@dataclass(frozen=True)
+class Picture:
+    name: str  #: of the file, without ending
+    svg: str
+    caption: str
+
+
+class Figures:
+    """Pictures of ``runs``; those asked for are remembered and can be written as files."""
+
+    def __init__(self, runs: list[LoadedRun]):
+        self.runs = runs
+        charts = sum(len(run.rows) for run in runs if run.frame is not None)
+        charts += sum(run.command == "search" for run in runs)
+        self._limit = max(50, min(RUN_MARKS, MARKS // max(charts, 1)))
+        self._shown = {run.name: self._drawn(run) for run in runs if run.frame is not None}
+        self._made: dict[str, Picture] = {}
+
+    def scatters(self, run: LoadedRun, metric: str) -> list[Picture]:
+        """Score against truth, one picture a measure."""
+        truth = run.frame[metric].to_numpy(float)
+        best = _best_share(truth)
+        shown = self._shown[run.name]
+        rows = [row for row in run.rows if row["metric"] == metric]
+        return [self._scatter(run, row, truth, best, shown) for row in rows if _finite(run, row, metric).any()]
+
+    def retrieval(self, run: LoadedRun, metric: str) -> list[Picture]:
+        """Share of the truly best k % found among the best-scored k %, over k."""
+        truth = run.frame[metric].tolist()
+        rows = [row for row in run.rows if row["metric"] == metric and row["spearman"] is not None]
+        if not rows:
+            return []
+        axes = Axes((0, 100), (0, 1), "k, % of the architectures", "retrieval rate", 760, 340, right=190)
+        body = [polyline(axes, [(0, 0), (100, 1)], 'class="chance"').replace('class="line" ', "")]
+        entries = []
+        for number, row in enumerate(rows):
+            scores = run.frame[row["measure"]].tolist()
+            curve = [(100 * share, retrieval(scores, truth, share)) for share in SHARES]
+            body.append(polyline(axes, curve, style(number)))
+            entries.append((run.label(row["measure"]), style(number)))
+        body += legend(entries, axes.width - 180, 22)
+        title = f"{run.name}: retrieval of the best by {metric}"
+        caption = "The grey line is chance. Ties at the border count by their expected value."
+        return [self._keep(f"{run.name}-retrieval-{metric}", axes.svg(body, title), caption)]
+
+    def pareto(self) -> list[Picture]:
+        """Time and rho, one picture a space and ground truth."""
+        groups: dict[tuple[str, str, str], list[tuple[LoadedRun, dict[str, Any]]]] = defaultdict(list)
+        for run in self.runs:
+            for row in run.rows:
+                if row["spearman"] is not None and row["seconds_per_architecture"]:
+                    groups[run.space, run.summary["table"], row["metric"]].append((run, row))
+        return [self._pareto(place, found) for place, found in groups.items()]
+
+    def searches(self) -> list[Picture]:
+        """The best score so far by step, one picture a space and preset."""
+        groups: dict[tuple[str, str, str], list[LoadedRun]] = defaultdict(list)
+        for run in self.runs:
+            if any(record["score"] is not None for record in run.records):
+                preset = run.summary["preset"], str(run.config.get("preset_digest"))
+                groups[(run.space, *preset)].append(run)
+        return [self._search(space, preset, found) for (space, preset, _), found in groups.items()]
+
+    def sampling(self, run: LoadedRun) -> str:
+        shown, total = len(self._shown[run.name]), len(run.frame)
+        what = f"{total} architectures of {Path(run.summary['table']).name}, seed {run.summary['seed']}."
+        if shown < total:
+            what += f" The scatter plots show {shown} of them, evenly picked by accuracy; every figure counts all."
+        return what
+
+    def hover(self) -> dict[str, Any]:
+        """Run -> architectures of its points, and the values on the axes."""
+        data = {}
+        for run in self.runs:
+            if run.name in self._shown:
+                data[run.name] = _hover_frame(run, self._shown[run.name])
+            elif run.records:
+                records = self._points(run)
+                scores = [_short(record["score"]) for record in records]
+                data[run.name] = {"arch": [_cut(r["arch"]) for r in records], "values": {"score": scores}}
+        return data
+
+    def write(self, folder: Path) -> None:
+        """Every picture made so far as an .svg file of its own."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for picture in self._made.values():
+            look = f"<style>{asset('charts.css').replace('svg ', '')}</style>"
+            svg = picture.svg.replace("</title>", "</title>" + look, 1)
+            (folder / f"{picture.name}.svg").write_text(svg, encoding="utf-8")
+
+    def _keep(self, name: str, svg: str, caption: str) -> Picture:
+        safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
+        picture = Picture(safe, svg, caption)
+        self._made[safe] = picture
+        return picture
+
+    def _drawn(self, run: LoadedRun) -> np.ndarray:
+        """Row numbers of the frame that are drawn: all, or evenly picked along the accuracy."""
+        truth = run.frame[run.rows[0]["metric"]].to_numpy(float)
+        order = np.argsort(truth, kind="stable")
+        if len(order) <= self._limit:
+            return np.sort(order)
+        return np.sort(order[np.linspace(0, len(order) - 1, self._limit).round().astype(int)])
+
+    def _scatter(self, run: LoadedRun, row: dict[str, Any], truth, best, shown) -> Picture:
+        measure, metric = row["measure"], row["metric"]
+        scores = run.frame[measure].to_numpy(float)
+        # the points keep their number among those shown, which the hover data is indexed by
+        keep = np.isfinite(scores[shown]) & np.isfinite(truth[shown])
+        label = run.label(measure)
+        axes = Axes(limits(scores[shown][keep], robust=True), limits(truth[shown][keep]), label, metric)
+        numbers = np.flatnonzero(keep)
+        attributes = _attributes(run.name, measure, metric)
+        title = f"{run.name}: {label} against {metric}"
+        svg = scatter(scores[shown], truth[shown], best[shown], axes, title, attributes, numbers)
+        caption = f"{label}: "
+        caption += "no ranking" if row["spearman"] is None else f"ρ {row['spearman']:.3f}, τ {row['kendall']:.3f}"
+        caption += f"; orange: the truly best {TOP:.0%}".replace("%", " %")
+        outside = int((np.clip(scores[shown][keep], *axes.x) != scores[shown][keep]).sum())
+        if outside:
+            caption += f"; {outside} beyond the axis stand at its border"
+        if row["failures"]:
+            caption += f"; {row['failures']} without a score, not drawn"
+        return self._keep(f"{run.name}-{measure}-{metric}", svg, caption + ".")
+
+    def _pareto(self, place: tuple[str, str, str], found) -> Picture:
+        space, table, metric = place
+        several = len({run.name for run, _ in found}) > 1
+        points = [_point(run, row, several) for run, row in found]
+        cells = published_ranking(space, metric, table)
+        points += [
+            Point(f"{cell.column} (paper)", cell.value, published_seconds(cell), published=True) for cell in cells
+        ]
+        title = f"{space}, {metric} of {Path(table).name}: time and rho"
+        caption = f"{space}, {metric} of {Path(table).name}. Blue: measured here, with bootstrap 95 % intervals."
+        if cells:
+            caption += (
+                " Orange: printed in the paper's Table 2 (other architectures of the same space); GenNAS at its "
+                "seconds on a GTX 1080 Ti, methods without a printed time at the right border."
+            )
+        return self._keep(f"pareto-{space}-{metric}", pareto(points, title), caption)
+
+    def _search(self, space: str, preset: str, runs: list[LoadedRun]) -> Picture:
+        curves = {run.name: _curve(run) for run in runs}
+        scores = np.array([record["score"] for run in runs for record in run.records if record["score"] is not None])
+        low = float(np.quantile(scores, 0.05))
+        steps = max(len(run.records) for run in runs)
+        axes = Axes((0, steps), limits([low, float(scores.max())]), "step", f"score ({preset})", 760, 360, right=190)
+        body, entries = [], {}
+        for run in runs:
+            algorithm = run.config.get("algorithm", "evolution")
+            color = PALETTE[0] if algorithm == BASELINE else PALETTE[1]
+            body.append(self._evaluated(axes, run, color))
+            look = f'stroke="{color}"' + (' stroke-dasharray="6 3"' if algorithm == BASELINE else "")
+            body.append(polyline(axes, curves[run.name], look, steps=True))
+            entries.setdefault("random search" if algorithm == BASELINE else algorithm, look)
+        body += legend(list(entries.items()), axes.width - 180, 22)
+        caption = f"Best score so far on {space} ({', '.join(run.name for run in runs)}); points: every step."
+        if "random search" not in entries:
+            caption += " Add a run of `gennas search --algorithm random` with the same preset for the baseline."
+        return self._keep(f"search-{space}-{preset}", axes.svg(body, f"Searches on {space}"), caption)
+
+    def _evaluated(self, axes: Axes, run: LoadedRun, color: str) -> str:
+        dots = [
+            f'<circle data-i="{i}" cx="{axes.px(record["step"])}" cy="{axes.py(record["score"])}" r="2"/>'
+            for i, record in enumerate(self._points(run))
+            if record["score"] is not None
+        ]
+        group = f'<g fill="{color}" fill-opacity=".35" {_attributes(run.name, "score", "step")}>'
+        return f"{group}{''.join(dots)}</g>"
+
+    def _points(self, run: LoadedRun) -> list[dict[str, Any]]:
+        stride = -(-len(run.records) // self._limit)
+        return list(run.records[::stride])
+
+
+def _attributes(run: str, x: str, y: str) -> str:
+    return f'data-run="{escape(run)}" data-x="{escape(x)}" data-y="{escape(y)}"'
+
+
+def _finite(run: LoadedRun, row: dict[str, Any], metric: str) -> np.ndarray:
+    return np.isfinite(run.frame[row["measure"]].to_numpy(float)) & np.isfinite(run.frame[metric].to_numpy(float))
+
+
+def _best_share(truth: np.ndarray) -> np.ndarray:
+    """Which architectures (n,) are the truly best ``TOP``; ties at the border are in."""
+    known = np.sort(truth[np.isfinite(truth)])
+    border = known[-max(1, int(TOP * len(known) + 0.5))]
+    return truth >= border
+
+
+def _point(run: LoadedRun, row: dict[str, Any], several: bool) -> Point:
+    label = run.label(row["measure"]) + (f", {run.name}" if several else "")
+    ends = row["spearman_interval"]
+    interval = tuple(ends) if ends and None not in ends else None
+    return Point(label, row["spearman"], row["seconds_per_architecture"], interval)
+
+
+def _curve(run: LoadedRun) -> list[tuple[int, float]]:
+    """(step, best score) where the best changes, and at the end."""
+    best = list(best_so_far(list(run.records)))
+    first = len(run.records) - len(best)
+    points = [(first + i, r["score"]) for i, r in enumerate(best) if i == 0 or r is not best[i - 1]]
+    return [*points, (len(run.records), best[-1]["score"])]
+
+
+def _hover_frame(run: LoadedRun, shown: np.ndarray) -> dict[str, Any]:
+    frame = run.frame.iloc[shown]
+    columns = dict.fromkeys(row[key] for row in run.rows for key in ("metric", "measure"))
+    values = {column: [_short(value) for value in frame[column]] for column in columns}
+    return {"arch": [_cut(text) for text in frame["arch"]], "values": values}
+
+
+def _short(value: Optional[float]) -> Optional[float]:
+    return float(f"{value:.5g}") if value is not None and np.isfinite(value) else None
+
+
+def _cut(text: Any) -> str:
+    text = str(text)
+    return text if len(text) <= TEXT else text[: TEXT - 1] + "…"

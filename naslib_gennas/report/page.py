@@ -1,0 +1,222 @@
+"""The page: sections, tables and captions around the pictures of :mod:`.charts`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+from typing import Any, Optional
+
+from ..errors import InputError
+from .assets import asset
+from .figures import Figures, Picture
+from .load import LoadedRun, load_run
+from .reference import RHO, TAU, published_ranking, published_value
+
+MAX_BYTES = 5_000_000
+RETRIEVED = ("5%", "10%", "20%", "50%")
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+
+
+def write_report(directories: Sequence[str | Path], out: str | Path, figures: Optional[str | Path] = None) -> int:
+    """Write the report of run directories to the HTML file ``out``; returns its size in bytes.
+
+    figures: a folder that gets every picture as an .svg file, too. Raises RunError for a directory that is no
+    finished run of correlate, benchmark or search, InputError for an ``out`` that cannot be written or a page
+    over 5 MB.
+    """
+    if not directories:
+        raise InputError("name at least one run directory (the --out of correlate, benchmark or search)")
+    runs = _distinct([load_run(directory) for directory in directories])
+    drawn = Figures(runs)
+    page = _page(runs, drawn).encode("utf-8")
+    if len(page) > MAX_BYTES:
+        raise InputError(f"the page would have {len(page) / 1e6:.1f} MB, the limit is 5; report fewer runs at once")
+    try:
+        Path(out).write_bytes(page)
+        if figures is not None:
+            drawn.write(Path(figures))
+    except OSError as error:
+        raise InputError(f"cannot write the report {out}: {error.strerror or error}") from None
+    return len(page)
+
+
+def _distinct(runs: list[LoadedRun]) -> list[LoadedRun]:
+    """Runs of one name get a number, so that the page can tell them apart."""
+    seen: dict[str, int] = defaultdict(int)
+    named = []
+    for run in runs:
+        seen[run.name] += 1
+        number = seen[run.name]
+        named.append(run if number == 1 else replace(run, name=f"{run.name} ({number})"))
+    return named
+
+
+def _page(runs: list[LoadedRun], figures: Figures) -> str:
+    spaces = ", ".join(dict.fromkeys(run.space for run in runs))
+    title = f"GenNAS report: {spaces}"
+    sections = [
+        *_headline([run for run in runs if run.rows]),
+        *_pictures("Time and rank correlation", figures.pareto()),
+        *(part for run in runs if run.frame is not None for part in _ranking(run, figures)),
+        *_searches([run for run in runs if run.command == "search"], figures),
+        *_repeat(runs),
+    ]
+    body = "\n".join([f"<h1>{escape(title)}</h1>", *_notes(runs), *sections])
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{asset('page.css')}{asset('charts.css')}</style>\n</head>\n<body>\n"
+        f'{body}\n<div id="tip" role="status"></div>\n'
+        f'<script type="application/json" id="points">{_embedded(figures.hover())}</script>\n'
+        f"<script>\n{asset('page.js')}</script>\n</body>\n</html>\n"
+    )
+
+
+def _embedded(data: Any) -> str:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _notes(runs: list[LoadedRun]) -> Iterable[str]:
+    for note in dict.fromkeys(run.summary.get("note") for run in runs):
+        if note:
+            yield f'<p class="note">{escape(note)}</p>'
+
+
+def _headline(runs: list[LoadedRun]) -> Iterable[str]:
+    if not runs:
+        return
+    yield "<h2>Measures against ground truth</h2>"
+    yield (
+        "<p>Every score is higher-is-better and keeps the sign of its correlation. In brackets the bootstrap 95 % "
+        "interval. Retrieval: the share of the truly best k % that is among the best-scored k %. Top-1: ground truth "
+        "of the best-scored architecture. Click on a head to sort.</p>"
+    )
+    heads = [("run", False), ("space", False), ("ground truth", False), ("measure", False), ("n", True)]
+    heads += [(name, True) for name in ("ρ", "τ")]
+    heads += [(f"top {share.replace('%', ' %')}", True) for share in RETRIEVED]
+    heads += [(name, True) for name in ("top-1", "best of top 10", "best", "s/arch.", "failed", "paper ρ", "paper τ")]
+    rows = [_headline_row(run, row) for run in runs for row in run.rows]
+    yield _table(*_without_empty(heads, rows), sortable=True)
+
+
+def _headline_row(run: LoadedRun, row: dict[str, Any]) -> list[str]:
+    truth = f"{row['metric']} of {Path(run.summary['table']).name}"
+    names = [run.name, run.space, truth, run.label(row["measure"])]
+    retrieval = row["retrieval"] or {}
+    ours = [row["top1"], row["best_of_top10"], row["best"]]
+    return [
+        *(f"<td>{escape(name)}</td>" for name in names),
+        _number(row["n"], "d"),
+        _with_interval(row["spearman"], row["spearman_interval"]),
+        _with_interval(row["kendall"], row["kendall_interval"]),
+        *(_number(retrieval.get(share), ".0%") for share in RETRIEVED),
+        *(_number(value, ".2f") for value in ours),
+        _number(row["seconds_per_architecture"], ".3g"),
+        _number(row["failures"], "d"),
+        *(_printed(run, row, kind) for kind in (RHO, TAU)),
+    ]
+
+
+def _printed(run: LoadedRun, row: dict[str, Any], kind: str) -> str:
+    cells = published_ranking(run.space, row["metric"], run.summary["table"], kind)
+    found = published_value(row["measure"], run.summary["preset"], cells)
+    return _number(None if found is None else found.value, ".2f")
+
+
+def _without_empty(heads: list[tuple[str, bool]], rows: list[list[str]]):
+    empty = _number(None, "")
+    kept = [i for i in range(len(heads)) if any(row[i] != empty for row in rows)]
+    return [heads[i] for i in kept], [[row[i] for i in kept] for row in rows]
+
+
+def _number(value: Optional[float], form: str, shown: str = "") -> str:
+    if value is None or not math.isfinite(value):
+        return '<td class="number" data-v=""></td>'
+    return f'<td class="number" data-v="{value:.6g}">{format(value, form)}{shown}</td>'
+
+
+def _with_interval(value: Optional[float], ends: Optional[Sequence[Optional[float]]]) -> str:
+    known = ends and None not in ends
+    return _number(value, ".3f", f" [{ends[0]:.2f}, {ends[1]:.2f}]" if known else "")
+
+
+def _table(heads: list[tuple[str, bool]], rows: list[list[str]], sortable: bool = False) -> str:
+    def head(name: str, number: bool) -> str:
+        inside = f'<button type="button">{escape(name)}</button>' if sortable else escape(name)
+        return f'<th scope="col"{" class=number" if number else ""}>{inside}</th>'
+
+    kind = ' class="sortable"' if sortable else ""
+    lines = "\n".join(f"<tr>{''.join(row)}</tr>" for row in rows)
+    return (
+        f'<div class="wide"><table{kind}><thead><tr>{"".join(head(*h) for h in heads)}</tr></thead>\n'
+        f"<tbody>\n{lines}\n</tbody></table></div>"
+    )
+
+
+def _pictures(title: str, pictures: list[Picture], level: str = "h2", small: bool = False) -> Iterable[str]:
+    if not pictures:
+        return
+    yield f"<{level}>{escape(title)}</{level}>"
+    inside = "\n".join(
+        f"<figure>{picture.svg}<figcaption>{escape(picture.caption)}</figcaption></figure>" for picture in pictures
+    )
+    yield f'<div class="grid-of-figures">{inside}</div>' if small else inside
+
+
+def _ranking(run: LoadedRun, figures: Figures) -> Iterable[str]:
+    yield f"<h2>{escape(run.name)}: {escape(run.space)}</h2>"
+    yield f"<p>{escape(figures.sampling(run))}</p>"
+    for metric in dict.fromkeys(row["metric"] for row in run.rows):
+        yield from _pictures(f"Scores against {metric}", figures.scatters(run, metric), "h3", small=True)
+        yield from _pictures(f"Retrieval, {metric}", figures.retrieval(run, metric), "h3")
+
+
+def _searches(runs: list[LoadedRun], figures: Figures) -> Iterable[str]:
+    if not runs:
+        return
+    yield from _pictures("Searches", figures.searches())
+    for run in runs:
+        yield f"<h3>{escape(run.name)}: the best by score</h3>"
+        heads = [("architecture", False), ("score", True), ("step", True), ("ground truth", True), ("rank", True)]
+        rows = [
+            [
+                f'<td class="arch">{escape(str(found["arch"]))}</td>',
+                _number(found.get("score"), ".4f"),
+                _number(found.get("step"), "d"),
+                _number(found.get("accuracy"), ".2f"),
+                _number(found.get("rank"), "d"),
+            ]
+            for found in run.summary["best"]
+        ]
+        yield _table(*_without_empty(heads, rows))
+
+
+def _repeat(runs: list[LoadedRun]) -> Iterable[str]:
+    yield "<h2>How to repeat this</h2>"
+    yield "<p>The commands as they were given:</p>"
+    commands = "\n".join(escape(run.shell) for run in runs)
+    yield f'<pre id="commands">{commands}</pre>'
+    names = list(dict.fromkeys(name for run in runs for name in run.environment if name != "command"))
+    heads = [("run", False), *((name, False) for name in names)]
+    rows = [
+        [f"<td>{escape(str(text))}</td>" for text in (run.name, *(_plain(run.environment.get(n)) for n in names))]
+        for run in runs
+    ]
+    yield _table(heads, rows)
+    for run in runs:
+        settings = escape(json.dumps(run.config, indent=2))
+        yield f"<details><summary>Settings of {escape(run.name)}</summary><pre>{settings}</pre></details>"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "" if value is None else str(value)
