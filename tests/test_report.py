@@ -1,0 +1,323 @@
+"""The HTML report: structure, escaping, sizes, bad input, and its behaviour in a browser where there is one."""
+
+from __future__ import annotations
+
+import json
+import os
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from naslib_gennas import __version__
+from naslib_gennas.cli import main
+from naslib_gennas.errors import InputError, RunError
+from naslib_gennas.evaluation import evaluate
+from naslib_gennas.report import MAX_BYTES, write_report
+from naslib_gennas.report.charts import limits, log_ticks, ticks
+from naslib_gennas.report.load import load_run
+from naslib_gennas.report.reference import published_ranking, published_seconds, published_value
+
+EVIL = "a<script>alert('x')</script>&\"b"
+FIELDS = "n failures spearman spearman_interval kendall kendall_interval retrieval top1 best_of_top10 best".split()
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+
+
+class Page(HTMLParser):
+    """Elements with their attributes and text; complains about tags that are not closed in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open = [], []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        element = {"tag": tag, "text": "", **dict(attributes)}
+        self.elements.append(element)
+        if tag not in VOID:
+            self.open.append(element)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append({"tag": tag, "text": "", **dict(attributes)})
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()["tag"] == tag
+
+    def handle_data(self, data):
+        for element in self.open:
+            element["text"] += data
+
+    def all(self, tag, **wanted):
+        return [e for e in self.elements if e["tag"] == tag and all(e.get(k) == v for k, v in wanted.items())]
+
+
+def write_run(directory, command, summary, **more):
+    directory.mkdir()
+    files = {
+        "config.json": {"command": command, "preset_digest": "abc", **more},
+        "environment.json": {
+            "naslib_gennas": __version__,
+            "cuda": [],
+            "command": ["/somewhere/gennas", command, "--out", "a b"],
+        },
+        "summary.json": summary,
+    }
+    for name, data in files.items():
+        (directory / name).write_text(json.dumps(data), encoding="utf-8")
+    return directory
+
+
+def ranking_run(directory, measures=("gennas", "synflow"), n=60, names=None, metrics=("cifar10_test",), seed=0):
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"arch": names or [f"net{i}" for i in range(n)]})
+    for metric in metrics:
+        frame[metric] = np.round(rng.uniform(50, 94, n), 2)
+    for i, measure in enumerate(measures):
+        frame[measure] = frame[metrics[0]] + rng.normal(0, 4 + 6 * i, n)
+    frame.loc[3, measures[0]] = np.nan
+    rows = []
+    for metric in metrics:
+        for i, measure in enumerate(measures):
+            found = evaluate(frame[measure][:60].tolist(), frame[metric][:60].tolist()).as_dict()
+            row = {name: found[name] for name in FIELDS}
+            rows.append({"measure": measure, "metric": metric, **row, "seconds_per_architecture": 0.3 / (i + 1)})
+    general = {"space": "nasbench201", "table": "t.csv", "preset": "paper-single", "seed": seed, "note": ""}
+    write_run(directory, "benchmark", {"rows": rows, "metrics": list(metrics), **general})
+    frame.to_csv(directory / "scores.csv", index=False)
+    return directory
+
+
+def search_run(directory, algorithm="evolution", steps=80, seed=0):
+    rng = np.random.default_rng(seed)
+    scores = -rng.exponential(1, steps) - (0.3 if algorithm == "random" else 0)
+    records = [
+        {"step": i, "arch": f"net{i}", "key": f"net{i}", "score": None if i == 5 else float(s)}
+        for i, s in enumerate(scores)
+    ]
+    best = [{"arch": "net<1>", "score": float(scores.max()), "step": 1, "accuracy": 93.5, "rank": 4}]
+    general = {"space": "nasbench201", "preset": "fast", "seed": seed, "steps": steps}
+    write_run(directory, "search", {"best": best, **general}, algorithm=algorithm)
+    text = "".join(json.dumps(record) + "\n" for record in records)
+    (directory / "results.jsonl").write_text(text + '{"torn', encoding="utf-8")
+    return directory
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return [
+        ranking_run(tmp_path / "bench"),
+        search_run(tmp_path / "evolution"),
+        search_run(tmp_path / "random", "random", seed=1),
+    ]
+
+
+@pytest.fixture
+def page(runs, tmp_path):
+    write_report(runs, tmp_path / "r.html")
+    return Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+
+
+def test_headline_table(page, runs):
+    (table,) = page.all("table", **{"class": "sortable"})
+    summary = json.loads((runs[0] / "summary.json").read_text())
+    for row in summary["rows"]:
+        low, high = row["spearman_interval"]
+        assert f"{row['spearman']:.3f} [{low:.2f}, {high:.2f}]" in table["text"]
+    assert "gennas (paper-single)" in table["text"]
+    assert "0.77" in table["text"]  # the paper's own value of this preset on this data set
+
+
+def test_scatter(page):
+    pictures = [svg for svg in page.all("svg") if svg.get("data-y") == "cifar10_test"]
+    assert [svg["data-x"] for svg in pictures] == ["gennas", "synflow"]
+    points = json.loads(page.all("script", id="points")[0]["text"])
+    assert len(points["bench"]["arch"]) == 60
+    assert points["bench"]["values"]["gennas"][3] is None
+    marked = [e for e in page.elements if e.get("class") == "top" and "data-i" in e]
+    truth = points["bench"]["values"]["cifar10_test"]
+    best = set(np.argsort(truth)[-6:])
+    assert {int(e["data-i"]) for e in marked} <= best and len(marked) >= 10  # one of 6 may have no score
+
+
+def test_search_has_both_curves(page):
+    (svg,) = [svg for svg in page.all("svg") if svg["aria-label"] == "Searches on nasbench201"]
+    assert "evolution" in svg["text"] and "random search" in svg["text"]
+    assert "net<1>" in [td["text"] for td in page.all("td")]
+
+
+def test_pareto_shows_the_published_methods(page):
+    (svg,) = [svg for svg in page.all("svg") if svg["aria-label"].endswith("time and rho")]
+    assert "GenNAS single (paper)" in svg["text"] and "vote (paper)" in svg["text"]
+
+
+def test_commands_and_environment(page):
+    (commands,) = page.all("pre", id="commands")
+    assert commands["text"].splitlines()[0] == "gennas benchmark --out 'a b'"
+    assert any(__version__ == td["text"] for td in page.all("td"))
+
+
+def test_self_contained(runs, tmp_path):
+    write_report(runs, tmp_path / "r.html")
+    text = (tmp_path / "r.html").read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+    assert "http:" not in text and "https:" not in text and "@import" not in text
+    page = Page(text)
+    assert not [e for e in page.elements if "src" in e or e["tag"] == "link"]
+    assert "default-src 'none'" in page.all("meta")[1]["content"]
+
+
+def test_names_are_escaped(tmp_path):
+    names = [EVIL + str(i) for i in range(60)]
+    run = ranking_run(tmp_path / "a<b>&", measures=("rank(<i>,\"'x)",), names=names, metrics=("acc<b>",))
+    write_report([run], tmp_path / "r.html")
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert "alert('x')</script>" not in text
+    assert not page.all("i") and not page.all("b") and len(page.all("script")) == 2
+    points = json.loads(page.all("script", id="points")[0]["text"])
+    assert points["a<b>&"]["arch"][0] == EVIL + "0"
+
+
+def test_many_architectures_stay_small(tmp_path):
+    names = [
+        f"|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|{i}|" for i in range(15625)
+    ]
+    measures = tuple(f"m{i}" for i in range(4))
+    run = ranking_run(tmp_path / "all", measures, 15625, names)
+    assert write_report([run], tmp_path / "r.html") < MAX_BYTES / 5
+    assert "1000 of them" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_same_input_same_page(runs, tmp_path):
+    write_report(runs, tmp_path / "1.html")
+    write_report(runs, tmp_path / "2.html")
+    assert (tmp_path / "1.html").read_bytes() == (tmp_path / "2.html").read_bytes()
+
+
+def test_figures(runs, tmp_path):
+    from xml.etree import ElementTree
+
+    write_report(runs, tmp_path / "r.html", tmp_path / "figures")
+    files = list((tmp_path / "figures").glob("*.svg"))
+    assert len(files) == 5
+    for file in files:
+        assert ElementTree.parse(file).getroot().tag.endswith("svg")
+
+
+def test_runs_of_one_name(tmp_path):
+    (tmp_path / "x").mkdir()
+    runs = [ranking_run(tmp_path / "run"), ranking_run(tmp_path / "x" / "run", seed=1)]
+    write_report(runs, tmp_path / "r.html")
+    assert "run (2)" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_measure_without_ranking(tmp_path):
+    run = ranking_run(tmp_path / "run")
+    summary = json.loads((run / "summary.json").read_text())
+    for name in FIELDS[2:]:
+        summary["rows"][1][name] = None
+    (run / "summary.json").write_text(json.dumps(summary))
+    write_report([run], tmp_path / "r.html")
+    assert "no ranking" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def break_version(run):
+    (run / "summary.json").write_text(json.dumps({"spearman": 1, "rows": [{"measure": "gennas"}]}))
+
+
+def break_scores(run):
+    (run / "scores.csv").write_text("arch,cifar10_test\na,1\n")
+
+
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (lambda run: (run / "summary.json").unlink(), "no results yet"),
+        (lambda run: (run / "config.json").unlink(), "no run directory"),
+        (lambda run: (run / "config.json").write_text("{"), "cannot be read as JSON"),
+        (lambda run: (run / "config.json").write_text("[]"), "no JSON object"),
+        (lambda run: (run / "config.json").write_text('{"command": "score"}'), "a run of 'score'"),
+        (break_version, f"another version \\({__version__}\\).*lacks"),
+        (break_scores, "lacks the columns gennas"),
+    ],
+)
+def test_bad_runs(tmp_path, damage, message):
+    run = ranking_run(tmp_path / "run")
+    damage(run)
+    with pytest.raises(RunError, match=message):
+        load_run(run)
+
+
+def test_bad_out_and_no_runs(runs, tmp_path):
+    with pytest.raises(InputError, match="cannot write the report"):
+        write_report(runs, tmp_path / "missing" / "r.html")
+    with pytest.raises(InputError, match="at least one run"):
+        write_report([], tmp_path / "r.html")
+
+
+def test_command_line(runs, tmp_path):
+    out = tmp_path / "r.html"
+    assert CliRunner().invoke(main, ["report", *map(str, runs), "--out", str(out)]).exit_code == 0
+    assert out.stat().st_size < 200_000
+    assert CliRunner().invoke(main, ["report", str(tmp_path / "none"), "--out", str(out)]).exit_code == 2
+
+
+def test_ticks():
+    assert ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1]
+    assert ticks(-0.31, 0.29) == [-0.2, 0, 0.2]
+    assert log_ticks(0.01, 10) == [0.01, 0.1, 1, 10]
+
+
+def test_limits_ignore_outliers_only_when_robust():
+    values = [*np.linspace(0, 1, 500), 1e6]
+    assert limits(values)[1] > 1e6
+    assert limits(values, robust=True)[1] < 2
+    low, high = limits([3.0, 3.0])
+    assert low < 3 < high
+
+
+def test_published_values_stand_beside_the_right_runs():
+    cells = published_ranking("nasbench101", "cifar10_test", "my.csv")
+    combo = published_value("gennas", "paper-combo", cells)
+    assert combo.value == 0.85
+    assert published_seconds(combo) == pytest.approx(2.3)
+    assert published_value("naswot", "fast", cells).value == 0.34
+    assert published_value("gennas", "fast", cells) is None
+    assert published_ranking("nasbench201", "cifar10_test", "digits") == []
+    assert {c.part for c in published_ranking("nds_darts_in", "acc", "t")} == {"Neural Design Spaces, ImageNet"}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium through playwright; CHROMIUM may name the program."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        try:
+            chromium = playwright.chromium.launch(
+                executable_path=os.environ.get("CHROMIUM"), args=["--no-sandbox", "--disable-gpu"]
+            )
+        except sync_api.Error as error:
+            pytest.skip(f"playwright finds no Chromium: {error.message.splitlines()[0]}")
+        yield chromium
+        chromium.close()
+
+
+def test_in_a_browser(browser, runs, tmp_path):
+    write_report(runs, tmp_path / "r.html")
+    page = browser.new_page()
+    problems = []
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto((tmp_path / "r.html").as_uri())
+    column = "table.sortable tbody td:nth-child(4)"
+    page.click("table.sortable th:nth-child(6) button")
+    assert page.locator(column).all_text_contents() == ["gennas (paper-single)", "synflow"]
+    page.click("table.sortable th:nth-child(6) button")
+    assert page.locator(column).all_text_contents() == ["synflow", "gennas (paper-single)"]
+    page.locator('svg[data-x="synflow"] path.top').last.hover()
+    tip = page.locator("#tip")
+    assert tip.is_visible() and "net" in tip.text_content() and "cifar10_test: " in tip.text_content()
+    assert not problems
