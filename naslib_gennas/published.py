@@ -25,6 +25,7 @@ class Published:
     std: Optional[float] = None
     mark: str = ""  #: rank among the methods († ‡ §), task searched here (s) or transferred (t)
     note: str = ""  #: where the number is from if not from this cell, contradictions
+    remark: str = ""  #: on this part of the table
 
 
 @lru_cache(maxsize=1)
@@ -50,7 +51,9 @@ def _cells(table: dict[str, Any]):
         for column, printed in zip(table["columns"], cells):
             if printed != "null":
                 place = (table["table"], table["part"], table["quantity"], row, column)
-                yield Published(*place, printed, **_parsed(printed), note=notes.get((row, column), ""))
+                yield Published(
+                    *place, printed, **_parsed(printed), note=notes.get((row, column), ""), remark=table.get("note", "")
+                )
 
 
 def _parsed(printed: str) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def test_headline_table(page, runs):
     summary = json.loads((runs[0] / "summary.json").read_text())
     for row in summary["rows"]:
         low, high = row["spearman_interval"]
-        assert f"{row['spearman']:.3f} [{low:.2f}, {high:.2f}]" in table["text"]
+        assert f"{row['spearman']:.3f}[{low:.2f}, {high:.2f}]" in table["text"]
     assert "gennas (paper-single)" in table["text"]
     assert "0.77" in table["text"]  # the paper's own value of this preset on this data set
 
@@ -268,7 +268,8 @@ def test_command_line(runs, tmp_path):
 def test_ticks():
     assert ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1]
     assert ticks(-0.31, 0.29) == [-0.2, 0, 0.2]
-    assert log_ticks(0.01, 10) == [0.01, 0.1, 1, 10]
+    assert log_ticks(0.01, 1000) == [0.01, 0.1, 1, 10, 100, 1000]
+    assert log_ticks(0.1, 1) == [0.1, 0.2, 0.5, 1]
 
 
 def test_limits_ignore_outliers_only_when_robust():

@@ -77,7 +77,11 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    return [10.0**i for i in range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)]
+    """Powers of ten in [low, high]; within three decades their 2- and 5-fold, too."""
+    first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
+    factors = (1, 2, 5) if last - first <= 3 else (1,)
+    values = [float(f"{factor}e{i}") for i in range(first, last + 1) for factor in factors]
+    return [value for value in values if low * 0.999 <= value <= high * 1.001]
 
 
 def limits(values: Sequence[float], robust: bool = False) -> tuple[float, float]:

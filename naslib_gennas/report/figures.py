@@ -165,6 +165,7 @@ class Figures:
                 " Orange: printed in the paper's Table 2 (other architectures of the same space); GenNAS at its "
                 "seconds on a GTX 1080 Ti, methods without a printed time at the right border."
             )
+            caption += "".join(f" {remark}" for remark in dict.fromkeys(cell.remark for cell in cells) if remark)
         return self._keep(f"pareto-{space}-{metric}", pareto(points, title), caption)
 
     def _search(self, space: str, preset: str, runs: list[LoadedRun]) -> Picture:
@@ -182,7 +183,8 @@ class Figures:
             body.append(polyline(axes, curves[run.name], look, steps=True))
             entries.setdefault("random search" if algorithm == BASELINE else algorithm, look)
         body += legend(list(entries.items()), axes.width - 180, 22)
-        caption = f"Best score so far on {space} ({', '.join(run.name for run in runs)}); points: every step."
+        names = ", ".join(run.name for run in runs)
+        caption = f"Best score so far on {space} ({names}); points: every step, the lowest 5 % at the border."
         if "random search" not in entries:
             caption += " Add a run of `gennas search --algorithm random` with the same preset for the baseline."
         return self._keep(f"search-{space}-{preset}", axes.svg(body, f"Searches on {space}"), caption)

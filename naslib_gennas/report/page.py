@@ -145,7 +145,7 @@ def _number(value: Optional[float], form: str, shown: str = "") -> str:
 
 def _with_interval(value: Optional[float], ends: Optional[Sequence[Optional[float]]]) -> str:
     known = ends and None not in ends
-    return _number(value, ".3f", f" [{ends[0]:.2f}, {ends[1]:.2f}]" if known else "")
+    return _number(value, ".3f", f"<small>[{ends[0]:.2f}, {ends[1]:.2f}]</small>" if known else "")
 
 
 def _table(heads: list[tuple[str, bool]], rows: list[list[str]], sortable: bool = False) -> str:
