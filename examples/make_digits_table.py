@@ -7,7 +7,7 @@ test images are made from different digits. Cells are drawn uniformly; one whose
 network as a cell already drawn is skipped. Each is trained with three seeds (initialisation and order of
 the images) by SGD with Nesterov momentum and a cosine learning rate.
 
-    python examples/make_digits_table.py --log /tmp/digits.jsonl --cells 250
+    python examples/make_digits_table.py --log digits.jsonl --cells 250
 
 The log has one record per run, written at once; started again with the same log, finished runs are kept.
 The table holds the cells of which all seeds are finished. Its columns: arch, accuracy (mean test accuracy
