@@ -105,9 +105,7 @@ def train_once(arch, seed: int, task, settings: argparse.Namespace) -> float:
     (images, labels), (test_images, test_labels) = task
     generator = torch.Generator().manual_seed(seed)
     network = build(arch, settings.width, generator)
-    optimiser = torch.optim.SGD(
-        network.parameters(), settings.lr, MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True
-    )
+    optimiser = torch.optim.SGD(network.parameters(), settings.lr, MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True)
     steps = settings.epochs * (len(images) // settings.batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for _ in range(settings.epochs):

@@ -115,9 +115,7 @@ def _check(array: np.ndarray, name: str, count: int | None = None) -> torch.Tens
         )
     is_float = np.issubdtype(array.dtype, np.floating)
     if array.dtype != np.uint8 and not is_float:
-        raise ImageError(
-            f"{name} holds images of type {array.dtype}: expected uint8 or floating point in [0, 1]"
-        )
+        raise ImageError(f"{name} holds images of type {array.dtype}: expected uint8 or floating point in [0, 1]")
     array = array[:count]
     if array.shape[-1] == 3:
         array = np.moveaxis(array, -1, 1)
@@ -155,8 +153,7 @@ def _from_torchvision(source: str, count: int, size: int) -> tuple[torch.Tensor,
     kind, _, path = source[len("torchvision:") :].partition(":")
     if kind not in ("cifar10", "imagefolder") or not path:
         raise ImageError(
-            f"unknown image source {source!r}: expected torchvision:cifar10:PATH or "
-            "torchvision:imagefolder:PATH"
+            f"unknown image source {source!r}: expected torchvision:cifar10:PATH or torchvision:imagefolder:PATH"
         )
     try:
         from torchvision import datasets

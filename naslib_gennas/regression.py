@@ -63,9 +63,7 @@ class Regressor(nn.Module):
         return [head(maps[int(stage)]) for stage, head in self.heads.items()]
 
 
-def regress(
-    backbone: nn.Module, batch: Batch, fidelity: Fidelity, generator: torch.Generator
-) -> RegressionResult:
+def regress(backbone: nn.Module, batch: Batch, fidelity: Fidelity, generator: torch.Generator) -> RegressionResult:
     """Regress ``batch`` with a copy of ``backbone``, which stays as it is.
 
     backbone: (b, 3, s, s) -> three feature maps, with their widths in ``backbone.channels``; its parameters

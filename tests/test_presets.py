@@ -60,9 +60,7 @@ def test_every_shipped_preset_loads_round_trips_and_materialises(name, tmp_path)
 
 def plain(stage):
     """(kind, band or fraction) of the signals of a stage."""
-    return [
-        (s.kind, getattr(s, "frequencies", None) or getattr(s, "fraction", None)) for s in stage.signals
-    ]
+    return [(s.kind, getattr(s, "frequencies", None) or getattr(s, "fraction", None)) for s in stage.signals]
 
 
 def test_combo_is_the_papers():

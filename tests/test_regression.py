@@ -21,9 +21,7 @@ from naslib_gennas.spaces import load_space
 from naslib_gennas.tasks import Dot, InputNoise, Noise, ProxyTask, Resize, Stage
 
 CELL_201 = "|nor_conv_3x3~0|+|nor_conv_1x1~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
-TASK = ProxyTask(
-    stages=[Stage(channels=6, signals=[Noise()]), Stage(), Stage(channels=4, signals=[Dot(), Resize()])]
-)
+TASK = ProxyTask(stages=[Stage(channels=6, signals=[Noise()]), Stage(), Stage(channels=4, signals=[Dot(), Resize()])])
 SMALL = Fidelity(input_size=8, target_size=2, batch_size=4, steps=6, channels=4, cells=1)
 
 

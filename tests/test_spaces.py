@@ -85,9 +85,7 @@ def test_nasbench201_sampling_is_uniform_over_operations():
 def test_nasbench201_mutation_redraws_an_edge_with_probability_one_fifth():
     rng = np.random.default_rng(2)
     parent = NB201.parse(CELL)
-    changed = np.mean(
-        [sum(a != b for a, b in zip(parent.ops, NB201.mutate(parent, rng).ops)) for _ in range(4000)]
-    )
+    changed = np.mean([sum(a != b for a, b in zip(parent.ops, NB201.mutate(parent, rng).ops)) for _ in range(4000)])
     p = 1 / 5 * 4 / 5  # redrawn, and to another operation
     assert changed == pytest.approx(6 * p / (1 - (1 - p) ** 6), rel=0.05)  # given that something changed
 
@@ -131,8 +129,14 @@ def test_nasbench101_canonical_form_ignores_vertex_order_and_dead_vertices():
                                 "ops": ["input", "conv1x1-bn-relu", "maxpool3x3", "output"]}))  # fmt: skip
     b = NB101.parse(json.dumps({"matrix": [[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0] * 4],
                                 "ops": ["input", "maxpool3x3", "conv1x1-bn-relu", "output"]}))  # fmt: skip
-    dead = NB101.parse(json.dumps({"matrix": [[0, 1, 1, 1, 0], [0, 0, 0, 0, 1], [0, 0, 0, 0, 1], [0] * 5, [0] * 5],
-                                   "ops": ["input", "conv1x1-bn-relu", "maxpool3x3", "maxpool3x3", "output"]}))
+    dead = NB101.parse(
+        json.dumps(
+            {
+                "matrix": [[0, 1, 1, 1, 0], [0, 0, 0, 0, 1], [0, 0, 0, 0, 1], [0] * 5, [0] * 5],
+                "ops": ["input", "conv1x1-bn-relu", "maxpool3x3", "maxpool3x3", "output"],
+            }
+        )
+    )
     assert NB101.canonical(a) == NB101.canonical(b) == NB101.canonical(dead)
     assert NB101.representative(a) == NB101.representative(b) == NB101.representative(dead)
     other = NB101.parse("4:33:11")

@@ -392,8 +392,7 @@ class TestNats:
     def test_pickle_and_folder_of_nats_bench(self, content, tmp_path):
         names = {"full": "200", "less": "12"}
         infos = {
-            index: {names[hp]: results for hp, results in info.items()}
-            for index, info in content["arch2infos"].items()
+            index: {names[hp]: results for hp, results in info.items()} for index, info in content["arch2infos"].items()
         }
         path = tmp_path / "NATS-tss.pickle.pbz2"
         path.write_bytes(bz2.compress(pickle.dumps({**content, "arch2infos": infos}, protocol=4)))

@@ -184,7 +184,6 @@ def _checked(root: Path, source: str) -> Path:
     missing = lacks(root)
     if missing:
         raise InputError(
-            f"{source} is {root}, which is no NASLib checkout: it has no {missing}; "
-            "name the folder that holds naslib/"
+            f"{source} is {root}, which is no NASLib checkout: it has no {missing}; name the folder that holds naslib/"
         )
     return root

@@ -182,11 +182,7 @@ def _padded(arch: NASBench101Architecture, rng) -> tuple[list[int], list[int]]:
     """Bits and operations of the same cell with seven vertices; unconnected ones go before the output."""
     size = len(arch.matrix)
     names = [*range(size - 1), *[None] * (MAX_VERTICES - size), size - 1]
-    bits = [
-        0 if u is None or v is None else arch.matrix[u][v]
-        for i, u in enumerate(names)
-        for v in names[i + 1 :]
-    ]
+    bits = [0 if u is None or v is None else arch.matrix[u][v] for i, u in enumerate(names) for v in names[i + 1 :]]
     spare = rng.integers(len(OPERATIONS), size=MAX_VERTICES - size).tolist()
     return bits, [*arch.ops, *spare]
 

@@ -20,9 +20,7 @@ OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))  # (source, target), in the order of the text form
 NONE, SKIP = 0, 1
 
-EXAMPLE = (
-    "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
-)
+EXAMPLE = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
 
 
 @dataclass(frozen=True)
@@ -169,9 +167,7 @@ def _function(arch: NASBench201Architecture) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def _all_cells() -> tuple[NASBench201Architecture, ...]:
-    return tuple(
-        NASBench201Architecture(ops) for ops in itertools.product(range(len(OPERATIONS)), repeat=len(EDGES))
-    )
+    return tuple(NASBench201Architecture(ops) for ops in itertools.product(range(len(OPERATIONS)), repeat=len(EDGES)))
 
 
 @lru_cache(maxsize=2)

@@ -71,9 +71,7 @@ def test_absent_naslib_is_one_sentence_with_what_to_do(nowhere):
 
 
 def test_order_of_places(nowhere, monkeypatch, tmp_path):
-    given, home, installed = (
-        checkout(tmp_path / name, locate.DEVELOP) for name in ("given", "home", "installed")
-    )
+    given, home, installed = (checkout(tmp_path / name, locate.DEVELOP) for name in ("given", "home", "installed"))
     monkeypatch.setenv(locate.HOME, str(home))
     assert locate.locate() == home and locate.available()
     assert locate.locate(given) == given
@@ -240,9 +238,7 @@ def test_plain_hashes_keep_value_type_and_hash():
 
 def test_describe_before_loading(monkeypatch):
     monkeypatch.setattr(compat, "_loaded", None)
-    monkeypatch.setattr(
-        repairs.SquaredArgument, "needed", lambda self: importlib.import_module("no_such_package")
-    )
+    monkeypatch.setattr(repairs.SquaredArgument, "needed", lambda self: importlib.import_module("no_such_package"))
     rows = {row.name: row for row in compat.describe()}
     assert list(rows) == [repair.name for repair in repairs.REPAIRS]
     assert rows["sklearn-squared"].needed is None  # scikit-learn missing: nobody can tell
@@ -698,9 +694,7 @@ def test_another_commit_is_reported_by_name(run, naslib_home, tmp_path):
     """
     kind, sentence, lacking, rest = run(code, home=tmp_path)
     assert (
-        kind == "InputError"
-        and "lacks ZeroCostPredictorEvaluator (" in sentence
-        and "no naslib.evaluators" in sentence
+        kind == "InputError" and "lacks ZeroCostPredictorEvaluator (" in sentence and "no naslib.evaluators" in sentence
     )
     assert "it has: Predictor, ZeroCost" in sentence
     assert "ZeroCostPredictorEvaluator" in lacking and rest
