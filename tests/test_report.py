@@ -16,12 +16,15 @@ from naslib_gennas.cli import main
 from naslib_gennas.errors import InputError, RunError
 from naslib_gennas.evaluation import evaluate
 from naslib_gennas.report import MAX_BYTES, write_report
+from naslib_gennas.report.cells import cell
 from naslib_gennas.report.charts import limits, log_ticks, ticks
 from naslib_gennas.report.load import load_run
 from naslib_gennas.report.reference import published_ranking, published_seconds, published_value
 
 EVIL = "a<script>alert('x')</script>&\"b"
 FIELDS = "n failures spearman spearman_interval kendall kendall_interval retrieval top1 best_of_top10 best".split()
+NET = "|nor_conv_3x3~0|+|nor_conv_1x1~0|avg_pool_3x3~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
+OPERATIONS = ["conv 3x3", "conv 1x1", "avg pool 3x3", "skip", "conv 3x3"]  # on its edges
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
 
@@ -263,6 +266,17 @@ def test_command_line(runs, tmp_path):
     assert CliRunner().invoke(main, ["report", *map(str, runs), "--out", str(out)]).exit_code == 0
     assert out.stat().st_size < 200_000
     assert CliRunner().invoke(main, ["report", str(tmp_path / "none"), "--out", str(out)]).exit_code == 2
+
+
+def test_cells():
+    svg = cell("nasbench201", NET, "a<b")
+    page = Page(svg)
+    assert [e["text"] for e in page.all("text")] == [*OPERATIONS, "in", "1", "2", "out"]
+    assert len(page.all("path", **{"class": "edge"})) == 5 and page.all("title")[0]["text"] == "a<b"
+    dense = Page(cell("nasbench101", "4:3f:01", "x"))
+    assert [e["text"] for e in dense.all("text")] == ["in", "conv 3x3", "conv 1x1", "out"]
+    assert len(dense.all("path")) == 6
+    assert cell("nds_darts", NET, "x") is None and cell("nasbench201", "nonsense", "x") is None
 
 
 def test_ticks():

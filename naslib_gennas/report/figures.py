@@ -13,6 +13,7 @@ import numpy as np
 from ..evaluation import retrieval
 from ..search import best_so_far
 from .assets import asset
+from .cells import cell
 from .charts import PALETTE, Axes, Point, legend, limits, pareto, polyline, scatter, style
 from .load import LoadedRun
 from .reference import published_ranking, published_seconds
@@ -20,6 +21,7 @@ from .reference import published_ranking, published_seconds
 TOP = 0.1  # marked share of the architectures
 MARKS = 40_000  # points on a page: about 60 bytes each
 RUN_MARKS = 1_000  # points in one picture
+CELLS = 4  # best architectures of a search that are drawn
 TEXT = 300  # characters of an architecture shown on hover
 SHARES = (0.01, 0.02, 0.05, *(round(0.1 * i, 1) for i in range(1, 11)))
 BASELINE = "random"
@@ -87,6 +89,17 @@ class Figures:
                 preset = run.summary["preset"], str(run.config.get("preset_digest"))
                 groups[(run.space, *preset)].append(run)
         return [self._search(space, preset, found) for (space, preset, _), found in groups.items()]
+
+    def cells(self, run: LoadedRun) -> list[Picture]:
+        """The best architectures of a search drawn as cells, in the spaces where that is possible."""
+        pictures = []
+        for place, found in enumerate(run.summary["best"][:CELLS], start=1):
+            svg = cell(run.space, found["arch"], f"{run.name}: number {place}")
+            if svg is not None:
+                caption = f"{place}. score {found['score']:.4f}"
+                caption += "" if found.get("accuracy") is None else f", ground truth {found['accuracy']:.2f}"
+                pictures.append(self._keep(f"{run.name}-cell-{place}", svg, caption))
+        return pictures
 
     def sampling(self, run: LoadedRun) -> str:
         shown, total = len(self._shown[run.name]), len(run.frame)

@@ -197,6 +197,7 @@ def _searches(runs: list[LoadedRun], figures: Figures) -> Iterable[str]:
             for found in run.summary["best"]
         ]
         yield _table(*_without_empty(heads, rows))
+        yield from _pictures("Its best cells", figures.cells(run), "h4", small=True)
 
 
 def _repeat(runs: list[LoadedRun]) -> Iterable[str]:
