@@ -268,6 +268,16 @@ def test_command_line(runs, tmp_path):
     assert CliRunner().invoke(main, ["report", str(tmp_path / "none"), "--out", str(out)]).exit_code == 2
 
 
+def test_run_of_correlate(tmp_path):
+    options = ["--space", "nasbench201", "--sample", "5", "--out", str(tmp_path / "demo")]
+    result = CliRunner().invoke(main, ["correlate", *options])
+    assert result.exit_code == 0, result.output
+    write_report([tmp_path / "demo"], tmp_path / "r.html")
+    page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert len([e for e in page.elements if "data-i" in e]) == 5
+    assert "stand-in" in page.all("p", **{"class": "note"})[0]["text"]
+
+
 def test_cells():
     svg = cell("nasbench201", NET, "a<b")
     page = Page(svg)

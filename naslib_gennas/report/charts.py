@@ -177,7 +177,9 @@ def _timed(axes: Axes, point: Point, taken: list[tuple[float, float, float]]) ->
         yield f'<path class="top" d="M{x} {y - 6}l6 6l-6 6l-6 -6z"/>'
     else:
         yield f'<circle class="dot solid" cx="{x}" cy="{y}" r="5"/>'
-    yield _label(point, x + 9, y, taken)
+    room = axes.width - axes.right - 16 - x  # up to the levels at the border
+    width = 9 + LETTER * len(point.label)
+    yield _label(point, x + 9 if width < room else x - width, y, taken)
 
 
 def _level(axes: Axes, point: Point, taken: list[tuple[float, float, float]]) -> Iterable[str]:
