@@ -227,6 +227,14 @@ def test_measure_without_ranking(tmp_path):
     assert "no ranking" in (tmp_path / "r.html").read_text(encoding="utf-8")
 
 
+def test_run_without_scores(tmp_path):
+    run = ranking_run(tmp_path / "run")
+    (run / "scores.csv").unlink()
+    write_report([run], tmp_path / "r.html")
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "without scores.csv there are no points" in text and "data-i=" not in text
+
+
 def break_version(run):
     (run / "summary.json").write_text(json.dumps({"spearman": 1, "rows": [{"measure": "gennas"}]}))
 

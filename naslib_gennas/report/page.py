@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ..errors import InputError
+from ..runs import SCORES
 from .assets import asset
 from .figures import Figures, Picture
 from .load import LoadedRun, load_run
@@ -62,7 +63,7 @@ def _page(runs: list[LoadedRun], figures: Figures) -> str:
     sections = [
         *_headline([run for run in runs if run.rows]),
         *_pictures("Time and rank correlation", figures.pareto()),
-        *(part for run in runs if run.frame is not None for part in _ranking(run, figures)),
+        *(part for run in runs if run.rows for part in _ranking(run, figures)),
         *_searches([run for run in runs if run.command == "search"], figures),
         *_repeat(runs),
     ]
@@ -173,6 +174,9 @@ def _pictures(title: str, pictures: list[Picture], level: str = "h2", small: boo
 
 def _ranking(run: LoadedRun, figures: Figures) -> Iterable[str]:
     yield f"<h2>{escape(run.name)}: {escape(run.space)}</h2>"
+    if run.frame is None:
+        yield f"<p>An earlier version made this run: without {SCORES} there are no points to draw.</p>"
+        return
     yield f"<p>{escape(figures.sampling(run))}</p>"
     for metric in dict.fromkeys(row["metric"] for row in run.rows):
         yield from _pictures(f"Scores against {metric}", figures.scatters(run, metric), "h3", small=True)
