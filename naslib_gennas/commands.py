@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import time
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .batch_scoring import ScorerSettings, score_many
 from .evaluation import evaluate
+from .presets import load_preset
 from .runs import SCORES, SUMMARY, Run
 from .search import best_records, best_so_far, search_architectures
 from .tables import Table
+
+if TYPE_CHECKING:
+    from .scoring import Scorer
 
 STAND_IN = "'digits' is a small stand-in to try things, not evidence; the evidence is NAS-Bench"
 
@@ -61,22 +67,31 @@ def search(
     max_seconds: float | None = None,
     table: Table | None = None,
     metric: str | None = None,
+    final_preset: Any = None,
 ) -> dict[str, Any]:
-    """Search and summarise: the best architectures and, where ``table`` knows them, their accuracy and rank."""
+    """Search and summarise: the best architectures and, where ``table`` knows them, their accuracy and rank.
+
+    ``final_preset`` scores the ten best again (``final_score``) and decides their order.
+    """
     if table is not None:
         metric = metric or table.default_metric
         table.column(metric)
     started = time.perf_counter()
     records = search_architectures(settings.make(), run, steps, max_seconds=max_seconds, **options)
+    finalists = best_records(records)
+    if final_preset is not None:
+        finalists = _scored_again(finalists, replace(settings, preset=load_preset(final_preset)).make())
     best = []
-    for record in best_records(records):
+    for record in finalists:
         value = None if table is None else table.value(record["arch"], metric)
         rank = None if value is None else table.rank(value, metric)
-        best.append({**{key: record[key] for key in ("arch", "score", "step")}, "accuracy": value, "rank": rank})
+        shown = {key: record[key] for key in ("arch", "score", "final_score", "step") if key in record}
+        best.append({**shown, "accuracy": value, "rank": rank})
     data = {
         "space": settings.space,
         "preset": settings.preset.name,
         "seed": settings.seed,
+        "final_preset": None if final_preset is None else load_preset(final_preset).name,
         "engine": options.get("engine", "own"),
         "steps": len(records),
         "evaluated": len({record["key"] for record in records}),
@@ -92,3 +107,9 @@ def search(
         run.write("curve.json", curve)
         draw_search(run.path("curve.png"), records, curve)
     return data
+
+
+def _scored_again(records: list[dict[str, Any]], scorer: Scorer) -> list[dict[str, Any]]:
+    """The records with their ``final_score`` by ``scorer``, best first."""
+    again = [{**record, "final_score": scorer.score(record["arch"]).score} for record in records]
+    return sorted(again, key=lambda r: -math.inf if r["final_score"] is None else r["final_score"], reverse=True)

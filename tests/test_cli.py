@@ -10,6 +10,7 @@ import time
 import pytest
 from click.testing import CliRunner
 
+from naslib_gennas import Scorer, load_preset
 from naslib_gennas.cli import main
 
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
@@ -103,6 +104,22 @@ def test_search_reports_accuracy_and_rank(preset, table, tmp_path):
     assert {"accuracy", "rank"} <= set(data["best"][0])
     assert len((tmp_path / "run" / "results.jsonl").read_text().splitlines()) == 15
     assert (tmp_path / "run" / "curve.json").exists()
+
+
+def test_a_final_preset_scores_the_best_again_and_orders_them(preset, tmp_path):
+    again = tmp_path / "again.yaml"
+    again.write_text(load_preset(preset).with_fidelity(steps=3, repeats=2).to_yaml())
+    common = ("search", "--space", "nasbench201", "--preset", preset, "--steps", 15, "--engine", "own")
+    result = gennas(*common, "--final-preset", again, "--json")
+    assert result.exit_code == 0, result.output
+    best = json.loads(result.stdout)["best"]
+    scorer = Scorer("nasbench201", str(again))
+    assert [found["final_score"] for found in best] == [scorer.score(found["arch"]).score for found in best]
+    assert best == sorted(best, key=lambda found: -found["final_score"])
+    plain = json.loads(gennas(*common, "--json").stdout)["best"]
+    assert {found["arch"] for found in plain} == {found["arch"] for found in best}
+    refused = gennas(*common, "--final-preset", "bezt")
+    assert refused.exit_code == 2 and "best" in refused.stderr
 
 
 def test_killed_run_loses_at_most_one_record(preset, tmp_path):

@@ -117,28 +117,42 @@ def correlate(source, metric, sample, everything, strict, workers, as_json, **se
 @click.option("--population", default=50, show_default=True)
 @click.option("--tournament", default=10, show_default=True)
 @click.option("--max-seconds", type=float, default=None, help="Stop after this wall-clock time.")
+@click.option("--final-preset", default=None, help="Score the ten best again by this preset, to order them.")
 @click.option("--table", "source", default=None, help="Ground truth for the report; never used by the search.")
 @click.option("--metric", default=None)
 @scoring_options
 def search(
-    steps, algorithm, engine, checkout, population, tournament, max_seconds, source, metric, as_json, **settings
+    steps,
+    algorithm,
+    engine,
+    checkout,
+    population,
+    tournament,
+    max_seconds,
+    final_preset,
+    source,
+    metric,
+    as_json,
+    **settings,
 ):
     """Search the space by regularized evolution with the score as fitness.
 
     JSON: {"preset", "space", "seed", "engine", "steps", "evaluated", "seconds", "best": [{"arch", "score",
-    "step", "accuracy", "rank"}]}.
+    "step", "accuracy", "rank"}]}; with --final-preset also "final_score".
     """
     from ..commands import search as run_search
     from ..plugin.search import choose_engine
 
     bound = scorer_settings(settings)
+    if final_preset is not None:
+        scorer_settings({**settings, "preset": final_preset})  # wrong ones are refused before the search
     table = None if source is None else read_table(source, bound.space, False)
     engine, why = choose_engine(engine, bound.space, algorithm, checkout)
     say(f"engine: {engine} ({why})")
     options = {"algorithm": algorithm, "population": population, "tournament": tournament, "engine": engine}
     config = {"command": "search", **config_of(bound), **options}
     with open_run(settings, config) as run:
-        data = run_search(bound, run, steps, options, max_seconds, table, metric)
+        data = run_search(bound, run, steps, options, max_seconds, table, metric, final_preset)
     show(data, as_json, lambda: _search_lines(data))
 
 
@@ -238,7 +252,8 @@ def _search_lines(data) -> str:
     lines = [f"{data['steps']} steps, {data['evaluated']} architectures scored, {data['seconds']:.0f} s; the best:"]
     for found in data["best"]:
         truth = "" if found.get("accuracy") is None else f"  {found['accuracy']:.2f} (rank {found['rank']})"
-        lines.append(f"{_number(found['score'])}  step {found['step']:4}{truth}  {found['arch']}")
+        final = f"{_number(found['final_score'])} by {data['final_preset']} " if "final_score" in found else ""
+        lines.append(f"{final}{_number(found['score'])}  step {found['step']:4}{truth}  {found['arch']}")
     return "\n".join(lines)
 
 
