@@ -138,6 +138,42 @@ def test_killed_run_loses_at_most_one_record(preset, tmp_path):
     assert len(lines) - len(complete) <= 1 and len(complete) >= 5
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc to see the processes")
+def test_workers_end_with_a_killed_parent(preset, tmp_path):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "naslib_gennas.cli", "score", "--space", "nasbench201", "--preset", preset]
+    command += ["--sample", "5000", "--workers", "2", "--out", str(out), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (out / "results.jsonl").exists() or not (out / "results.jsonl").stat().st_size:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    children = _children(process.pid)
+    process.kill()
+    process.wait()
+    while any(map(_alive, children)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(children) >= 2 and not any(map(_alive, children))
+
+
+def _children(parent):
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [pid for pid in pids if _status(pid)[1:2] == [str(parent)]]
+
+
+def _status(pid):
+    """State and parent of a process."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[:2]
+    except OSError:
+        return []
+
+
+def _alive(pid):
+    return _status(pid)[:1] not in ([], ["Z"])
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent differently on Windows")
 def test_interrupt_ends_with_130(preset, tmp_path):
     command = [sys.executable, "-m", "naslib_gennas.cli", "search", "--space", "nasbench201", "--preset", preset]
