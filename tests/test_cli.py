@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 from click.testing import CliRunner
@@ -178,7 +179,8 @@ def _alive(pid):
 def test_interrupt_ends_with_130(preset, tmp_path):
     command = [sys.executable, "-m", "naslib_gennas.cli", "search", "--space", "nasbench201", "--preset", preset]
     command += ["--steps", "100000", "--out", str(tmp_path / "run")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # tests run in the background ignore it
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heed)
     results = tmp_path / "run" / "results.jsonl"
     deadline = time.monotonic() + 60
     while not (results.exists() and results.stat().st_size > 3000) and time.monotonic() < deadline:
