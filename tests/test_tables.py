@@ -352,14 +352,13 @@ class TestNats:
         return results.state_dict()
 
     @pytest.fixture(scope="class")
-    @classmethod
-    def content(cls):
+    def content(self):
         rng = np.random.default_rng(0)
         infos = {}
         for index, arch in ((1, A), (0, B), (7, C)):
             infos[index] = {
-                "full": cls.results(index, arch, 20, [777, 888, 999][: 2 + index % 2], rng),
-                "less": cls.results(index, arch, 12, [777], rng),
+                "full": self.results(index, arch, 20, [777, 888, 999][: 2 + index % 2], rng),
+                "less": self.results(index, arch, 12, [777], rng),
             }
         return {"meta_archs": [B, A], "arch2infos": infos, "evaluated_indexes": [0, 1, 7]}
 
