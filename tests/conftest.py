@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+
+@pytest.fixture(scope="session", autouse=True)
+def streams_apart():
+    """click before 8.2 mixes standard error into standard output unless told not to."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "mix_stderr" in inspect.signature(CliRunner.__init__).parameters:
+            patch.setattr(CliRunner, "__init__", partialmethod(CliRunner.__init__, mix_stderr=False))
+        yield
 
 
 @pytest.fixture(scope="session")

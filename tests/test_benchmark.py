@@ -118,7 +118,7 @@ def test_command(tmp_path):
     text = CliRunner().invoke(main, [*arguments, "--resume"])
     assert text.exit_code == 0 and "l2_norm" in text.stdout and "top5%" in text.stdout
     changed = CliRunner().invoke(main, [*arguments, "--resume", "--seed", "1"])
-    assert changed.exit_code == 2 and "seed: 0 then, 1 now" in changed.output
+    assert changed.exit_code == 2 and "seed: 0 then, 1 now" in changed.stderr
     assert issubclass(RunError, InputError)
 
 
@@ -138,9 +138,9 @@ def test_architectures_are_scored_by_any_measure_or_ensemble(tmp_path):
     scores = [record["score"] for record in json.loads(found.stdout)["scores"]]
     assert sum(scores) == pytest.approx(2.0)  # mean ranks of three: (1 + 2 + 3) / 3
     assert CliRunner().invoke(main, [*command, "--measure", "table:accuracy"]).exit_code == 2
-    assert "gennas benchmark --table" in CliRunner().invoke(main, [*command, "--measure", "table:accuracy"]).output
+    assert "gennas benchmark --table" in CliRunner().invoke(main, [*command, "--measure", "table:accuracy"]).stderr
     changed = CliRunner().invoke(main, [*command, "--measure", "params", "--out", str(tmp_path / "run"), "--resume"])
-    assert changed.exit_code == 2 and "measure" in changed.output
+    assert changed.exit_code == 2 and "measure" in changed.stderr
 
 
 def test_a_failure_can_stop(settings):

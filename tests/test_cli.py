@@ -41,16 +41,8 @@ def table(tmp_path):
     return str(path)
 
 
-def runner():
-    """Keeps standard output and standard error apart, with any version of click."""
-    try:
-        return CliRunner(mix_stderr=False)
-    except TypeError:
-        return CliRunner()
-
-
 def gennas(*arguments):
-    return runner().invoke(main, [str(argument) for argument in arguments])
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def test_score_prints_one_json_object(preset):

@@ -183,6 +183,7 @@ class Branching(nn.Module):
         return self.dropout(total).flatten(1)
 
 
+@pytest.mark.skipif(torch.__version__.startswith("2.1."), reason="torch 2.1 cannot trace it; a .pt can be had")
 def test_shapes_are_resolved():
     original, x = Branching(), torch.randn(2, 3, 5, 5)
     scope = {}

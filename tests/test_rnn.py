@@ -263,7 +263,7 @@ def test_the_command_line(tmp_path, tiny):
         run = CliRunner().invoke(main, [*arguments, *common])
         assert run.exit_code == 0, run.output
     run = CliRunner().invoke(main, ["score", "--space", "nasbench_nlp", GRU])
-    assert run.exit_code == 2 and "rnn-fast" in run.output
+    assert run.exit_code == 2 and "rnn-fast" in run.stderr
 
 
 def test_the_example_measures_the_three_versions(capsys, tmp_path):

@@ -147,7 +147,7 @@ def test_commands(frame, tmp_path):
     write_scores(frame, tmp_path / "a.csv")
     source, out = str(tmp_path / "a.csv"), str(tmp_path / "b.csv.gz")
     done = CliRunner().invoke(main, ["scores", "convert", source, source, out])
-    assert done.exit_code == 0 and "4 scores of 2 architectures" in done.output
+    assert done.exit_code == 0 and "4 scores of 2 architectures" in done.stderr
     shown = CliRunner().invoke(main, ["scores", "show", out, ARCHES[1], "--space", "nasbench201", "--json"])
     assert json.loads(shown.stdout)["scores"][0] == {
         "dataset": "cifar10",
@@ -156,4 +156,4 @@ def test_commands(frame, tmp_path):
         "seconds": 0.5,
     }
     refused = CliRunner().invoke(main, ["scores", "convert", source, str(tmp_path / "zc.json")])
-    assert refused.exit_code == 2 and "--space" in refused.output
+    assert refused.exit_code == 2 and "--space" in refused.stderr

@@ -276,11 +276,11 @@ def test_command_line(my_nets):
 
 def test_command_line_refusals(my_nets):
     stopped = CliRunner().invoke(main, ["score", "--model", f"{my_nets}:god", "--on-error", "stop"])
-    assert stopped.exit_code != 0 and "did you mean good" in stopped.output
+    assert stopped.exit_code != 0 and "did you mean good" in stopped.stderr
     both = CliRunner().invoke(main, ["score", "--model", f"{my_nets}:good", "--space", "nasbench201"])
-    assert both.exit_code == 2 and "exclude each other" in both.output
+    assert both.exit_code == 2 and "exclude each other" in both.stderr
     sizes = CliRunner().invoke(main, ["score", "--space", "nasbench201", "--input-size", "8", "5"])
-    assert sizes.exit_code == 2 and "--input-size" in sizes.output
+    assert sizes.exit_code == 2 and "--input-size" in sizes.stderr
 
 
 def test_absent_libraries_are_named():

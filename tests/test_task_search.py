@@ -428,11 +428,7 @@ def test_transfers_are_read():
 
 
 def gennas(*arguments):
-    try:
-        runner = CliRunner(mix_stderr=False)
-    except TypeError:
-        runner = CliRunner()
-    return runner.invoke(main, [str(argument) for argument in arguments])
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def command(tiny, out, *more):

@@ -117,9 +117,9 @@ def test_without_naslib(tmp_path, monkeypatch):
     with pytest.raises(MissingPackageError, match="NASLib was not found"):
         runner.run_stock("zc", write(tmp_path))
     done = CliRunner().invoke(main, ["naslib", "zc", "--config-file", str(write(tmp_path))])
-    assert done.exit_code == 2 and "NASLIB_HOME" in done.output
+    assert done.exit_code == 2 and "NASLIB_HOME" in done.stderr
     done = CliRunner().invoke(main, ["naslib", "zc", "--config-file", str(write(tmp_path)), "seed"])
-    assert done.exit_code == 2 and "has no value" in done.output
+    assert done.exit_code == 2 and "has no value" in done.stderr
 
 
 def test_predictors_are_offered_after_the_table_is_made():
