@@ -79,8 +79,9 @@ def search(
     started = time.perf_counter()
     records = search_architectures(settings.make(), run, steps, max_seconds=max_seconds, **options)
     finalists = best_records(records)
-    if final_preset is not None:
-        finalists = _scored_again(finalists, replace(settings, preset=load_preset(final_preset)).make())
+    final = None if final_preset is None else load_preset(final_preset)
+    if final is not None:
+        finalists = _scored_again(finalists, replace(settings, preset=final).make())
     best = []
     for record in finalists:
         value = None if table is None else table.value(record["arch"], metric)
@@ -91,7 +92,7 @@ def search(
         "space": settings.space,
         "preset": settings.preset.name,
         "seed": settings.seed,
-        "final_preset": None if final_preset is None else load_preset(final_preset).name,
+        "final_preset": None if final is None else final.name,
         "engine": options.get("engine", "own"),
         "steps": len(records),
         "evaluated": len({record["key"] for record in records}),

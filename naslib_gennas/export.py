@@ -17,7 +17,7 @@ from torch import nn
 from . import __version__
 from .codegen import CodeError, source_of
 from .errors import InputError
-from .layers import uninitialised
+from .layers import own_randomness, uninitialised
 from .spaces import SearchSpace, load_space
 
 EXAMPLE_SHAPE = (2, 3, 32, 32)
@@ -72,8 +72,7 @@ def export(space: str | SearchSpace, arch: Any, out: str | os.PathLike, classes:
 
 
 def _network(space: SearchSpace, arch: Any, classes: int, seed: int) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with own_randomness(seed, torch.device("cpu")):
         return space.build_network(arch, classes)
 
 

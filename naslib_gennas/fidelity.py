@@ -22,7 +22,29 @@ class Spec(BaseModel):
         return data
 
 
-class Fidelity(Spec):
+class ReadOut(Spec):
+    """How long is trained and which losses become the score; for convolutional and recurrent networks."""
+
+    steps: int = Field(100, ge=1, le=100_000)
+    """Updates of the optimiser."""
+    readout: Literal["eval", "train"] = "eval"
+    """``eval``: loss after the last step in evaluation mode (running BatchNorm statistics, no dropout) on a fresh
+    noise draw (paper); ``train``: training losses, averaged over the last ``average`` steps."""
+    average: int = Field(1, ge=1, le=1000)
+    """Steps averaged by the ``train`` read-out."""
+    repeats: int = Field(1, ge=1, le=100)
+    """Independent initialisations and draws of the signals, the losses averaged."""
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if self.average > self.steps:
+            raise ValueError(f"average ({self.average}) must not exceed steps ({self.steps})")
+        if self.readout == "eval" and self.average != 1:
+            raise ValueError("average applies to the 'train' read-out only")
+        return self
+
+
+class Fidelity(ReadOut):
     """Network size, optimisation and read-out. The defaults are the paper's (A.2)."""
 
     cells: Optional[int] = Field(None, ge=1, le=64)
@@ -35,32 +57,15 @@ class Fidelity(Spec):
     """Height and width of the synthetic signals, in pixels; None is a quarter of the input."""
     batch_size: int = Field(16, ge=2, le=4096)
     """Images in the one batch that is regressed."""
-    steps: int = Field(100, ge=1, le=100_000)
-    """Updates of the optimiser."""
     learning_rate: float = Field(0.1, gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(4e-5, ge=0)
     """On weights of two or more dimensions only."""
-    readout: Literal["eval", "train"] = "eval"
-    """``eval``: loss after the last step with running BatchNorm statistics and a fresh noise draw (paper);
-    ``train``: training losses, averaged over the last ``average`` steps."""
-    average: int = Field(1, ge=1, le=1000)
-    """Steps averaged by the ``train`` read-out."""
-    repeats: int = Field(1, ge=1, le=100)
-    """Independent initialisations and targets, the losses averaged."""
     weight_init: Literal["default", "kaiming", "xavier"] = "default"
     """Of convolutions and linear layers: PyTorch's default, He et al. or Glorot & Bengio (paper, Table 6)."""
     bias_init: Literal["default", "zero"] = "default"
     precision: Literal["float32", "bfloat16"] = "float32"
     """``bfloat16`` runs the forward pass under autocast."""
-
-    @model_validator(mode="after")
-    def _consistent(self):
-        if self.average > self.steps:
-            raise ValueError(f"average ({self.average}) must not exceed steps ({self.steps})")
-        if self.readout == "eval" and self.average != 1:
-            raise ValueError("average applies to the 'train' read-out only")
-        return self
 
     @property
     def signal_size(self) -> int:

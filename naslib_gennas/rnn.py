@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Optional, Union
 
 from pydantic import Field, model_validator
 
-from .fidelity import Spec
+from .fidelity import ReadOut, Spec
 from .tasks import Dot, GDot, InputNoise, Noise, Sin1D, Sin2D, Zero
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class RNNBatch:
         return RNNBatch(self.inputs.to(device), self.targets.to(device), self.noise)
 
 
-class RNNFidelity(Spec):
+class RNNFidelity(ReadOut):
     """Network size, optimisation and read-out of an RNN task. The defaults are the paper's (A.2)."""
 
     embedding: Optional[int] = Field(None, ge=1, le=4096)
@@ -67,26 +67,11 @@ class RNNFidelity(Spec):
     length: int = Field(8, ge=1, le=4096)
     """Time steps."""
     batch_size: int = Field(16, ge=1, le=4096)
-    steps: int = Field(100, ge=1, le=100_000)
-    """Updates of the optimiser (Adam)."""
     learning_rate: float = Field(1e-3, gt=0)
+    """Of Adam."""
     weight_decay: float = Field(1.2e-6, ge=0)
     dropout: float = Field(1.0, ge=0, le=1)
     """Multiplies the benchmark's dropout rates."""
     recurrent: Literal["trained", "frozen"] = "trained"
     """Whether weights on hidden states and inner nodes learn. In the authors' released code they do not: its
     weight dropout cuts them off from their gradients."""
-    readout: Literal["eval", "train"] = "eval"
-    """``eval``: loss after the last step, without dropout, on a fresh noise draw (paper); ``train``: training
-    losses, averaged over the last ``average`` steps."""
-    average: int = Field(1, ge=1, le=1000)
-    repeats: int = Field(1, ge=1, le=100)
-    """Independent initialisations, inputs and targets, the losses averaged."""
-
-    @model_validator(mode="after")
-    def _consistent(self):
-        if self.average > self.steps:
-            raise ValueError(f"average ({self.average}) must not exceed steps ({self.steps})")
-        if self.readout == "eval" and self.average != 1:
-            raise ValueError("average applies to the 'train' read-out only")
-        return self

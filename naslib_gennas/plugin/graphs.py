@@ -193,7 +193,7 @@ class _Copies(SearchSpace):
     name = "naslib"
 
     def _impossible(self, *unused):
-        raise NotImplementedError("a copied network can only be scored")
+        raise InputError("a network copied from NASLib can only be scored; search spaces do the rest")
 
     sample = mutate = parse = canonical = representative = build_network = _impossible
 

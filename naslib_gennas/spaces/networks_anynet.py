@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -13,7 +15,7 @@ from .networks_cells import Pointwise
 STAGES_READ = 3
 
 
-class Block(nn.Module):
+class Block(nn.Module, ABC):
     """(b, inputs, h, w) before ReLU -> (b, outputs, h / stride, w / stride) before ReLU."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, residual: bool):
@@ -22,8 +24,9 @@ class Block(nn.Module):
         self.residual = residual
         self.shortcut = _normed(conv(inputs, outputs, 1, stride), outputs) if projected else nn.Identity()
 
+    @abstractmethod
     def branch(self, x: torch.Tensor) -> torch.Tensor:
-        raise NotImplementedError
+        """(b, inputs, h, w) -> (b, outputs, h / stride, w / stride)."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.relu(x)
