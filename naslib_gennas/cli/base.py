@@ -64,6 +64,20 @@ def scoring_options(command):
     return with_threads
 
 
+def sampling_options(command):
+    """Options shared by everything that compares with ground truth: which of the table's architectures."""
+    options = [
+        click.option("--table", "source", default="digits", show_default=True, help="Ground truth: digits or a file."),
+        click.option("--sample", default=100, show_default=True, help="Architectures drawn from the table."),
+        click.option("--all", "everything", is_flag=True, help="Every architecture of the table."),
+        click.option("--strict", is_flag=True, help="Stop at rows that do not parse or appear twice."),
+        click.option("--workers", default=1, show_default=True, help="Processes of one thread each."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gennas")
 def main():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .base import config_of, main, open_run, read_table, say, scorer_settings, scoring_options, show
+from .base import config_of, main, open_run, read_table, sampling_options, say, scorer_settings, scoring_options, show
 
 
 @main.command()
@@ -18,14 +18,10 @@ from .base import config_of, main, open_run, read_table, say, scorer_settings, s
     help="Measures and ensembles, e.g. 'gennas,naswot,rank(gennas,naswot,params)' or table:COLUMN; "
     "params and flops are always added. See `gennas measures`.",
 )
-@click.option("--table", "source", default="digits", show_default=True, help="Ground truth: digits or a file.")
 @click.option("--metric", default=None, help="Columns of the table, comma-separated [default: the space's own].")
-@click.option("--sample", default=100, show_default=True, help="Architectures drawn from the table.")
-@click.option("--all", "everything", is_flag=True, help="Every architecture of the table.")
-@click.option("--strict", is_flag=True, help="Stop at rows that do not parse or appear twice.")
 @click.option("--batch-size", default=32, show_default=True, help="Images for the measures other than gennas.")
 @click.option("--image-size", default=32, show_default=True, help="Pixels a side of these images.")
-@click.option("--workers", default=1, show_default=True, help="Processes of one thread each.")
+@sampling_options
 @scoring_options
 def benchmark(texts, source, metric, sample, everything, strict, batch_size, image_size, workers, as_json, **settings):
     """Compare several measures on the same architectures.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..errors import InputError
-from .base import config_of, main, open_run, read_table, say, scorer_settings, scoring_options, show
+from .base import config_of, main, open_run, read_table, sampling_options, say, scorer_settings, scoring_options, show
 
 
 @main.command()
@@ -71,12 +71,8 @@ def score(
 
 
 @main.command()
-@click.option("--table", "source", default="digits", show_default=True, help="Ground truth: digits or a file.")
 @click.option("--metric", default=None, help="Column of the table [default: the space's own].")
-@click.option("--sample", default=100, show_default=True, help="Architectures drawn from the table.")
-@click.option("--all", "everything", is_flag=True, help="Every architecture of the table.")
-@click.option("--strict", is_flag=True, help="Stop at rows that do not parse or appear twice.")
-@click.option("--workers", default=1, show_default=True, help="Processes of one thread each.")
+@sampling_options
 @scoring_options
 def correlate(source, metric, sample, everything, strict, workers, as_json, **settings):
     """Compare the ranking by score with ground truth.
