@@ -15,7 +15,8 @@ import torch
 from naslib_gennas import load_space, load_table
 from naslib_gennas.errors import ArchitectureError, InputError, TableError
 from naslib_gennas.layers import uninitialised
-from naslib_gennas.spaces.nasbench_nlp import NASBenchNLP, NASBenchNLPArchitecture, live
+from naslib_gennas.spaces.nasbench_nlp import NASBenchNLP
+from naslib_gennas.spaces.recipes import NASBenchNLPArchitecture, live
 
 SPACE = load_space("nasbench_nlp")
 GRU = {

@@ -21,7 +21,7 @@ from ..registry import Registry
 from ..spaces import cells, load_space
 from ..spaces.nasbench101 import MAX_VERTICES, NASBench101Architecture
 from ..spaces.nasbench201 import EDGES, OPERATIONS, NASBench201Architecture
-from ..spaces.nasbench_nlp import NASBenchNLPArchitecture, Node
+from ..spaces.recipes import NASBenchNLPArchitecture, Node
 from ..spaces.transnas import TransNASMacroArchitecture, TransNASMicroArchitecture
 
 

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .nasbench_nlp import INPUT, NASBenchNLPArchitecture
+from .recipes import INPUT, NASBenchNLPArchitecture
 
 EMBEDDING, HIDDEN, LAYERS, WORDS = 400, 600, 3, 10_000
 DROPOUT_IN, DROPOUT_BETWEEN, DROPOUT_OUT, DROPOUT_WEIGHTS = 0.4, 0.25, 0.1, 0.1
