@@ -116,14 +116,17 @@ def train(
             outputs = regressor(batch.noise.add(batch.inputs, noise))
         return torch.stack([F.mse_loss(o.float(), t) for o, t in zip(outputs, targets)])
 
-    step = _sgd(flat, fidelity)
+    decay = flat.decays * fidelity.weight_decay
+    velocity = flat.gradients  # backward adds the gradients to what momentum leaves of it
     history: list[torch.Tensor] = []  # (stages used,) per step
     for count in range(fidelity.steps):
-        flat.gradients.zero_()
+        velocity.mul_(fidelity.momentum)
         with torch.enable_grad():
             stage_losses = losses()
             (stage_losses @ weights).backward()
-        step()
+        with torch.no_grad():
+            velocity.addcmul_(decay, flat.values)
+            flat.values.add_(velocity, alpha=-fidelity.learning_rate)
         history.append(stage_losses.detach())
         if (count + 1) % CHECK_EVERY == 0 and not bool(torch.isfinite(history[-1]).all()):
             break
@@ -162,20 +165,6 @@ def _set_mode(regressor: nn.Module, fidelity: Fidelity) -> None:
             if isinstance(layer, nn.BatchNorm2d):
                 layer.track_running_stats = False
                 layer.running_mean = layer.running_var = layer.num_batches_tracked = None
-
-
-def _sgd(flat: FlatParameters, fidelity: Fidelity):
-    """One step of SGD with momentum and weight decay, as torch.optim.SGD, on the whole vector."""
-    decay = flat.decays * fidelity.weight_decay
-    velocity = torch.zeros_like(flat.values)
-
-    @torch.no_grad()
-    def step() -> None:
-        flat.gradients.addcmul_(decay, flat.values)
-        velocity.mul_(fidelity.momentum).add_(flat.gradients)
-        flat.values.add_(velocity, alpha=-fidelity.learning_rate)
-
-    return step
 
 
 def _nearest(x: torch.Tensor, size: int) -> torch.Tensor:
