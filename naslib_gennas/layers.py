@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -35,6 +36,13 @@ def conv(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, branches: 
     layer = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
     layer.branches = branches
     return layer
+
+
+def shallow_copy(module: nn.Module) -> nn.Module:
+    """Another module with the same submodules, which can then be replaced in one of the two."""
+    other = copy.copy(module)
+    other._modules = dict(module._modules)
+    return other
 
 
 class SplitConv(nn.Module):

@@ -86,7 +86,13 @@ def regress_in_place(
 def build_and_regress(
     backbone: nn.Module, batch: Batch, fidelity: Fidelity, generator: torch.Generator
 ) -> RegressionResult:
-    """As :func:`regress` for a backbone made under ``uninitialised()``, which is filled and trained in place."""
+    """As :func:`regress` for a backbone made under ``uninitialised()``, which is filled and trained in place.
+
+    Stages after the last that has a target are left out, if the backbone can do that (method ``first``).
+    """
+    if batch.stages < len(backbone.channels) and hasattr(backbone, "first"):
+        with uninitialised():
+            backbone = backbone.first(batch.stages)
     regressor = Regressor(backbone, _heads(backbone.channels, batch))
     device = batch.inputs.device
     flat = initialise(regressor, generator, device, fidelity.weight_init, fidelity.bias_init)

@@ -192,6 +192,11 @@ class Batch:
     score_weights: tuple[float, ...]
     noise: InputNoise
 
+    @property
+    def stages(self) -> int:
+        """Up to which stage a network is needed."""
+        return max(stage for stage, target in enumerate(self.targets, 1) if target is not None)
+
     def to(self, device: torch.device) -> Batch:
         """The same batch on ``device``, inputs channels-last."""
         import torch

@@ -67,7 +67,8 @@ class SearchSpace(ABC):
     def build(self, arch: Any, fidelity: Fidelity) -> torch.nn.Module:
         """The backbone: (b, 3, s, s) -> three stage feature maps; ``.channels`` are their widths.
 
-        Parameters are left uninitialised (:func:`naslib_gennas.initialise.initialise` fills them).
+        Parameters are left uninitialised (:func:`naslib_gennas.initialise.initialise` fills them). If the module has
+        a method ``first(count)``, the network up to its ``count``-th stage, tasks that read no more cost less.
         """
 
     def stage_strides(self, arch: Any) -> tuple[int, int, int]:

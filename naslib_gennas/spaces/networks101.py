@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..errors import SpecError
-from ..layers import SplitConv, conv
+from ..layers import SplitConv, conv, shallow_copy
 from .nasbench101 import OPERATIONS, Matrix, NASBench101Architecture
 
 KERNELS = {OPERATIONS.index("conv3x3-bn-relu"): 3, OPERATIONS.index("conv1x1-bn-relu"): 1}
@@ -75,6 +75,12 @@ class Backbone(nn.Module):
         for stack in self.stacks[1:]:
             maps.append(stack(F.max_pool2d(maps[-1], 2)))
         return tuple(maps)
+
+    def first(self, count: int) -> Backbone:
+        """The network up to its ``count``-th stage, of the same layers."""
+        part = shallow_copy(self)
+        part.channels, part.stacks = self.channels[:count], self.stacks[:count]
+        return part
 
 
 class Network(nn.Module):

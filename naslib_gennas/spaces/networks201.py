@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..layers import SplitConv, conv, shared_relu
+from ..layers import SplitConv, conv, shallow_copy, shared_relu
 from .nasbench201 import EDGES, NONE, OPERATIONS, SKIP, NASBench201Architecture
 
 KERNELS = {OPERATIONS.index("nor_conv_1x1"): 1, OPERATIONS.index("nor_conv_3x3"): 3}
@@ -87,11 +87,18 @@ class Backbone(nn.Module):
         )
         self.reductions = nn.ModuleList(Reduction(width) for width in self.channels[:2])
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        first = self.stacks[0](self.stem(x))
-        second = self.stacks[1](self.reductions[0](first))
-        third = self.stacks[2](self.reductions[1](second))
-        return first, second, third
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        maps = [self.stacks[0](self.stem(x))]
+        for reduction, stack in zip(self.reductions, self.stacks[1:]):
+            maps.append(stack(reduction(maps[-1])))
+        return tuple(maps)
+
+    def first(self, count: int) -> Backbone:
+        """The network up to its ``count``-th stage, of the same layers."""
+        part = shallow_copy(self)
+        part.channels, part.stacks = self.channels[:count], self.stacks[:count]
+        part.reductions = self.reductions[: count - 1]
+        return part
 
 
 class Network(nn.Module):

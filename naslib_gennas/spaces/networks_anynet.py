@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..layers import conv
+from ..layers import conv, shallow_copy
 from .anynet import BOTTLENECK, PLAIN, AnyNetArchitecture, stem_layers
 from .networks_cells import Pointwise
 
@@ -71,6 +71,7 @@ class Backbone(nn.Module):
         self.channels = arch.ws[-STAGES_READ:]
         self.stem = _normed(conv(3, stem_width, 3), stem_width)
         self.stages = _stages(arch, stem_width, first=0)
+        self.unread = len(self.stages) - STAGES_READ
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         x = self.stem(x)
@@ -78,7 +79,13 @@ class Backbone(nn.Module):
         for stage in self.stages:
             x = stage(x)
             outputs.append(x)
-        return tuple(outputs[-STAGES_READ:])
+        return tuple(outputs[self.unread :])
+
+    def first(self, count: int) -> Backbone:
+        """The network up to its ``count``-th stage, of the same layers."""
+        part = shallow_copy(self)
+        part.channels, part.stages = self.channels[:count], self.stages[: self.unread + count]
+        return part
 
 
 class Network(nn.Module):

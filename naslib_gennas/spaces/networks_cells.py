@@ -203,15 +203,17 @@ class Backbone(nn.Module):
 
     Maps are numbered: 0 and 1 come from the stem, ``2 + i`` from cell ``i``, which reads maps ``i`` and
     ``i + 1``. ``whole`` builds the benchmark's network: strides of the ImageNet stem, and dead parts too.
+    ``stages``: how many of the three outputs there are; what only later ones need is left out.
     """
 
-    def __init__(self, arch: CellArchitecture, imagenet: bool, whole: bool = False):
+    def __init__(self, arch: CellArchitecture, imagenet: bool, whole: bool = False, stages: int = 3):
         super().__init__()
+        self.arch, self.imagenet = arch, imagenet
         depth = arch.depth
         self.shared_stem = not imagenet  # maps 0 and 1 are one
         self.stem = Stem(arch.width, imagenet, stride=2 if whole else 1)
         reductions = (depth // 3, 2 * depth // 3)
-        self.taps = (*(1 + cell for cell in reductions), 1 + depth)
+        self.taps = (*(1 + cell for cell in reductions), 1 + depth)[:stages]
         widths = [arch.width * 2 ** sum(cell >= start for start in reductions) for cell in range(depth)]
         blocks = [
             CellBlock(arch.reduce, width, 2) if cell in reductions else CellBlock(arch.normal, width, 1)
@@ -258,6 +260,10 @@ class Backbone(nn.Module):
             if str(index) in self.projections:
                 inputs.update(zip(self.consumers[index], self.projections[str(index)](value)))
         return tuple(tapped[tap] for tap in self.taps)
+
+    def first(self, count: int) -> Backbone:
+        """The network up to its ``count``-th stage, of new layers: cells share the projections of their inputs."""
+        return Backbone(self.arch, self.imagenet, stages=count)
 
     def _maps(self, x: torch.Tensor, inputs: dict[tuple[int, int], torch.Tensor]):
         """The maps in order, None for those that nobody needs; ``inputs`` is filled between them."""

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..layers import SplitConv, conv, shared_relu
+from ..layers import SplitConv, conv, shallow_copy, shared_relu
 from .nasbench201 import EDGES
 from .networks_cells import FactorizedReduce
 from .transnas import SKIP, TransNASMicroArchitecture
@@ -119,6 +119,13 @@ class Backbone(nn.Module):
             x = module(x)
             outputs.append(x)
         return tuple(outputs[end - 1] for end in self.read)
+
+    def first(self, count: int) -> Backbone:
+        """The network up to its ``count``-th stage, of the same layers."""
+        part = shallow_copy(self)
+        part.channels, part.read = self.channels[:count], self.read[:count]
+        part.blocks = self.blocks[: part.read[-1]]
+        return part
 
 
 class Network(nn.Module):
