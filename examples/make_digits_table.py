@@ -1,11 +1,10 @@
 """Train random NAS-Bench-201 cells on cluttered digits: ``naslib_gennas/data/digits_nasbench201.csv.gz``.
 
-A small stand-in ground truth to try things with, not evidence. Needs scikit-learn. The task: a digit of
-8x8 pixels (scikit-learn's ``load_digits``, UCI "Optical Recognition of Handwritten Digits", CC BY 4.0)
-at a random place of a 16x16 canvas, fragments of other digits around it, Gaussian noise. Training and
-test images are made from different digits. Cells are drawn uniformly; one whose live edges make the same
-network as a cell already drawn is skipped. Each is trained with three seeds (initialisation and order of
-the images) by SGD with Nesterov momentum and a cosine learning rate.
+A small stand-in ground truth to try things with, not evidence. Needs scikit-learn. The task:
+``naslib_gennas.digits``; training and test images are made from different digits. Cells are drawn
+uniformly; one whose live edges make the same network as a cell already drawn is skipped. Each is trained
+with three seeds (initialisation and order of the images) by SGD with Nesterov momentum and a cosine
+learning rate.
 
     python examples/make_digits_table.py --log digits.jsonl --cells 250
 
@@ -29,58 +28,18 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from sklearn.datasets import load_digits
 from torch import nn
 
 from naslib_gennas import load_space
+from naslib_gennas.digits import CANVAS, CLASSES, make_task
 from naslib_gennas.layers import uninitialised
 from naslib_gennas.spaces.nasbench201 import OPERATIONS
 from naslib_gennas.spaces.networks201 import Backbone, Network
 
-DIGIT, CANVAS, CLASSES = 8, 16, 10
-FRAGMENTS, FRAGMENT = 2, 3  # number of fragments, their side in pixels
-NOISE = 0.05  # standard deviation; the digits' range is 0..1
 SEEDS = 3
 SETTINGS = ("width", "train", "test", "epochs", "batch", "lr")  # a log holds runs of one setting
 MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
-SOURCES_FOR_TRAINING = 1200  # of the 1,797 digits
 OUTPUT = Path(__file__).resolve().parents[1] / "naslib_gennas" / "data" / "digits_nasbench201.csv.gz"
-
-
-def cluttered(digits: np.ndarray, labels: np.ndarray, count: int, rng: np.random.Generator):
-    """``count`` images float32 (count, 3, 16, 16), channels equal, and labels int64 (count,)."""
-    canvas = np.zeros((count, CANVAS, CANVAS), np.float32)
-    for image in canvas:
-        for other in rng.integers(len(digits), size=FRAGMENTS):
-            y, x = rng.integers(DIGIT - FRAGMENT + 1, size=2)
-            _paste(image, digits[other, y : y + FRAGMENT, x : x + FRAGMENT], rng)
-    chosen = rng.integers(len(digits), size=count)
-    for image, digit in zip(canvas, digits[chosen]):
-        _paste(image, digit, rng)
-    canvas += rng.normal(0, NOISE, canvas.shape).astype(np.float32)
-    canvas = (canvas - canvas.mean()) / canvas.std()
-    images = torch.from_numpy(canvas)[:, None].repeat(1, 3, 1, 1)
-    return images.contiguous(memory_format=torch.channels_last), torch.from_numpy(labels[chosen]).long()
-
-
-def _paste(image: np.ndarray, patch: np.ndarray, rng: np.random.Generator) -> None:
-    side = len(patch)
-    y, x = rng.integers(CANVAS - side + 1, size=2)
-    region = image[y : y + side, x : x + side]
-    np.maximum(region, patch, out=region)
-
-
-def make_task(train: int, test: int):
-    """((images, labels) to train on, (images, labels) to test on), from different digits."""
-    rng = np.random.default_rng(0)
-    digits, labels = load_digits(return_X_y=True)
-    digits = (digits / 16).reshape(-1, DIGIT, DIGIT).astype(np.float32)
-    order = rng.permutation(len(digits))
-    for_training, for_test = order[:SOURCES_FOR_TRAINING], order[SOURCES_FOR_TRAINING:]
-    return (
-        cluttered(digits[for_training], labels[for_training], train, rng),
-        cluttered(digits[for_test], labels[for_test], test, rng),
-    )
 
 
 def build(arch, width: int, generator: torch.Generator) -> nn.Module:

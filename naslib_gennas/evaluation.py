@@ -22,7 +22,7 @@ from scipy.stats import kendalltau, rankdata
 
 from .errors import InputError
 
-FRACTIONS = (0.05, 0.1, 0.2, 0.5)  # of the retrieval rates, paper Table 9
+FRACTIONS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)  # of the retrieval rates, paper Table 9
 TOP_FRACTION = 0.1  # what counts as truly good in precision_at
 TOP = 10
 RESAMPLES = 1000

@@ -17,12 +17,12 @@ from .errors import ImageError, MissingPackageError
 MEAN = (125.3, 123.0, 113.9)  # of CIFAR-10's training images per channel, of 255
 STD = (63.0, 62.1, 66.7)
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm")
-NOISE_SEED = 0
+NOISE_SEED, NOISE_COUNT = 0, 1024
 EMBEDDED = "the embedded batch"
 
 
-def load_images(source: str | Path | torch.Tensor | None = None, count: int = 16, size: int = 32) -> torch.Tensor:
-    """The first ``count`` images of ``source``: float32 (count, 3, size, size), normalised per channel.
+def load_images(source: str | Path | torch.Tensor | None = None, count: int | None = 16, size: int = 32) -> torch.Tensor:
+    """The first ``count`` images of ``source``, all if None: float32 (count, 3, size, size), normalised per channel.
 
     ``source``:
 
@@ -38,12 +38,14 @@ def load_images(source: str | Path | torch.Tensor | None = None, count: int = 16
     bilinearly. Raises ImageError for anything that cannot be used, MissingPackageError for Pillow or
     torchvision.
     """
-    if count < 1 or size < 1:
+    if (count is not None and count < 1) or size < 1:
         raise ImageError(f"a batch needs at least 1 image of 1 pixel; got count {count}, size {size}")
     if isinstance(source, torch.Tensor):
+        count = len(source) if count is None else count
         return _resize(_checked_batch(source, count), size)
     text = "" if source is None else str(source)
     if text == "noise":
+        count = NOISE_COUNT if count is None else count
         return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(NOISE_SEED))
     if source is None:
         pixels, available = _embedded()[:count], len(_embedded())
@@ -54,7 +56,7 @@ def load_images(source: str | Path | torch.Tensor | None = None, count: int = 16
     else:
         pixels, available = _from_npz(Path(text), count)
     name = text or EMBEDDED
-    if available < count:
+    if count is not None and available < count:
         raise ImageError(f"{name} has {available} images, {count} are needed: give more or ask for fewer")
     return _normalise(_resize(pixels, size))
 
@@ -78,7 +80,7 @@ def _checked_batch(images: torch.Tensor, count: int) -> torch.Tensor:
     return images
 
 
-def _from_npz(path: Path, count: int) -> tuple[torch.Tensor, int]:
+def _from_npz(path: Path, count: int | None) -> tuple[torch.Tensor, int]:
     if path.suffix != ".npz":
         raise ImageError(
             f"no images at {path}: expected an .npz file, an existing folder of pictures, "
@@ -132,7 +134,7 @@ def _check(array: np.ndarray, name: str, count: int | None = None) -> torch.Tens
     return 255 * pixels
 
 
-def _from_folder(folder: Path, count: int, size: int) -> tuple[torch.Tensor, int]:
+def _from_folder(folder: Path, count: int | None, size: int) -> tuple[torch.Tensor, int]:
     try:
         from PIL import Image
     except ImportError as error:
@@ -149,7 +151,7 @@ def _from_folder(folder: Path, count: int, size: int) -> tuple[torch.Tensor, int
     return _stack(read, paths[:count]), len(paths)
 
 
-def _from_torchvision(source: str, count: int, size: int) -> tuple[torch.Tensor, int]:
+def _from_torchvision(source: str, count: int | None, size: int) -> tuple[torch.Tensor, int]:
     kind, _, path = source[len("torchvision:") :].partition(":")
     if kind not in ("cifar10", "imagefolder") or not path:
         raise ImageError(
@@ -163,7 +165,7 @@ def _from_torchvision(source: str, count: int, size: int) -> tuple[torch.Tensor,
         data = datasets.CIFAR10(path, train=True) if kind == "cifar10" else datasets.ImageFolder(path)
     except (OSError, RuntimeError) as error:
         raise ImageError(f"torchvision finds no {kind} data in {path}: {error}") from error
-    indices = range(min(count, len(data)))
+    indices = range(len(data) if count is None else min(count, len(data)))
     if kind == "imagefolder":  # sorted by class: take images all over the folder
         indices = [i * len(data) // max(len(indices), 1) for i in indices]
     return _stack(lambda i: _square(data[i][0], size), indices), len(data)

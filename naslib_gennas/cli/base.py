@@ -64,10 +64,14 @@ def scoring_options(command):
     return with_threads
 
 
+table_option = click.option(
+    "--table", "source", default="digits", show_default=True, help="Ground truth: digits or a file."
+)
+
+
 def sampling_options(command):
     """Options shared by everything that compares with ground truth: which of the table's architectures."""
     options = [
-        click.option("--table", "source", default="digits", show_default=True, help="Ground truth: digits or a file."),
         click.option("--sample", default=100, show_default=True, help="Architectures drawn from the table."),
         click.option("--all", "everything", is_flag=True, help="Every architecture of the table."),
         click.option("--strict", is_flag=True, help="Stop at rows that do not parse or appear twice."),

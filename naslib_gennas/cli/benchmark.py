@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import click
 
+from ..errors import InputError
 from .base import config_of, main, open_run, read_table, sampling_options, say, scorer_settings, scoring_options, show
+
+OWN = ("texts", "metric", "space", "preset", "everything")  # what a suite decides itself
 
 
 @main.command()
@@ -19,20 +22,55 @@ from .base import config_of, main, open_run, read_table, sampling_options, say, 
     "params and flops are always added. See `gennas measures`.",
 )
 @click.option("--metric", default=None, help="Columns of the table, comma-separated [default: the space's own].")
+@click.option("--suite", default=None, help="A table or figure of the paper instead: table1, ..., fig8.")
+@click.option("--quick", is_flag=True, help="A small version of the suite, in minutes; its numbers say little.")
+@click.option(
+    "--table",
+    "sources",
+    multiple=True,
+    default=["digits"],
+    show_default="digits",
+    help="Ground truth: digits or a file; with --suite SPACE:FILE, once for every space.",
+)
 @click.option("--batch-size", default=32, show_default=True, help="Images for the measures other than gennas.")
 @click.option("--image-size", default=32, show_default=True, help="Pixels a side of these images.")
 @sampling_options
 @scoring_options
-def benchmark(texts, source, metric, sample, everything, strict, batch_size, image_size, workers, as_json, **settings):
+def benchmark(
+    texts,
+    metric,
+    suite,
+    quick,
+    sources,
+    sample,
+    everything,
+    strict,
+    batch_size,
+    image_size,
+    workers,
+    as_json,
+    **settings,
+):
     """Compare several measures on the same architectures.
 
     JSON: {"rows": [{"measure", "metric", "n", "failures", "spearman", "spearman_interval", "kendall",
     "kendall_interval", "retrieval", "top1", "best_of_top10", "best", "seconds_per_architecture", "note"}],
     "space", "table", "metrics", "architectures", "seed", "preset", "seconds", "failures", ...}.
+
+    With --suite, JSON: {"suite", "title", "rows": [{"part", "space", "row", "method", "quantity", "value", "interval",
+    "printed", "published", "n", "failures", "seconds_per_architecture", "note", ...}], "missing": [{"item", "why"}],
+    "note", ...}; "value" is null where a number is printed only. Exit code 2 if nothing of it can be run.
     """
     from ..benchmark import benchmark as run_benchmark
     from ..benchmark import expressions
 
+    if suite is not None:
+        common = {"workers": workers, "batch_size": batch_size, "image_size": image_size, "strict": strict}
+        _suite(suite, sources, as_json, settings, quick=quick, sample=sample, **common)
+        return
+    if quick or len(sources) > 1:
+        raise InputError("--quick and more than one --table are for --suite")
+    (source,) = sources
     measures = expressions(",".join(texts))
     bound = scorer_settings(settings)
     table = read_table(source, bound.space, strict)
@@ -56,12 +94,41 @@ def benchmark(texts, source, metric, sample, everything, strict, batch_size, ima
             say(f"{name}: {count} of {data['architectures']} failed: {reason}")
 
 
+def _suite(name, sources, as_json, settings, sample, **options):
+    from ..scoring import find_device
+    from ..suites import SuiteSettings, run_suite, text_of
+
+    given = [option for option in OWN if _given(option)]
+    if given:
+        shown = ", ".join("--" + {"texts": "measures", "everything": "all"}.get(option, option) for option in given)
+        raise InputError(f"the suite {name} decides about {shown}; leave it out")
+    find_device(settings["device"])
+    tables = dict(map(_place, sources if _given("sources") else ()))
+    common = {option: settings[option] for option in ("seed", "device", "images")}
+    bound = SuiteSettings(tables, sample=sample if _given("sample") else None, **common, **options)
+    with open_run(settings, bound.config()) as run:
+        data = run_suite(name, bound, run)
+    show(data, as_json, lambda: text_of(data))
+
+
+def _given(option: str) -> bool:
+    from click.core import ParameterSource
+
+    return click.get_current_context().get_parameter_source(option) is not ParameterSource.DEFAULT
+
+
+def _place(text: str) -> tuple[str, str]:
+    space, colon, source = text.partition(":")
+    if not (space and colon and source):
+        raise InputError(f"cannot read --table {text}: with --suite it is SPACE:FILE, e.g. nasbench201:nb201.csv.gz")
+    return space, source
+
+
 @main.command()
 @click.argument("action", required=False, default="list", metavar="[show]")
 @click.argument("name", required=False)
 def measures(action, name):
     """List the measures, or `measures show NAME`."""
-    from ..errors import InputError
     from ..measures import MEASURES
     from ..measures.ensemble import AGGREGATIONS
 
@@ -77,11 +144,8 @@ def measures(action, name):
 
 
 def _facts(measure) -> list[str]:
-    import inspect
-
-    text = inspect.getdoc(measure.function) if measure.function else measure.summary
     return [
-        f"{measure.name}: {text}",
+        f"{measure.name}: {measure.documentation}",
         f"source: {measure.source}",
         f"passes: {measure.passes}",
         f"memory: {measure.memory}",

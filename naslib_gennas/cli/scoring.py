@@ -5,7 +5,18 @@ from __future__ import annotations
 import click
 
 from ..errors import InputError
-from .base import config_of, main, open_run, read_table, sampling_options, say, scorer_settings, scoring_options, show
+from .base import (
+    config_of,
+    main,
+    open_run,
+    read_table,
+    sampling_options,
+    say,
+    scorer_settings,
+    scoring_options,
+    show,
+    table_option,
+)
 
 
 @main.command()
@@ -72,6 +83,7 @@ def score(
 
 @main.command()
 @click.option("--metric", default=None, help="Column of the table [default: the space's own].")
+@table_option
 @sampling_options
 @scoring_options
 def correlate(source, metric, sample, everything, strict, workers, as_json, **settings):

@@ -18,6 +18,10 @@ from . import (  # noqa: F401, I001 - the order of registration is the order of 
     epe_nas,
     zico,
     vote,
+    cls,
+    rot,
+    jig,
+    col,
     params,
     flops,
 )

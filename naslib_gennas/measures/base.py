@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import inspect
+from dataclasses import dataclass, replace
+from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Callable
 
+from ..errors import InputError
 from ..registry import Registry
 
 if TYPE_CHECKING:
     from .subject import Subject
 
-MEASURES: Registry[Measure] = Registry("measure")
+PLACEHOLDER = "@N"  # ends the name of a measure that is called with a number, such as cls@10
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,8 @@ class Measure:
     """A number for a network, higher is better, and the facts that decide where it can be used.
 
     ``function(subject)`` returns a float; one that is not finite is a failure. An ensemble has no function
-    but an ``expression`` over other measures, because its value depends on the set it is computed on.
+    but an ``expression`` over other measures, because its value depends on the set it is computed on. One whose
+    name ends in ``@N`` has none either but a ``family``, of the functions for N = 1, 2, ... epochs of training.
     """
 
     name: str
@@ -31,11 +35,37 @@ class Measure:
     rnn: bool = True  #: defined for recurrent networks
     expression: str | None = None
     prepare: Callable[[], None] | None = None  #: to be called once a process, so that the first is not the slowest
+    family: Callable[[Subject, int], float] | None = None
+
+    @property
+    def documentation(self) -> str:
+        """The measure's formula."""
+        return inspect.getdoc(self.function or self.family) if self.function or self.family else f"{self.expression}"
 
     @property
     def summary(self) -> str:
         """The first line of the measure's documentation."""
-        return (self.function.__doc__ if self.function else f"{self.expression}").strip().splitlines()[0]
+        return self.documentation.splitlines()[0]
+
+    def at(self, name: str, epochs: int) -> Measure:
+        """The member of a family called ``name``."""
+        function = update_wrapper(partial(self.family, epochs=epochs), self.family)
+        return replace(self, name=name, function=function, family=None)
+
+
+class Measures(Registry[Measure]):
+    """The measures by name; those called with a number are registered as ``NAME@N``."""
+
+    def __getitem__(self, name: str) -> Measure:
+        family, at, number = name.partition("@")
+        if not at or name.endswith(PLACEHOLDER) or family + PLACEHOLDER not in self.names():
+            return super().__getitem__(name)
+        if not number.isdecimal() or int(number) < 1:
+            raise InputError(f"{name}: after @ stands a number of epochs from 1, such as {family}@10")
+        return super().__getitem__(family + PLACEHOLDER).at(name, int(number))
+
+
+MEASURES = Measures("measure")
 
 
 def measure(name: str, **facts) -> Callable:
@@ -43,6 +73,16 @@ def measure(name: str, **facts) -> Callable:
 
     def add(function):
         MEASURES.register(name)(Measure(name, function, **facts))
+        return function
+
+    return add
+
+
+def training(name: str, **facts) -> Callable:
+    """Decorator: registers a function of a subject and a number of epochs as the measure ``name``, NAME@N."""
+
+    def add(function):
+        MEASURES.register(name)(Measure(name, None, family=function, rnn=False, **facts))
         return function
 
     return add

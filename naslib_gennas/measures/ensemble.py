@@ -23,7 +23,7 @@ from scipy.stats import rankdata
 
 from ..errors import InputError
 from ..registry import Registry, unknown
-from .base import MEASURES
+from .base import MEASURES, PLACEHOLDER
 
 TABLE = "table:"
 EXAMPLE = "rank(gennas,naswot,params)"
@@ -167,6 +167,8 @@ class _Parser:
             return Leaf(name)
         if name in AGGREGATIONS and name not in MEASURES:
             raise self._malformed(f"{name} needs measures in parentheses", position)
+        if name.endswith(PLACEHOLDER) and name in MEASURES:
+            raise self._malformed(f"{name} takes a number of epochs in the place of N", position)
         expression = MEASURES[name].expression
         return parse_measure(expression) if expression else Leaf(name)
 

@@ -15,6 +15,7 @@ from ..initialise import initialise
 from ..layers import own_randomness, uninitialised
 from ..scoring import Scorer
 from .base import MEASURES, Measure
+from .lessons import Pictures
 from .subject import Subject
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def measure_module(
     images: torch.Tensor | None = None,
     labels: torch.Tensor | None = None,
     seed: int = 0,
+    pictures: Pictures | None = None,
 ) -> dict[str, MeasureResult]:
     """Measures of a classification network of your own, which is neither changed nor copied.
 
@@ -58,6 +60,7 @@ def measure_module(
         names: registered measures, except ``gennas`` and ensembles, which need a search space or a set.
         images: float32 (b, 3, s, s), b >= 2; None takes 32 embedded photographs of 32 x 32.
         labels: int64 (b,); None draws them from ``seed``.
+        pictures: what the measures train on that train (``cls@N`` and the like).
 
     >>> measure_module(torchvision.models.resnet18(), ["naswot", "params"])["params"].score
     11.689512
@@ -70,7 +73,7 @@ def measure_module(
         if MEASURES[name].function is None:
             raise InputError(f"{name} cannot be measured on a single module; {_elsewhere(MEASURES[name])}")
     images = load_images(None, BATCH_SIZE, IMAGE_SIZE) if images is None else images
-    subject = Subject(lambda: module, images, labels, seed)
+    subject = Subject(lambda: module, images, labels, seed, pictures=pictures)
     return {result.measure: result for result in measure_subject(subject, names)}
 
 
@@ -117,6 +120,7 @@ class MeasureScorer:
         self.names = list(names)
         self.batch_size, self.image_size = batch_size, image_size
         self._source = images
+        self._pictures = Pictures(images, image_size)
         for measure in map(MEASURES.__getitem__, self.names):
             if measure.prepare:
                 measure.prepare()
@@ -147,7 +151,7 @@ class MeasureScorer:
         if self._images is None:
             self._images = load_images(self._source, self.batch_size, self.image_size).to(device)
         if self.space.own_weights:
-            return Subject(lambda: self._with_weights(arch), self._images, seed=seed)
+            return Subject(lambda: self._with_weights(arch), self._images, seed=seed, pictures=self._pictures)
 
         def make():
             with uninitialised():
@@ -156,7 +160,7 @@ class MeasureScorer:
         def fill(network):
             initialise(network, torch.Generator().manual_seed(seed), device)
 
-        return Subject(make, self._images, seed=seed, initialise=fill)
+        return Subject(make, self._images, seed=seed, initialise=fill, pictures=self._pictures)
 
     def _with_weights(self, arch) -> torch.nn.Module:
         """The network as its own initialisation leaves it, drawn from the seed."""
@@ -184,4 +188,6 @@ def _failure(name: str, error: Exception) -> MeasureResult:
 def _elsewhere(measure: Measure) -> str:
     if measure.expression:
         return "an ensemble ranks a set: aggregate the scores of all modules (naslib_gennas.measures.ensemble)"
+    if measure.family:
+        return "put a number of epochs in the place of N"
     return "naslib_gennas.Scorer has the regression"

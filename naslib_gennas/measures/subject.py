@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import InputError
 from ..layers import SplitConv, own_randomness, shared_relu
+from .lessons import Pictures
 
 RELUS = {
     *(F.relu, F.relu6, F.leaky_relu, F.prelu, F.rrelu, torch.relu, torch.relu_, torch.prelu, torch.rrelu),
@@ -107,6 +108,7 @@ class Subject:
         seed: of all random numbers that measures draw.
         initialise: gives a network made without storage its weights.
         batch_dim: dimension of ``images`` that counts examples.
+        pictures: what the measures train on that train; None takes those that come with the package.
     """
 
     def __init__(
@@ -117,11 +119,13 @@ class Subject:
         seed: int = 0,
         initialise: Callable[[nn.Module], None] | None = None,
         batch_dim: int = 0,
+        pictures: Pictures | None = None,
     ):
         if len(images) < 2:
             raise InputError(f"measures need a batch of at least 2 images; got {len(images)}")
         self._make, self._initialise = make, initialise
         self.images, self.labels, self.seed = images, labels, seed
+        self.pictures = pictures or Pictures()
         self.example = images.narrow(batch_dim, 0, 1)  # a batch of one
         self._parts: dict[str, Part] = {}
         self._bills: list[Bill] = []
@@ -179,11 +183,11 @@ class Subject:
         """Copies of the network's buffers, which a forward pass in training mode changes."""
         return {n: b.detach().to(self.images.device, copy=True) for n, b in self.network().named_buffers()}
 
-    def call(self, parameters, inputs: torch.Tensor, buffers=None) -> torch.Tensor:
-        """The network's outputs in training mode, with these parameters and buffers in place of its own."""
+    def call(self, parameters, inputs: torch.Tensor, buffers=None, training: bool = True) -> torch.Tensor:
+        """The network's outputs with these parameters and buffers in place of its own."""
         network = self.network()
         state = {**parameters, **(self.buffers() if buffers is None else buffers)}
-        with mode(network, training=True), own_randomness(self.seed, inputs.device):
+        with mode(network, training), own_randomness(self.seed, inputs.device):
             return functional_call(network, state, (inputs,))
 
     @part
@@ -278,19 +282,29 @@ class Products:
         return follow
 
 
-class Watch(TorchFunctionMode):
+class LastMap(TorchFunctionMode):
+    """Sees every pooling; ``last_map``: the input (b, c, h, w) of the last one that left one number a channel."""
+
+    last_map: torch.Tensor | None = None
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        if function in POOLINGS and _collapses(args[0], result):
+            self.last_map = args[0]
+        return result
+
+
+class Watch(LastMap):
     """Sees every ReLU and every pooling, be it module or function, and can leave BatchNorm out.
 
     ``patterns``: for every ReLU, its input > 0 as bool (b, units), and the number of ReLUs of the published
-    network that it stands for. ``last_map``: the input (b, c, h, w) of the last pooling that left one number
-    a channel.
+    network that it stands for.
     """
 
     def __init__(self, skip_batch_norm: bool = False):
         super().__init__()
         self.skip_batch_norm = skip_batch_norm
         self.patterns: list[tuple[torch.Tensor, int]] = []
-        self.last_map: torch.Tensor | None = None
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -300,10 +314,7 @@ class Watch(TorchFunctionMode):
             self.patterns.append((_active(args[0]), args[1]))
         elif function in RELUS:
             self.patterns.append((_active(args[0]), 1))
-        result = function(*args, **kwargs)
-        if function in POOLINGS and _collapses(args[0], result):
-            self.last_map = args[0]
-        return result
+        return super().__torch_function__(function, types, args, kwargs)
 
 
 def _active(x: torch.Tensor) -> torch.Tensor:
