@@ -1,0 +1,129 @@
+"""Suites of the paper's tables: what is in them, what is run, what is said of the rest."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from naslib_gennas.cli import main
+from naslib_gennas.errors import InputError, UnknownNameError
+from naslib_gennas.measures.ensemble import parse_measure
+from naslib_gennas.presets import load_preset
+from naslib_gennas.published import find_published
+from naslib_gennas.runs import Run
+from naslib_gennas.spaces import load_space
+from naslib_gennas.suites import KINDS, OPTIMUM, SuiteSettings, Work, _data, load_suite, obtain, run_suite, speed, suite_names
+
+NAMES = "table1 table2 table3 table5 table6 table7 table8 table9 table10 fig6 fig8".split()
+SPACE = "nasbench201"
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """Twelve cells with made-up accuracies; params rank them perfectly on CIFAR-10."""
+    space, rng = load_space(SPACE), np.random.default_rng(1)
+    texts = list(dict.fromkeys(str(space.sample(rng)) for _ in range(12)))
+    sizes = [sum(p.numel() for p in space.build_network(space.parse(text)).parameters()) for text in texts]
+    path = tmp_path_factory.mktemp("tables") / "nb201.csv"
+    pd.DataFrame({"arch": texts, "cifar10_test": sizes, "cifar100_test": rng.random(len(texts))}).to_csv(path)
+    return str(path)
+
+
+def test_all_suites_are_there():
+    assert suite_names() == NAMES
+    with pytest.raises(InputError, match="did you mean table1"):
+        load_suite("table11")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_suite_names_things_that_exist(name):
+    suite = load_suite(name)
+    assert suite.kind in KINDS
+    for part in suite.parts:
+        kind = load_space(part.space).kind
+        assert "FILE" in obtain(part.space) or "nb101" in obtain(part.space)
+        for method in part.methods:
+            if method.preset:
+                preset = load_preset(method.preset)
+                assert preset.kind == kind
+                preset.with_fidelity(**method.fidelity)
+            elif method.measure != OPTIMUM:
+                parse_measure(method.measure.replace("{data_set}", "cifar10"))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("table")])
+def test_every_printed_row_is_found(name):
+    suite = load_suite(name)
+    for part in suite.parts:
+        assert find_published(suite.table, part.printed), part.printed
+        for row in part.rows.values():
+            known = {cell.row for cell in find_published(suite.table, part.printed)}
+            assert row in known or part.columns
+        if part.columns:
+            assert {cell.column for cell in find_published(suite.table, part.printed)} == set(part.columns)
+
+
+def test_table_1_has_all_printed_cells():
+    suite = load_suite("table1")
+    shown = {(part.rows["cifar10_test"], method.printed) for part in suite.parts for method in part.methods}
+    assert shown == {(cell.row, cell.column) for cell in find_published("1")}
+    assert len(shown) == 37
+
+
+def test_ranks_stand_beside_printed_numbers_and_the_rest_is_named(table, tmp_path):
+    settings = SuiteSettings({SPACE: table}, quick=True, sample=4, batch_size=2, image_size=8)
+    with Run(tmp_path / "run", settings.config()) as run:
+        data = run_suite("table7", settings, run)
+    rows = {(row["row"], row["method"]): row for row in data["rows"]}
+    assert rows["CIFAR-10", "params"]["value"] == pytest.approx(1.0)
+    assert rows["CIFAR-10", "GenNAS combo"]["published"] == 0.67
+    assert rows["CIFAR-100", "snip"]["printed"] == "0.46" and -1 <= rows["CIFAR-100", "snip"]["value"] <= 1
+    assert rows["CIFAR-10", "EcoNAS"]["value"] is None and rows["CIFAR-10", "EcoNAS"]["printed"] == "0.62"
+    missing = {item["item"]: item["why"] for item in data["missing"]}
+    assert "imagenet16_test" in missing["NASBench-201, ImgNet16"]
+    assert "gennas tables convert" in missing["NASBench-101 (nasbench101)"]
+    assert "nds_darts:FILE" in missing["Neural Design Spaces, CIFAR-10 (nds_darts)"]
+    assert json.loads((tmp_path / "run" / "table7.json").read_text()) == json.loads(json.dumps(data))
+    with Run(tmp_path / "run", settings.config(), resume=True) as run:
+        before = sorted(path.name for path in (tmp_path / "run").iterdir())
+        assert len(run_suite("table8", settings, run)["rows"]) == len(data["rows"])
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted([*before, "table8.json"])
+
+
+def test_searches_give_the_accuracy_of_what_they_find(monkeypatch):
+    monkeypatch.setitem(_data()["quick"], "search", {"steps": 3, "population": 2, "tournament": 1, "seeds": 1})
+    settings = SuiteSettings({SPACE: "digits"}, quick=True, batch_size=2, image_size=8)
+    suite = load_suite("table3")
+    assert {part.space for part in suite.parts} >= {"nasbench101", SPACE}
+    with pytest.raises(InputError, match="nds_resnet, nds_resnext_a"):
+        run_suite("table3", SuiteSettings({"nds_darts": "x"}), Run(None, {}))
+    with pytest.raises(UnknownNameError):
+        run_suite("table3", SuiteSettings({"nasbench20": "x"}), Run(None, {}))
+    data = run_suite("table3", settings, Run(None, {}))
+    rows = {row["method"]: row for row in data["rows"]}
+    assert 60 < rows["Optimal"]["value"] < 75
+    assert all(row["published"] is None for row in data["rows"])  # digits stands beside nothing
+
+
+def test_speed_needs_no_table():
+    settings = SuiteSettings(quick=True, sample=1)
+    suite = load_suite("table10")
+    part = next(part for part in suite.parts if part.space == SPACE)
+    work = Work(suite, settings, Run(None, {}), {})
+    rows = list(speed(work, part))
+    assert rows[0]["method"] == "batch 16, s" and 0 < rows[0]["value"] < 5 and rows[0]["published"] == 0.02
+    assert [row["note"] for row in rows if row["method"].endswith("GB")] == ["printed only"] * 6
+
+
+def test_command(table, tmp_path):
+    command = ["benchmark", "--suite", "table5", "--quick"]
+    nothing = CliRunner().invoke(main, command)
+    assert nothing.exit_code == 2 and "nothing of table5" in nothing.stderr and "gennas tables" in nothing.stderr
+    other = CliRunner().invoke(main, [*command, "--preset", "fast"])
+    assert other.exit_code == 2 and "--preset" in other.stderr
+    assert CliRunner().invoke(main, [*command, "--table", "digits"]).exit_code == 2
+    assert CliRunner().invoke(main, ["benchmark", "--space", SPACE, "--quick"]).exit_code == 2
