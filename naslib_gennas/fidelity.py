@@ -16,8 +16,9 @@ class Spec(BaseModel):
     @classmethod
     def _no_truth_values(cls, data):
         """pydantic would read YAML's yes/no as 1/0."""
+        switches = {name for name, field in cls.model_fields.items() if field.annotation in (bool, "bool")}
         for key, value in data.items() if isinstance(data, dict) else ():
-            if isinstance(value, bool):
+            if isinstance(value, bool) and key not in switches:
                 raise ValueError(f"{key} must be a number or a word, not {value}")
         return data
 

@@ -14,9 +14,11 @@ from scipy import stats
 
 from naslib_gennas.cli import main
 from naslib_gennas.errors import GenNASError, InputError, RunError, SpecError
+from naslib_gennas.evaluation import spearman
 from naslib_gennas.presets import load_preset
 from naslib_gennas.runs import Run
 from naslib_gennas.scoring import Scorer
+from naslib_gennas.search.adapt import POPULATION, adapted_preset
 from naslib_gennas.search.task_report import TaskSearchSettings, Transfer, _elsewhere, split, split_half
 from naslib_gennas.search.task_space import CHANNELS, DIMENSIONS, task_space
 from naslib_gennas.search.tasks import (
@@ -506,3 +508,26 @@ def test_labels_and_presets_that_do_not_parse(tiny, tmp_path):
     nonsense.write_text(TINY.replace("kind: dot", "kind: dots"))
     result = gennas(*command(tiny, tmp_path / "c", "--warm-start", nonsense))
     assert result.exit_code == 2 and "nonsense.yaml" in result.stderr and "dots" in result.stderr
+
+
+def test_short_search_on_labels_that_are_there():
+    """It ranks the labels at least as well as the preset it starts from, on the same networks."""
+    tiny = load_preset("fast").with_fidelity(cells=1, channels=4, input_size=8, batch_size=4, steps=3)
+    space = load_space("nasbench201")
+    rng = np.random.default_rng(0)
+    texts = [str(space.sample(rng)) for _ in range(8)]
+    labels = [float(len(text)) + i / 10 for i, text in enumerate(texts)]
+
+    def rho(preset):
+        scorer = Scorer("nasbench201", preset, 3)
+        return spearman([scorer.score(text).score for text in texts], labels)
+
+    found = adapted_preset(tiny, "nasbench201", texts, labels, seed=3, steps=4)
+    assert found == adapted_preset(tiny, "nasbench201", [*texts, texts[0]], [*labels, 99.0], seed=3, steps=4)
+    assert found.fidelity == tiny.fidelity and rho(found) >= rho(tiny)
+    assert f"{POPULATION + 4} tasks" in found.source and f"rho {rho(found):.3f}" in found.source
+    for few, message in ((4, "at least 5 labelled"), (8, "labels are equal")):
+        with pytest.raises(InputError, match=message):
+            adapted_preset(tiny, "nasbench201", texts[:few], [1.0] * few, seed=3)
+    with pytest.raises(InputError, match="every architecture needs a label; got 8 architectures and 2 labels"):
+        adapted_preset(tiny, "nasbench201", texts, [1.0, 2.0])

@@ -68,9 +68,10 @@ class GraphScorer:
         parsed, ImageError for too few or unsuitable images.
         """
         kind, images = kind_of(graph), first_images(loader, self.seed)
-        space = OUR_NAMES.get(kind, kind)
-        if space in CONVERTERS and not _is_another_network(graph):
-            return self.scorer(space, images).score(from_naslib(space, compact(graph))).score
+        own = own_architecture(graph)
+        if own is not None:
+            space, arch = own
+            return self.scorer(space, images).score(arch).score
         backbone = copied(graph, kind)
         return self.scorer(_Copies(), images, backbone.enlargement).score(backbone).score
 
@@ -124,6 +125,30 @@ def kind_of(graph) -> str:
     if kind not in known:
         raise InputError(unknown("search space of NASLib's that gennas can score", kind, known))
     return kind
+
+
+def own_architecture(graph) -> tuple[str, Any] | None:
+    """(our space, architecture) of a graph, None if it stands for a network that only NASLib builds.
+
+    InputError as :func:`kind_of` and :func:`compact` raise it.
+    """
+    kind = kind_of(graph)
+    space = OUR_NAMES.get(kind, kind)
+    if space not in CONVERTERS or _is_another_network(graph):
+        return None
+    return space, from_naslib(space, compact(graph))
+
+
+def labelled_texts(graphs: Sequence[Any]) -> tuple[str, list[str]]:
+    """(our space, text of every architecture); InputError unless all graphs are of one space that we have too."""
+    owned = [own_architecture(graph) for graph in graphs]
+    spaces = {None if own is None else own[0] for own in owned}
+    if len(spaces) != 1 or None in spaces:
+        raise InputError(
+            f"a task search needs labelled architectures of one space of ours; got {len(owned)}"
+            + (", among them networks that only NASLib builds" if None in spaces else "")
+        )
+    return spaces.pop(), [str(arch) for _, arch in owned]
 
 
 def _is_another_network(graph) -> bool:

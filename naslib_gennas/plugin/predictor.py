@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, SpecError
+from ..errors import GenNASError, InputError, SpecError
 from ..presets import validate
 from ..progress import progress
 from ..registry import unknown
@@ -38,13 +39,14 @@ def settings_of(config: Any) -> dict[str, Any]:
 def predictor_class() -> type:
     """:class:`GenNASPredictor`; made when first asked for, since its base class is NASLib's."""
     from .compat import load
-    from .graphs import GraphScorer
+    from .graphs import GraphScorer, labelled_texts
 
     class GenNASPredictor(load()["Predictor"]):
-        """The GenNAS score as a predictor: nothing to fit, higher is better.
+        """The GenNAS score as a predictor: nothing has to be fitted, higher is better.
 
         Args:
             preset, seed, device, repeats: see :class:`.graphs.GraphScorer`.
+            task_search: whether :meth:`fit` searches for a better proxy task, 8 + ``task_steps`` of them.
 
         A diverged regression scores -1e8, as NASLib has it. Architectures that share a network share a score,
         computed once. Raises SpecError for other keywords, and as GraphScorer does.
@@ -53,7 +55,8 @@ def predictor_class() -> type:
         def __init__(self, **settings: Any):
             super().__init__()
             self.settings = checked_settings(settings)
-            self.scores = GraphScorer(**self.settings)
+            names = ("preset", "seed", "device", "repeats")
+            self.scores = self.configured = GraphScorer(**{name: self.settings[name] for name in names})
             self.method_type = SECTION
             self.hyperparams = self.settings
 
@@ -63,7 +66,28 @@ def predictor_class() -> type:
             return cls(**settings_of(config))
 
         def fit(self, xtrain: Any = None, ytrain: Any = None, train_info: Any = None) -> None:
-            """Nothing: the score needs no labels."""
+            """Nothing, as the score needs no labels; with ``task_search`` it scores by the task that suits them best.
+
+            Labels that are too few (below 5) or give no ranking leave the configured preset, with a warning. Every
+            call starts from that preset again.
+            """
+            if self.settings["task_search"]:
+                self.scores = self._adapted(xtrain, ytrain)
+
+        def _adapted(self, graphs: Any, labels: Any) -> GraphScorer:
+            from ..search.adapt import adapted_preset
+            from ..search.tasks import check_labels
+
+            graphs, labels = ([] if given is None else list(given) for given in (graphs, labels))
+            seed, device, preset = self.settings["seed"], self.settings["device"], self.configured.preset
+            try:
+                check_labels(labels)
+                space, texts = labelled_texts(graphs)
+                found = adapted_preset(preset, space, texts, labels, seed, device, self.settings["task_steps"])
+            except GenNASError as error:
+                warnings.warn(f"{SECTION}: {error}; the preset {preset.name} stays", stacklevel=3)
+                return self.configured
+            return GraphScorer(found, seed, device)
 
         def query(self, xtest: Any, info: Any = None, dataloader: Iterable | None = None) -> Any:
             """The score of one graph, or an array (n,) of those of a list of graphs.

@@ -83,6 +83,10 @@ class Section(Spec):
     device: str = "cpu"
     repeats: Optional[int] = Field(None, ge=1)
     """Initialisations and target draws that are averaged; None is the preset's number."""
+    task_search: bool = False
+    """Whether a predictor that is given labels looks for a better proxy task with them."""
+    task_steps: int = Field(16, ge=0, le=10_000)
+    """Tasks that this short search evaluates after its first 8."""
 
 
 def is_ours(name: str) -> bool:

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from naslib_gennas import Scorer, load_preset, load_table
 from naslib_gennas.errors import MissingPackageError, SpecError
+from naslib_gennas.evaluation import spearman
 from naslib_gennas.plugin import compat, locate, predictor
 from naslib_gennas.plugin.convert import from_naslib, to_naslib
 from naslib_gennas.plugin.predictor import checked_settings, settings_of
@@ -54,6 +55,8 @@ def tiny(tmp_path):
     ({"seed": "three"}, "seed"),
     ({"repeats": 0}, "repeats"),
     ({"seed": True}, "seed"),
+    ({"task_search": "perhaps"}, "task_search"),
+    ({"task_steps": -1}, "task_steps"),
 ])  # fmt: skip
 def test_wrong_settings_are_named(settings, sentence):
     with pytest.raises(SpecError, match=f"gennas: .*{sentence}"):
@@ -67,6 +70,7 @@ def test_settings_of_a_configuration():
     assert settings_of({}) == settings_of(SimpleNamespace(seed=9)) == default
     assert settings_of({"gennas": None}) == default
     assert settings_of(SimpleNamespace(gennas={"seed": 3})) == {**default, "seed": 3}
+    assert default["task_search"] is False and settings_of({"gennas": {"task_search": True}})["task_search"] is True
     with pytest.raises(SpecError, match="expected a mapping of preset, seed"):
         settings_of({"gennas": "fast"})
 
@@ -141,6 +145,34 @@ def test_both_kinds_of_query(naslib, tiny):
     ours.scores.preset = explosive
     ours.scores._scorers.clear()
     assert ours.query(graph) == -1e8
+
+
+@pytest.mark.naslib
+def test_fit_searches_for_a_task_where_asked(naslib, tiny):
+    """From then on the scores are those of the task found, which ranks the labels at least as well."""
+    specs = [SPEC, (2,) * 6, (0, 3, 3, 1, 2, 4), (1, 0, 4, 2, 3, 0), (3, 3, 2, 0, 1, 3), (2, 0, 1, 4, 4, 2)]
+    graphs, labels = [graph_of(naslib, spec) for spec in specs], np.array([91.0, 88.0, 93.5, 70.0, 92.0, 60.0])
+    plain = predictor.GenNASPredictor(preset=tiny, seed=3, repeats=2)
+    config = {"gennas": {"preset": tiny, "seed": 3, "repeats": 2, "task_search": True, "task_steps": 3}}
+    ours = predictor.GenNASPredictor.from_config(config)
+    before = plain.query(graphs)
+    ours.fit(graphs, labels)
+    found, after = ours.scores.preset, ours.query(graphs)
+    texts = [str(from_naslib("nasbench201", spec)) for spec in specs]
+    scorer = Scorer("nasbench201", found, 3)
+    assert list(after) == [scorer.score(text).score for text in texts]
+    assert spearman(after, labels) >= spearman(before, labels)
+    assert found.fidelity == plain.scores.preset.fidelity and "11 tasks, seed 3, 6 labels" in found.source
+    ours.fit(graphs, -labels)
+    assert spearman(ours.query(graphs), -labels) >= spearman(before, -labels)  # starts from the configured preset again
+    for few, sentence in ((labels[:4], "at least 5 labelled"), (np.ones(6), "all 6 labels are equal")):
+        with pytest.warns(UserWarning, match=f"gennas: .*{sentence}.*; the preset tiny stays"):
+            ours.fit(graphs[: len(few)], few)
+        assert list(ours.query(graphs)) == list(before)
+    with pytest.warns(UserWarning, match="got 0"):
+        ours.fit()
+    plain.fit(graphs, labels)
+    assert list(plain.query(graphs)) == list(before)
 
 
 @pytest.mark.naslib
