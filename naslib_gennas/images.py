@@ -21,7 +21,9 @@ NOISE_SEED, NOISE_COUNT = 0, 1024
 EMBEDDED = "the embedded batch"
 
 
-def load_images(source: str | Path | torch.Tensor | None = None, count: int | None = 16, size: int = 32) -> torch.Tensor:
+def load_images(
+    source: str | Path | torch.Tensor | None = None, count: int | None = 16, size: int = 32
+) -> torch.Tensor:
     """The first ``count`` images of ``source``, all if None: float32 (count, 3, size, size), normalised per channel.
 
     ``source``:

@@ -43,7 +43,7 @@ class Unavailable(InputError):
     """What cannot be run here: what is missing and how to get it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Method:
     """A measure, or ``gennas`` with a ``preset`` and changes of its ``fidelity``; ``seed`` is added to the command's.
 
@@ -356,7 +356,7 @@ class Work:
         """Rows of the printed columns that no method is for."""
         if self.suite.table is None or not part.printed or part.columns:
             return
-        known = {method.printed for method in part.methods} | {"average"}
+        known = {method.printed for method in part.methods} | {"average", "samples"}
         for cell in find_published(self.suite.table, part.printed, printed_row):
             if cell.column not in known:
                 yield self.row(part, printed_row, Method(cell.column), None, note="printed only")

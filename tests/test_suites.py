@@ -16,7 +16,18 @@ from naslib_gennas.presets import load_preset
 from naslib_gennas.published import find_published
 from naslib_gennas.runs import Run
 from naslib_gennas.spaces import load_space
-from naslib_gennas.suites import KINDS, OPTIMUM, SuiteSettings, Work, _data, load_suite, obtain, run_suite, speed, suite_names
+from naslib_gennas.suites import (
+    KINDS,
+    OPTIMUM,
+    SuiteSettings,
+    Work,
+    _data,
+    load_suite,
+    obtain,
+    run_suite,
+    speed,
+    suite_names,
+)
 
 NAMES = "table1 table2 table3 table5 table6 table7 table8 table9 table10 fig6 fig8".split()
 SPACE = "nasbench201"
@@ -74,7 +85,8 @@ def test_table_1_has_all_printed_cells():
     assert len(shown) == 37
 
 
-def test_ranks_stand_beside_printed_numbers_and_the_rest_is_named(table, tmp_path):
+def test_ranks_stand_beside_printed_numbers_and_the_rest_is_named(table, tmp_path, monkeypatch):
+    monkeypatch.setitem(_data()["quick"], "fidelity", {"cells": 1, "input_size": 8, "batch_size": 4, "steps": 2})
     settings = SuiteSettings({SPACE: table}, quick=True, sample=4, batch_size=2, image_size=8)
     with Run(tmp_path / "run", settings.config()) as run:
         data = run_suite("table7", settings, run)

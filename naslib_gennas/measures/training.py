@@ -97,7 +97,7 @@ def accuracy(subject: Subject, lesson: Lesson, classes: int, epochs: int) -> flo
 
     def loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         if outputs.shape[1] < classes:
-            raise InputError(f"training needs a network with {classes} outputs or more; this one has {outputs.shape[1]}")
+            raise InputError(f"training needs a network with {classes} outputs; this one has {outputs.shape[1]}")
         return F.cross_entropy(outputs[:, :classes], targets)
 
     if not trainee.fit(lesson, epochs, loss):

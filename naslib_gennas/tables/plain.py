@@ -91,7 +91,8 @@ def _with_architectures(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
 def _with_accuracy(frame: pd.DataFrame) -> pd.DataFrame:
     """Records of NDS give top-1 errors in percent: the lowest of all epochs becomes ``accuracy``.
 
-    That after ten epochs becomes ``accuracy_e10`` where there is one. The columns of errors are left out, so that higher is better in every metric.
+    That after ten epochs becomes ``accuracy_e10`` where there is one. The columns of errors are left out, so that
+    higher is better in every metric.
     """
     if "min_test_top1" not in frame.columns:
         return frame
