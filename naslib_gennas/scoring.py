@@ -75,7 +75,9 @@ class Scorer:
         self._cache: dict[str, Score] = {}
 
     @classmethod
-    def for_modules(cls, modules, preset="fast", input_size: int | None = None, stages=None, **settings) -> Scorer:
+    def for_modules(
+        cls, modules, preset="fast-three", input_size: int | None = None, stages=None, **settings
+    ) -> Scorer:
         """A scorer of networks of your own: ``Scorer.for_modules({"mine": make_net}).score("mine")``.
 
         Args:

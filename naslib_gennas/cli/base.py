@@ -36,11 +36,16 @@ def show(data, as_json: bool, text) -> None:
     click.echo(json.dumps(data, indent=2) if as_json else text())
 
 
+PRESET_DEFAULT = "fast; fast-three for networks of your own"
+
+
 def scoring_options(command):
     """Options shared by everything that scores."""
     options = [
         click.option("--space", default=None, help="Search space; see `gennas spaces`."),
-        click.option("--preset", default="fast", show_default=True, help="Preset, or a .yaml file of your own."),
+        click.option(
+            "--preset", default="fast", show_default=PRESET_DEFAULT, help="Preset, or a .yaml file of your own."
+        ),
         click.option("--seed", default=0, show_default=True, help="Same seed, same scores."),
         click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 or mps."),
         click.option("--images", default=None, help="Images for the batch: .npz or a folder [default: embedded]."),

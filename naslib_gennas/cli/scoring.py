@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from click.core import ParameterSource
 
 from ..errors import InputError
 from .base import (
@@ -52,9 +53,11 @@ def score(
     JSON: {"preset", "space", "seed", "scores": [{"arch", "key", "score", "status", "seconds", ...}]}.
     """
     from ..batch_scoring import score_many
-    from ..spaces.module import named_modules
+    from ..spaces.module import MODULE_PRESET, named_modules
 
     if models or timm or torchvision:
+        if click.get_current_context().get_parameter_source("preset") is ParameterSource.DEFAULT:
+            settings["preset"] = MODULE_PRESET
         bound = _module_settings(settings, named_modules(models, timm, torchvision), stages, input_size)
         everything = not architectures and sample is None
     elif stages or input_size:

@@ -155,6 +155,9 @@ class ModuleSpace(SearchSpace):
         return network
 
 
+MODULE_PRESET = "fast-three"  # networks may differ in their last stage only, which fast does not read
+
+
 def named_modules(
     models: Iterable[str] = (), timm: Iterable[str] = (), torchvision: Iterable[str] = ()
 ) -> dict[str, Source]:
