@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ from naslib_gennas.suites import (
     speed,
     suite_names,
 )
+from naslib_gennas.tables import Table
 
 NAMES = "table1 table2 table3 table5 table6 table7 table8 table9 table10 fig6 fig8".split()
 SPACE = "nasbench201"
@@ -139,3 +141,26 @@ def test_command(table, tmp_path):
     assert other.exit_code == 2 and "--preset" in other.stderr
     assert CliRunner().invoke(main, [*command, "--table", "digits"]).exit_code == 2
     assert CliRunner().invoke(main, ["benchmark", "--space", SPACE, "--quick"]).exit_code == 2
+
+
+def test_seeds_are_averaged(monkeypatch):
+    monkeypatch.setitem(_data()["quick"], "fidelity", {"cells": 1, "input_size": 8, "batch_size": 4, "steps": 1})
+    cells = {"arch": ["2:1:", "3:7:0", "3:7:1", "3:7:2", "4:2f:01"], "cifar10_test": [83.0, 90.0, 88.0, 85.0, 91.0]}
+    suite, table = load_suite("table5"), Table(pd.DataFrame(cells), load_space("nasbench101"))
+    work = Work(suite, SuiteSettings(quick=True), Run(None, {}), {"nasbench101": table})
+    *seeds, average = KINDS["rank"](work, suite.parts[0])
+    assert len(seeds) == 10 and seeds[3]["published"] == 0.869 and average["published"] == 0.870
+    assert average["value"] == pytest.approx(np.mean([row["value"] for row in seeds]))
+    assert len({row["value"] for row in seeds}) > 1 and "mean of 10" in average["note"]
+
+
+def test_evolution_of_tasks_beside_random_search(monkeypatch):
+    tiny = {"steps": 1, "population": 2, "tournament": 1, "seeds": 1}
+    monkeypatch.setitem(_data()["quick"], "task_search", tiny)
+    monkeypatch.setitem(_data()["quick"], "fidelity", {"cells": 1, "input_size": 8, "batch_size": 4, "steps": 1})
+    cells = {"arch": ["2:1:", "3:7:0", "3:7:1", "3:7:2", "4:2f:01"], "cifar10_test": [83.0, 90.0, 88.0, 85.0, 91.0]}
+    suite, table = load_suite("fig6"), Table(pd.DataFrame(cells), load_space("nasbench101"))
+    work = Work(suite, SuiteSettings(quick=True), Run(None, {}), {"nasbench101": table})
+    rows = list(KINDS["task_search"](work, replace(suite.parts[0], labelled=5)))
+    assert [row["method"] for row in rows] == ["evolution", "random"]
+    assert all(-1 <= row["value"] <= 1 for row in rows)
