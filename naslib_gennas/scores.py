@@ -78,7 +78,10 @@ def write_scores(frame: pd.DataFrame, out: str | os.PathLike, translate: Transla
         if writer:
             writer(frame, scratch)
         else:
-            scratch.write_text(json.dumps(to_layout(frame, translate), indent=1) + "\n", encoding="utf-8")
+            layout = to_layout(frame, translate)
+            with scratch.open("w", encoding="utf-8") as file:  # piece by piece: the text is never held as a whole
+                json.dump(layout, file, indent=1)
+                file.write("\n")
         scratch.replace(path)
     except OSError as error:
         raise TableError(f"cannot write the scores {path}: {error.strerror or error}") from None
@@ -194,13 +197,15 @@ def _run_rows(path: Path) -> list[dict[str, Any]]:
     if not results.exists():
         raise TableError(f"{path} is no run directory: it has no {RESULTS}")
     rows = []
-    lines = results.read_text(encoding="utf-8").split("\n")[:-1]  # what follows the last newline is torn
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line)
-            rows.append({"dataset": "", "measure": "gennas", **{k: record[k] for k in record if k in COLUMNS}})
-        except (ValueError, TypeError):
-            raise TableError(f"line {number} of {results} is no record of an architecture") from None
+    with results.open(encoding="utf-8", newline="\n") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.endswith("\n"):
+                break  # torn
+            try:
+                record = json.loads(line)
+                rows.append({"dataset": "", "measure": "gennas", **{k: record[k] for k in record if k in COLUMNS}})
+            except (ValueError, TypeError):
+                raise TableError(f"line {number} of {results} is no record of an architecture") from None
     return rows
 
 

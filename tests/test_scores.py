@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
+import tracemalloc
 
 import pandas as pd
 import pytest
@@ -84,6 +86,29 @@ def test_runs_are_read_without_touching_them(tmp_path):
     assert frame["measure"].tolist() == ["gennas", "naswot"]
     assert frame["score"].isna().tolist() == [False, True]
     assert results.read_text() == before
+
+
+def test_a_large_run_is_converted_in_little_memory(tmp_path):
+    """A run and its accuracies into zc_nasbench201.json: the peak is below 2 kB an architecture."""
+    arches = [str(arch) for arch in itertools.islice(SPACE, 3000)]
+    with Run(tmp_path / "run", {}) as run:
+        for i, arch in enumerate(arches):
+            run.append({"arch": arch, "key": arch, "score": -i / 7, "status": "ok", "seconds": 0.1, "message": ""})
+    pd.DataFrame({"arch": arches, "val": [i % 90 for i in range(len(arches))]}).to_csv(tmp_path / "t.csv", index=False)
+    options = ["--space", "nasbench201", "--dataset", "cifar10", "--table", str(tmp_path / "t.csv"), "--metric", "val"]
+    out = tmp_path / "zc.json"
+    tracemalloc.start()
+    try:
+        done = CliRunner().invoke(main, ["scores", "convert", str(tmp_path / "run"), str(out), *options])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert done.exit_code == 0 and f"{2 * len(arches)} scores of {len(arches)} architectures" in done.stderr
+    assert peak < 2_000 * len(arches)
+    entries = json.loads(out.read_text())["cifar10"]
+    decode, encode = translations(SPACE)
+    assert len(entries) == len(arches)
+    assert entries[encode(arches[2800])] == {"gennas": {"score": -400.0, "time": 0.1}, "val_accuracy": 2800 % 90}
 
 
 def test_merging_keeps_each_score_once_and_refuses_contradictions(frame):
