@@ -274,9 +274,30 @@ def test_command_line(my_nets):
     assert "stages 1 " in records[0]["message"] and "does not run" in records[1]["message"]
 
 
+@pytest.mark.parametrize("model, message", [
+    ("no_such_module_at_all:net", "no_such_module_at_all cannot be imported: No module named"),
+    ("{}:god", "did you mean good"),
+    ("{}:bad", "cannot be multiplied"),
+    ("{}", "a model is named module:function"),
+])  # fmt: skip
+@pytest.mark.parametrize("options", [(), ("--on-error", "stop"), ("--measure", "naswot")])
+def test_the_only_network_fails(my_nets, model, message, options):
+    """One sentence and the exit code for wrong input; nothing that looks like a result."""
+    result = CliRunner().invoke(main, ["score", "--model", model.format(my_nets), "--json", *options])
+    assert result.exit_code == 2 and result.stdout == ""
+    error = [line for line in result.stderr.splitlines() if not line.startswith(("scoring", "measuring"))]
+    assert len(error) == 1 and error[0].startswith("error: ") and message in error[0]
+
+
+def test_the_failure_of_the_only_network_is_recorded(my_nets, tmp_path):
+    arguments = ["score", "--model", f"{my_nets}:bad", "--out", str(tmp_path / "run")]
+    assert CliRunner().invoke(main, arguments).exit_code == 2
+    assert CliRunner().invoke(main, [*arguments, "--resume"]).exit_code == 2
+    (record,) = map(json.loads, (tmp_path / "run" / "results.jsonl").read_text().splitlines())
+    assert record["status"] == "failed" and "does not run" in record["message"]
+
+
 def test_command_line_refusals(my_nets):
-    stopped = CliRunner().invoke(main, ["score", "--model", f"{my_nets}:god", "--on-error", "stop"])
-    assert stopped.exit_code != 0 and "did you mean good" in stopped.stderr
     both = CliRunner().invoke(main, ["score", "--model", f"{my_nets}:good", "--space", "nasbench201"])
     assert both.exit_code == 2 and "exclude each other" in both.stderr
     sizes = CliRunner().invoke(main, ["score", "--space", "nasbench201", "--input-size", "8", "5"])

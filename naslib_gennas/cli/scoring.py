@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.core import ParameterSource
 
-from ..errors import InputError
+from ..errors import InputError, ModelError
 from .base import (
     config_of,
     main,
@@ -68,17 +68,21 @@ def score(
     config = {"command": "score", **config_of(bound), "architectures": _fingerprint(texts)}
     if measure != "gennas":
         config["measure"] = measure
+    alone = bool(models or timm or torchvision) and len(texts) == 1  # then its failure is the answer
     with open_run(settings, config) as run:
+        on_error = "record" if alone else on_error
         if measure == "gennas":
             records = score_many(bound, texts, run, workers, on_error)
         else:
             records = _measured(bound, measure, texts, run, workers, on_error, input_size)
         path = run.path("results.jsonl")
+    if alone and records[0]["status"] == "failed":
+        raise ModelError(_reason(records[0]))
     data = {"preset": bound.preset.name, "space": config["space"], "seed": settings["seed"], "scores": records}
     show(data, as_json, lambda: _score_lines(records, path))
     for record in records:
         if record["message"]:
-            say(f"{record['arch']}: {record['message'].removeprefix(record['arch'] + ': ')}")
+            say(_reason(record))
     failed = sum(record["status"] != "ok" for record in records)
     if failed:
         say(f"{failed} of {len(records)} architectures have no score (status diverged or failed)")
@@ -231,6 +235,10 @@ def _fingerprint(texts) -> str:
     import hashlib
 
     return f"{len(texts)}, sha256 {hashlib.sha256(chr(10).join(texts).encode()).hexdigest()[:12]}"
+
+
+def _reason(record) -> str:
+    return f"{record['arch']}: {record['message'].removeprefix(record['arch'] + ': ')}"
 
 
 def _score_lines(records, path) -> str:
