@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -35,12 +37,18 @@ class ScorerSettings:
 
 
 def score_many(
-    settings: ScorerSettings, texts: Iterable[str], run: Run, workers: int = 1, on_error: str = "record"
+    settings: ScorerSettings,
+    texts: Iterable[str],
+    run: Run,
+    workers: int = 1,
+    on_error: str = "record",
+    curves: bool = False,
 ) -> list[dict[str, Any]]:
     """Records of ``texts``, in their order; those that ``run`` already holds are not computed again.
 
     workers: processes, one torch thread each; 1 means this process. on_error: ``record`` an architecture
-    that fails and go on, or ``stop``. Raises InputError for workers < 1.
+    that fails and go on, or ``stop``. curves: whether new records keep the training loss of every step, as
+    ``curve``. Raises InputError for workers < 1.
     """
     if workers < 1:
         raise InputError(f"workers must be at least 1, got {workers}")
@@ -58,7 +66,8 @@ def score_many(
         else:
             pending[key].append(text)
     jobs = [members[0] for members in pending.values()]
-    for record in progress(run_jobs(settings, jobs, workers), len(jobs), "scoring"):
+    results = run_jobs(settings, jobs, workers, _attempt_with_curve if curves else _attempt)
+    for record in progress(results, len(jobs), "scoring"):
         if record["status"] == "failed" and on_error == "stop":
             raise GenNASError(f"{record['arch']}: {record['message']}")
         for text in pending[record["key"]]:
@@ -71,13 +80,11 @@ def _store(run: Run, record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def run_jobs(settings, jobs: list, workers: int, attempt: Callable | None = None) -> Iterator[Any]:
+def run_jobs(settings, jobs: list, workers: int, attempt: Callable) -> Iterator[Any]:
     """``attempt(settings.make(), job)`` of every job, as they are done; in ``workers`` processes if more than 1.
 
-    settings, jobs and attempt (a function of a module) are sent to the processes. The default attempt is the
-    record of an architecture by a :class:`Scorer`.
+    settings, jobs and attempt (a function of a module) are sent to the processes.
     """
-    attempt = attempt or _attempt
     return _serial(settings, jobs, attempt) if workers == 1 else _parallel(settings, jobs, workers, attempt)
 
 
@@ -134,6 +141,15 @@ def _attempt(scorer: Scorer, text: str) -> dict[str, Any]:
         "preset_digest": scorer.preset.digest(),
         "message": message,
     }
+
+
+def _attempt_with_curve(scorer: Scorer, text: str) -> dict[str, Any]:
+    """The same and the loss of every step, to five digits, up to the first that is not finite."""
+    record = _attempt(scorer, text)
+    if record["status"] != "failed":
+        finite = itertools.takewhile(math.isfinite, scorer.score(text).curve)
+        record["curve"] = [float(f"{loss:.5g}") for loss in finite]
+    return record
 
 
 _scorer = None  # of a worker process: what its settings make

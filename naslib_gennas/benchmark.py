@@ -24,7 +24,7 @@ from .evaluation import evaluate
 from .measures.ensemble import Expression, parse_measures
 from .measures.scoring import BATCH_SIZE, IMAGE_SIZE, MeasureScorer, check_applicable
 from .progress import progress
-from .runs import SCORES, SUMMARY, Run
+from .runs import PRESET, SCORES, SUMMARY, Run
 from .spaces import load_space
 from .tables import Table
 
@@ -122,6 +122,7 @@ def benchmark(
         "failures": _reasons(records),
         "note": STAND_IN if table.name == "digits" else "",
     }
+    run.write(PRESET, settings.preset.model_dump(mode="json"))
     run.write(SUMMARY, data)
     if run.directory is not None:
         _frame(rows, metrics, values).to_csv(run.path(SCORES), index=False)

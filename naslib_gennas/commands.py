@@ -12,7 +12,7 @@ import numpy as np
 from .batch_scoring import ScorerSettings, score_many
 from .evaluation import evaluate
 from .presets import load_preset
-from .runs import SCORES, SUMMARY, Run
+from .runs import PRESET, SCORES, SUMMARY, Run
 from .search import best_records, best_so_far, search_architectures
 from .tables import Table
 
@@ -23,18 +23,24 @@ STAND_IN = "'digits' is a small stand-in to try things, not evidence; the eviden
 
 
 def correlate(
-    settings: ScorerSettings, table: Table, metric: str, sample: int | None, run: Run, workers: int = 1
+    settings: ScorerSettings,
+    table: Table,
+    metric: str,
+    sample: int | None,
+    run: Run,
+    workers: int = 1,
+    curves: bool = False,
 ) -> dict[str, Any]:
     """Score ``sample`` architectures of the table (all of them if None) and compare with ``metric``.
 
-    The draw depends on the seed only. Returns the fields of :class:`naslib_gennas.evaluation.Evaluation` and
-    how they were obtained; also written to the run.
+    The draw depends on the seed only; ``curves``: see :func:`.batch_scoring.score_many`. Returns the fields of
+    :class:`naslib_gennas.evaluation.Evaluation` and how they were obtained; also written to the run.
     """
     if sample is None:
         rows = table.frame[table.column(metric).notna()]
     else:
         rows = table.sample(sample, metric, np.random.default_rng(settings.seed))
-    records = score_many(settings, rows["arch"].tolist(), run, workers)
+    records = score_many(settings, rows["arch"].tolist(), run, workers, curves=curves)
     scores = [record["score"] for record in records]
     unique = {record["key"]: record for record in records}
     data = {
@@ -49,6 +55,7 @@ def correlate(
         "seed": settings.seed,
         "note": STAND_IN if table.name == "digits" else "",
     }
+    run.write(PRESET, settings.preset.model_dump(mode="json"))
     run.write(SUMMARY, data)
     if run.directory is not None:
         from .plotting import draw_scatter
@@ -100,6 +107,7 @@ def search(
         "metric": metric,
         "best": best,
     }
+    run.write(PRESET, settings.preset.model_dump(mode="json"))
     run.write(SUMMARY, data)
     if run.directory is not None:
         from .plotting import draw_search

@@ -12,6 +12,7 @@ from typing import Any
 from .errors import RunError
 
 CONFIG, ENVIRONMENT, RESULTS, SUMMARY = "config.json", "environment.json", "results.jsonl", "summary.json"
+PRESET = "preset.json"  # what its name stood for
 SCORES = "scores.csv"  # one row an architecture: its ground truth and its scores
 
 

@@ -250,3 +250,19 @@ def test_corrupt_preset_file(tmp_path):
 def test_help_does_not_load_torch():
     code = "import sys, naslib_gennas, naslib_gennas.cli; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_curves_are_kept_where_asked(tmp_path):
+    """The loss of every step, for isomorphic cells and resumed runs too; measures that do not train have none."""
+    out = str(tmp_path / "run")
+    options = ["score", "--space", "nasbench201", "--out", out, "--json", "--curves"]
+    result = CliRunner().invoke(main, [*options, "5", "6"])
+    assert result.exit_code == 0, result.output
+    records = json.loads(result.stdout)["scores"]
+    assert all(len(r["curve"]) == r["steps"] and r["curve"][-1] < r["curve"][0] for r in records)
+    again = CliRunner().invoke(main, [*options, "5", "6", "--resume"])
+    assert json.loads(again.stdout)["scores"] == records
+    without = CliRunner().invoke(main, [*options[:-1], "5", "6", "--resume"])
+    assert without.exit_code == 2 and "curves: True then, None now" in without.stderr
+    measure = CliRunner().invoke(main, ["score", "--space", "nasbench201", "--curves", "--measure", "params", "5"])
+    assert measure.exit_code == 2 and "params has none" in measure.stderr

@@ -15,11 +15,15 @@ from naslib_gennas import __version__
 from naslib_gennas.cli import main
 from naslib_gennas.errors import InputError, RunError
 from naslib_gennas.evaluation import evaluate
+from naslib_gennas.presets import load_preset
 from naslib_gennas.report import MAX_BYTES, write_report
 from naslib_gennas.report.cells import cell
-from naslib_gennas.report.charts import limits, log_ticks, ticks
+from naslib_gennas.report.charts import Axes, limits, log_ticks, ticks
+from naslib_gennas.report.figures import Figures
+from naslib_gennas.report.gallery import VIRIDIS, _rows, gallery
 from naslib_gennas.report.load import load_run
 from naslib_gennas.report.reference import published_ranking, published_seconds, published_value
+from naslib_gennas.scoring import Scorer
 
 EVIL = "a<script>alert('x')</script>&\"b"
 FIELDS = "n failures spearman spearman_interval kendall kendall_interval retrieval top1 best_of_top10 best".split()
@@ -205,7 +209,7 @@ def test_figures(runs, tmp_path):
 
     write_report(runs, tmp_path / "r.html", tmp_path / "figures")
     files = list((tmp_path / "figures").glob("*.svg"))
-    assert len(files) == 5
+    assert len(files) == 6
     for file in files:
         assert ElementTree.parse(file).getroot().tag.endswith("svg")
 
@@ -277,13 +281,92 @@ def test_command_line(runs, tmp_path):
 
 
 def test_run_of_correlate(tmp_path):
-    options = ["--space", "nasbench201", "--sample", "5", "--out", str(tmp_path / "demo")]
+    options = ["--space", "nasbench201", "--sample", "9", "--curves", "--out", str(tmp_path / "demo")]
     result = CliRunner().invoke(main, ["correlate", *options])
     assert result.exit_code == 0, result.output
     write_report([tmp_path / "demo"], tmp_path / "r.html")
     page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
-    assert len([e for e in page.elements if "data-i" in e]) == 5
+    assert len([e for e in page.elements if "data-i" in e]) == 9 + 9  # by value and by rank
     assert "stand-in" in page.all("p", **{"class": "note"})[0]["text"]
+    titles = [svg["aria-label"] for svg in page.all("svg")]
+    assert "demo: loss by step" in titles and "Signals of fast" in titles
+    records = [json.loads(line) for line in (tmp_path / "demo" / "results.jsonl").read_text().splitlines()]
+    expected = Scorer("nasbench201").score(records[0]["arch"]).curve
+    assert records[0]["curve"] == pytest.approx(expected, rel=1e-4) and len(expected) == records[0]["steps"]
+
+
+def test_rank_curves(tmp_path):
+    """A perfect measure lies on the diagonal, a reversed one on the other; equal scores are level at 50."""
+    run = ranking_run(tmp_path / "run", ("perfect", "reversed", "coarse"), 100)
+    frame = pd.read_csv(run / "scores.csv")
+    frame["cifar10_test"] = np.random.default_rng(0).permutation(100).astype(float)
+    frame["perfect"], frame["reversed"] = frame["cifar10_test"] ** 3, -frame["cifar10_test"]
+    frame["coarse"] = [float(i == 0) for i in range(100)]
+    frame.loc[frame["cifar10_test"].idxmin(), "perfect"] = np.nan  # ranks last
+    frame.to_csv(run / "scores.csv", index=False)
+    loaded = load_run(run)
+    (picture,) = Figures([loaded]).ranks(loaded, "cifar10_test")
+    axes = Axes((0, 100), (0, 100), "", "", 760, 400, right=190)
+    lines = [e["d"] for e in Page(picture.svg).all("path", **{"class": "line"}) if "L" in e["d"]]
+    ups = [5 + 10 * i for i in range(10)]
+    path = "M" + "L".join(f"{axes.px(x)} {axes.py(x)}" for x in ups)
+    assert lines[0] == path
+    assert lines[1] == "M" + "L".join(f"{axes.px(x)} {axes.py(100 - x)}" for x in ups)
+    heights = {round(float(point.split()[1])) for point in lines[2][1:].split("L")[:9]}
+    assert max(heights) - min(heights) <= 1  # ties share their mean
+
+
+@pytest.mark.parametrize("count, drawn", [(60, True), (8, False)])
+def test_loss_curves_of_best_middle_and_worst(tmp_path, count, drawn):
+    run = ranking_run(tmp_path / "run", ("gennas",))
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, "curves": True}))
+    curves = {f"net{i}": [2.0 + i, 1.0 + i] for i in range(count)}
+    lines = "".join(json.dumps({"arch": arch, "curve": curve}) + "\n" for arch, curve in curves.items())
+    (run / "results.jsonl").write_text(lines + json.dumps({"arch": "net61", "status": "failed"}) + "\n")
+    loaded = load_run(run)
+    assert loaded.curves == curves
+    pictures = Figures([loaded]).losses(loaded, "cifar10_test")
+    assert len(pictures) == drawn
+    if drawn:
+        assert len([e for e in Page(pictures[0].svg).all("path", **{"class": "line"}) if "L" in e["d"]]) == 9
+
+
+def test_signals_of_the_preset_that_was_used(tmp_path):
+    """Kept by the run, or the shipped one if it has not changed since; otherwise nothing is drawn."""
+    run = ranking_run(tmp_path / "run")
+    assert load_run(run).preset is None
+    config = json.loads((run / "config.json").read_text())
+    shipped = load_preset("paper-combo")
+    (run / "config.json").write_text(json.dumps({**config, "preset": shipped.name, "preset_digest": shipped.digest()}))
+    assert load_run(run).preset == shipped
+    mine = shipped.model_copy(update={"name": "mine<1>"})
+    (run / "preset.json").write_text(json.dumps(mine.model_dump(mode="json")))
+    loaded = load_run(run)
+    (picture,) = Figures([loaded, loaded]).signals()
+    page = Page(picture.svg)
+    kinds = [signal.kind for stage in shipped.task.stages for signal in stage.signals]
+    texts = [e["text"] for e in page.all("text", **{"class": "name"})]
+    assert [text.split(",")[0] for text in texts if ", level" in text] == kinds
+    targets = sum(bool(stage.signals) for stage in shipped.task.stages)
+    maps = [e for e in page.all("g") if "translate" in e["transform"]]
+    assert len(maps) == 6 * (len(kinds) + targets) and page.all("title")[0]["text"] == "Signals of mine<1>"
+    assert len(picture.svg) < 300_000
+
+
+def test_gallery_shows_the_values():
+    """The maps of a stage are squares whose colours are the values of the signal, local ones differing by image."""
+    preset = load_preset("paper-single").with_fidelity(target_size=4)
+    svg = Page(gallery(preset, 0, "x"))
+    rows = _rows(preset, 0)
+    paths = [e for e in svg.elements if e["tag"] == "path" and e.get("fill") in VIRIDIS and "h1v1" in e["d"]]
+    squares = sum(e["d"].count("M") for e in paths)
+    assert squares == len(rows) * 6 * 16
+    for row in rows:
+        assert row.maps.shape == (2, 3, 4, 4) and float(row.maps.abs().max()) <= row.bound + 1e-6
+    level = int(round((float(rows[0].maps[0, 0, 0, 0]) / rows[0].bound + 1) / 2 * 10))
+    first = next(e for e in paths if "M0 0h" in e["d"])
+    assert first["fill"] == VIRIDIS[level]
 
 
 def test_cells():
@@ -353,4 +436,6 @@ def test_in_a_browser(browser, runs, tmp_path):
     page.locator('svg[data-x="synflow"] path.top').last.hover()
     tip = page.locator("#tip")
     assert tip.is_visible() and "net" in tip.text_content() and "cifar10_test: " in tip.text_content()
+    page.locator('g[data-x="score"] circle').last.hover()
+    assert tip.is_visible() and "score: " in tip.text_content()
     assert not problems

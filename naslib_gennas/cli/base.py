@@ -74,6 +74,10 @@ table_option = click.option(
 )
 
 
+def curves_option(command):
+    return click.option("--curves", is_flag=True, help="Keep the loss of every training step in the records.")(command)
+
+
 def sampling_options(command):
     """Options shared by everything that compares with ground truth: which of the table's architectures."""
     options = [

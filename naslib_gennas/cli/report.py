@@ -15,7 +15,7 @@ def report(runs, out, figures):
     """One self-contained HTML page from RUNS, the --out directories of correlate, benchmark and search.
 
     The page needs no network and no other file. Give a search and one of `--algorithm random` with the same
-    preset together to see them in one picture.
+    preset together to see them in one picture; a run of `gennas correlate --curves` shows its loss curves, too.
     """
     from ..report import write_report
 

@@ -8,6 +8,7 @@ from click.core import ParameterSource
 from ..errors import InputError, ModelError
 from .base import (
     config_of,
+    curves_option,
     main,
     open_run,
     read_table,
@@ -32,6 +33,7 @@ from .base import (
 @click.option("--stages", default=None, help="Three submodules A,B,C that are read in these networks [default: found].")
 @click.option("--input-size", type=int, default=None, help="Pixels a side for these networks [default: the preset's].")
 @click.option("--measure", default="gennas", show_default=True, help="Another measure, or an ensemble of several.")
+@curves_option
 @scoring_options
 def score(
     architectures,
@@ -45,6 +47,7 @@ def score(
     stages,
     input_size,
     measure,
+    curves,
     as_json,
     **settings,
 ):
@@ -68,11 +71,14 @@ def score(
     config = {"command": "score", **config_of(bound), "architectures": _fingerprint(texts)}
     if measure != "gennas":
         config["measure"] = measure
+        if curves:
+            raise InputError(f"--curves are of the regressions of gennas; {measure} has none")
+    config.update({"curves": True} if curves else {})
     alone = bool(models or timm or torchvision) and len(texts) == 1  # then its failure is the answer
     with open_run(settings, config) as run:
         on_error = "record" if alone else on_error
         if measure == "gennas":
-            records = score_many(bound, texts, run, workers, on_error)
+            records = score_many(bound, texts, run, workers, on_error, curves)
         else:
             records = _measured(bound, measure, texts, run, workers, on_error, input_size)
         path = run.path("results.jsonl")
@@ -92,8 +98,9 @@ def score(
 @click.option("--metric", default=None, help="Column of the table [default: the space's own].")
 @table_option
 @sampling_options
+@curves_option
 @scoring_options
-def correlate(source, metric, sample, everything, strict, workers, as_json, **settings):
+def correlate(source, metric, sample, everything, strict, workers, curves, as_json, **settings):
     """Compare the ranking by score with ground truth.
 
     JSON: {"spearman", "spearman_interval", "kendall", "kendall_interval", "n", "failures", "retrieval",
@@ -111,9 +118,10 @@ def correlate(source, metric, sample, everything, strict, workers, as_json, **se
         "table": source,
         "metric": metric,
         "sample": "all" if everything else sample,
+        **({"curves": True} if curves else {}),
     }
     with open_run(settings, config) as run:
-        data = run_correlation(bound, table, metric, None if everything else sample, run, workers)
+        data = run_correlation(bound, table, metric, None if everything else sample, run, workers, curves)
     show(data, as_json, lambda: _correlation_lines(data))
 
 

@@ -29,15 +29,13 @@ class Axes:
     height: int = 260
     right: int = RIGHT
     log_x: bool = False
+    log_y: bool = False
 
     def px(self, value: float) -> float:
-        low, high, value = (math.log10(v) if self.log_x else v for v in (*self.x, value))
-        part = min(max((value - low) / (high - low), 0.0), 1.0)
-        return round(LEFT + part * (self.width - LEFT - self.right), 1)
+        return round(LEFT + _part(value, self.x, self.log_x) * (self.width - LEFT - self.right), 1)
 
     def py(self, value: float) -> float:
-        part = min(max((value - self.y[0]) / (self.y[1] - self.y[0]), 0.0), 1.0)
-        return round(self.height - BOTTOM - part * (self.height - TOP - BOTTOM), 1)
+        return round(self.height - BOTTOM - _part(value, self.y, self.log_y) * (self.height - TOP - BOTTOM), 1)
 
     def svg(self, body: Iterable[str], title: str, attributes: str = "") -> str:
         """The picture: grid, ticks, labels, and ``body`` on top."""
@@ -49,11 +47,11 @@ class Axes:
 
     def _grid(self) -> Iterable[str]:
         left, right, top, bottom = LEFT, self.width - self.right, TOP, self.height - BOTTOM
-        for value in log_ticks(*self.x) if self.log_x else ticks(*self.x):
+        for value in _marks(self.x, self.log_x):
             at = self.px(value)
             yield f'<path class="grid" d="M{at} {top}V{bottom}"/>'
             yield f'<text class="tick" x="{at}" y="{bottom + 14}" text-anchor="middle">{value:g}</text>'
-        for value in ticks(*self.y):
+        for value in _marks(self.y, self.log_y):
             at = self.py(value)
             yield f'<path class="grid" d="M{left} {at}H{right}"/>'
             yield f'<text class="tick" x="{left - 6}" y="{at + 4}" text-anchor="end">{value:g}</text>'
@@ -65,6 +63,18 @@ class Axes:
             f'<text class="label" x="13" y="{at}" text-anchor="middle" transform="rotate(-90 13 {at})">'
             f"{escape(self.y_label)}</text>"
         )
+
+
+def _marks(ends: tuple[float, float], logarithmic: bool) -> list[float]:
+    """Ticks of an axis; a logarithmic one that is too short for three of its own has those of a linear one."""
+    values = log_ticks(*ends) if logarithmic else []
+    return values if len(values) > 2 else ticks(*ends)
+
+
+def _part(value: float, ends: tuple[float, float], logarithmic: bool) -> float:
+    """Where ``value`` lies between the ends of an axis, 0 to 1."""
+    low, high, value = (math.log10(v) if logarithmic else v for v in (*ends, value))
+    return min(max((value - low) / (high - low), 0.0), 1.0)
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
+from scipy.stats import rankdata
 
 from ..evaluation import retrieval
+from ..presets import Preset
 from ..search import best_so_far
 from .assets import asset
 from .cells import cell
@@ -25,6 +27,8 @@ CELLS = 4  # best architectures of a search that are drawn
 TEXT = 300  # characters of an architecture shown on hover
 SHARES = (0.01, 0.02, 0.05, *(round(0.1 * i, 1) for i in range(1, 11)))
 BASELINE = "random"
+CURVES = 3  # loss curves of the best, of the middle and of the worst
+GROUPS, FEWEST_IN_GROUP = 10, 3  # of architectures along the rank by score
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,80 @@ class Figures:
         title = f"{run.name}: retrieval of the best by {metric}"
         caption = "The grey line is chance. Ties at the border count by their expected value."
         return [self._keep(f"{run.name}-retrieval-{metric}", axes.svg(body, title), caption)]
+
+    def ranks(self, run: LoadedRun, metric: str) -> list[Picture]:
+        """Rank by score against rank by truth: a line a measure, and the points where there is one measure only."""
+        truth = run.frame[metric].to_numpy(float)
+        rows = [row for row in run.rows if row["metric"] == metric and row["spearman"] is not None]
+        known = np.isfinite(truth)
+        if not rows or not known.any():
+            return []
+        axes = Axes((0, 100), (0, 100), "rank by score, %", f"rank by {metric}, %", 760, 400, right=190)
+        actual = _percentile(truth[known])
+        body = ['<path class="chance" d="M{} {}L{} {}"/>'.format(*_diagonal(axes))]
+        entries = []
+        for number, row in enumerate(rows):
+            by_score = _percentile(np.nan_to_num(run.frame[row["measure"]].to_numpy(float)[known], nan=-np.inf))
+            if len(rows) == 1:
+                body.append(self._rank_points(axes, run, row, known, by_score, actual))
+            body.append(polyline(axes, _group_means(by_score, actual), style(number)))
+            entries.append((run.label(row["measure"]), style(number)))
+        body += legend(entries, axes.width - 180, 22)
+        caption = (
+            f"100 is the best. Lines: the mean rank by {metric} of each tenth of the architectures by score, failed "
+            "ones last; a perfect measure follows the grey line, chance is level at 50."
+        )
+        title = f"{run.name}: rank by score and by {metric}"
+        return [self._keep(f"{run.name}-ranks-{metric}", axes.svg(body, title), caption)]
+
+    def losses(self, run: LoadedRun, metric: str) -> list[Picture]:
+        """Training loss by step of the truly best, middle and worst architectures whose curves were kept."""
+        frame = run.frame[np.isfinite(run.frame[metric]) & run.frame["arch"].isin(list(run.curves))]
+        ordered = frame.sort_values(metric, kind="stable")["arch"].drop_duplicates().tolist()
+        if len(ordered) < 3 * CURVES:
+            return []
+        middle = (len(ordered) - CURVES) // 2
+        groups = {
+            f"{CURVES} best": ordered[-CURVES:],
+            f"{CURVES} in the middle": ordered[middle : middle + CURVES],
+            f"{CURVES} worst": ordered[:CURVES],
+        }
+        curves = {name: [run.curves[arch] for arch in members] for name, members in groups.items()}
+        values = np.array([loss for members in curves.values() for curve in members for loss in curve])
+        steps = max(len(curve) for members in curves.values() for curve in members)
+        if not (values > 0).all() or steps < 2:
+            return []
+        low, high = float(values.min()), float(np.quantile(values, 0.99))
+        ends = low / 1.15, max(high, low * 1.5) * 1.15
+        axes = Axes((1, steps), ends, "step", "training loss (logarithmic)", 760, 360, right=190, log_y=True)
+        body, entries = [], []
+        for number, (name, members) in enumerate(curves.items()):
+            look = style(number)
+            body += [polyline(axes, list(enumerate(curve, start=1)), look) for curve in members]
+            entries.append((f"the {name}", look))
+        body += legend(entries, axes.width - 180, 22)
+        caption = f"Training loss of {run.label('gennas')}, first repeat; best and worst by {metric}. Values above "
+        caption += "those of 99 % stand at the border."
+        return [self._keep(f"{run.name}-losses-{metric}", axes.svg(body, f"{run.name}: loss by step"), caption)]
+
+    def signals(self) -> list[Picture]:
+        """What the presets of the runs regress, each preset once; presets of recurrent networks are left out."""
+        found: dict[str, LoadedRun] = {}
+        for run in self.runs:
+            if run.preset is not None and run.preset.kind == "cnn":
+                found.setdefault(run.preset.digest(), run)
+        return [self._gallery(run.preset, int(run.summary["seed"])) for run in found.values()]
+
+    def _gallery(self, preset: Preset, seed: int) -> Picture:
+        from .gallery import drawn_size, gallery
+
+        size, drawn = preset.fidelity.signal_size, drawn_size(preset)
+        caption = (
+            f"{preset.name}: two of the {preset.fidelity.batch_size} images of the batch and 3 channels of every "
+            f"signal, {size} x {size} pixels{f' ({drawn} x {drawn} drawn)' if drawn < size else ''}. Local signals are "
+            "drawn afresh for every image, global ones shared; a target is the sum of its signals times their levels."
+        )
+        return self._keep(f"signals-{preset.name}", gallery(preset, seed, f"Signals of {preset.name}"), caption)
 
     def pareto(self) -> list[Picture]:
         """Time and rho, one picture a space and ground truth."""
@@ -163,6 +241,17 @@ class Figures:
             caption += f"; {row['failures']} without a score, not drawn"
         return self._keep(f"{run.name}-{measure}-{metric}", svg, caption + ".")
 
+    def _rank_points(self, axes: Axes, run: LoadedRun, row: dict[str, Any], known, x, y) -> str:
+        """The architectures that the scatter plot shows, at their ranks."""
+        shown = self._shown[run.name]
+        place = np.cumsum(known) - 1  # of a row of the frame among those with a known truth
+        dots = [
+            f'<circle class="dot" data-i="{i}" cx="{axes.px(x[place[at]])}" cy="{axes.py(y[place[at]])}" r="2.6"/>'
+            for i, at in enumerate(shown)
+            if known[at]
+        ]
+        return f"<g {_attributes(run.name, row['measure'], row['metric'])}>{''.join(dots)}</g>"
+
     def _pareto(self, place: tuple[str, str, str], found) -> Picture:
         space, table, metric = place
         several = len({run.name for run, _ in found}) > 1
@@ -222,6 +311,23 @@ def _attributes(run: str, x: str, y: str) -> str:
 
 def _finite(run: LoadedRun, row: dict[str, Any], metric: str) -> np.ndarray:
     return np.isfinite(run.frame[row["measure"]].to_numpy(float)) & np.isfinite(run.frame[metric].to_numpy(float))
+
+
+def _percentile(values: np.ndarray) -> np.ndarray:
+    """Rank (n,) of each value in percent, 100 the largest, ties shared."""
+    return 100 * (rankdata(values) - 0.5) / len(values)
+
+
+def _group_means(x: np.ndarray, y: np.ndarray) -> list[tuple[float, float]]:
+    """Means of x and y in ten groups of equal size along x; fewer if there are few. Ties in x share their mean y."""
+    _, ties = np.unique(x, return_inverse=True)
+    y = (np.bincount(ties, y) / np.bincount(ties))[ties]
+    groups = np.array_split(np.argsort(x, kind="stable"), max(2, min(GROUPS, len(x) // FEWEST_IN_GROUP)))
+    return [(float(x[group].mean()), float(y[group].mean())) for group in groups]
+
+
+def _diagonal(axes: Axes) -> tuple[float, ...]:
+    return axes.px(axes.x[0]), axes.py(axes.y[0]), axes.px(axes.x[1]), axes.py(axes.y[1])
 
 
 def _best_share(truth: np.ndarray) -> np.ndarray:

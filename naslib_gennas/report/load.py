@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
 import pandas as pd
 
-from ..errors import RunError
-from ..runs import CONFIG, ENVIRONMENT, RESULTS, SCORES, SUMMARY
+from ..errors import GenNASError, RunError
+from ..presets import Preset, load_preset, parse_preset
+from ..runs import CONFIG, ENVIRONMENT, PRESET, RESULTS, SCORES, SUMMARY
 
 ROW_KEYS = (
     "n failures spearman spearman_interval kendall kendall_interval retrieval top1 best_of_top10 best "
@@ -37,6 +38,8 @@ class LoadedRun:
     rows: list[dict[str, Any]]  #: one a measure and metric, see ROW_KEYS, and "measure"; none for a search
     frame: Optional[pd.DataFrame] = None  #: one row an architecture: arch, metrics, scores of the measures
     records: tuple[dict[str, Any], ...] = ()  #: steps of a search
+    curves: dict[str, list[float]] = field(default_factory=dict)  #: architecture -> training losses, where kept
+    preset: Optional[Preset] = None  #: None if the run does not say what it was
 
     @property
     def space(self) -> str:
@@ -74,8 +77,25 @@ def load_run(directory: str | Path) -> LoadedRun:
         _check(directory, environment, row, (*ROW_KEYS, "measure"))
     frame = _frame(directory, rows) if (directory / SCORES).is_file() else None
     records = _records(directory / RESULTS) if command == "search" else ()
+    curves = _curves(directory / RESULTS) if config.get("curves") else {}
+    preset = _preset(directory / PRESET, config)
     name = directory.resolve().name
-    return LoadedRun(name, command, config, environment, summary, rows, frame, records)
+    return LoadedRun(name, command, config, environment, summary, rows, frame, records, curves, preset)
+
+
+def _preset(path: Path, config: dict[str, Any]) -> Optional[Preset]:
+    """The preset that the run kept, or the shipped one of the same name if that still is what it was."""
+    try:
+        if path.is_file():
+            return parse_preset(path.read_text(encoding="utf-8"), str(path))
+        preset = load_preset(str(config.get("preset")))
+    except (OSError, ValueError, GenNASError):
+        return None
+    return preset if preset.digest() == config.get("preset_digest") else None
+
+
+def _curves(path: Path) -> dict[str, list[float]]:
+    return {record["arch"]: record["curve"] for record in _records(path) if record.get("curve")}
 
 
 def _rows(command: str, summary: dict[str, Any]) -> list[dict[str, Any]]:

@@ -43,11 +43,11 @@
   }
 
   function show(event) {
-    const svg = event.target.closest("svg[data-run]");
-    if (!svg || event.target.dataset.i === undefined) { tip.style.display = "none"; return; }
-    const run = points[svg.dataset.run], i = Number(event.target.dataset.i);
+    const plot = event.target.closest("[data-run]");
+    if (!plot || event.target.dataset.i === undefined) { tip.style.display = "none"; return; }
+    const run = points[plot.dataset.run], i = Number(event.target.dataset.i);
     tip.replaceChildren(line(run.arch[i], "arch"));
-    for (const name of [svg.dataset.x, svg.dataset.y]) {
+    for (const name of [plot.dataset.x, plot.dataset.y]) {
       if (name in run.values) tip.append(line(name + ": " + run.values[name][i]));
     }
     tip.style.display = "block";

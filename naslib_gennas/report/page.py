@@ -65,6 +65,7 @@ def _page(runs: list[LoadedRun], figures: Figures) -> str:
         *_pictures("Time and rank correlation", figures.pareto()),
         *(part for run in runs if run.rows for part in _ranking(run, figures)),
         *_searches([run for run in runs if run.command == "search"], figures),
+        *_pictures("Signals that are regressed", figures.signals()),
         *_repeat(runs),
     ]
     body = "\n".join([f"<h1>{escape(title)}</h1>", *_notes(runs), *sections])
@@ -180,7 +181,9 @@ def _ranking(run: LoadedRun, figures: Figures) -> Iterable[str]:
     yield f"<p>{escape(figures.sampling(run))}</p>"
     for metric in dict.fromkeys(row["metric"] for row in run.rows):
         yield from _pictures(f"Scores against {metric}", figures.scatters(run, metric), "h3", small=True)
+        yield from _pictures(f"Ranks, {metric}", figures.ranks(run, metric), "h3")
         yield from _pictures(f"Retrieval, {metric}", figures.retrieval(run, metric), "h3")
+        yield from _pictures(f"Loss curves, {metric}", figures.losses(run, metric), "h3")
 
 
 def _searches(runs: list[LoadedRun], figures: Figures) -> Iterable[str]:
