@@ -12,6 +12,7 @@ OPTIONAL = {
     "matplotlib": ("pictures", "pip install 'naslib_gennas[plot]'"),
     "PIL": ("folders of pictures as --images", "pip install 'naslib_gennas[images]'"),
     "torchvision": ("CIFAR and ImageFolder paths as --images", "pip install torchvision"),
+    "pyarrow": ("scores as .parquet files", "pip install 'naslib_gennas[parquet]'"),
     "tfrecord": ("NAS-Bench-101's .tfrecord file", "pip install 'naslib_gennas[tables]'"),
 }
 

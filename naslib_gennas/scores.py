@@ -267,4 +267,4 @@ def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _no_parquet() -> MissingPackageError:
-    return MissingPackageError("Parquet files need pyarrow: pip install pyarrow")
+    return MissingPackageError("Parquet files need pyarrow: pip install 'naslib_gennas[parquet]'")

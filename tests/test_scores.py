@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import re
+import sys
 import tracemalloc
 
 import pandas as pd
@@ -13,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from naslib_gennas.cli import main
-from naslib_gennas.errors import ArchitectureError, InputError, TableError
+from naslib_gennas.errors import ArchitectureError, InputError, MissingPackageError, TableError
 from naslib_gennas.runs import Run
 from naslib_gennas.scores import (
     COLUMNS,
@@ -50,6 +51,32 @@ def test_tables_round_trip(frame, tmp_path, name):
     write_scores(frame, tmp_path / name)
     pd.testing.assert_frame_equal(read_scores(tmp_path / name), frame)
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_parquet_from_the_command_line(frame, tmp_path):
+    """Types survive, other tools can read it, and a broken file is an error of the input."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    write_scores(frame, tmp_path / "a.csv")
+    out = tmp_path / "b.parquet"
+    assert CliRunner().invoke(main, ["scores", "convert", str(tmp_path / "a.csv"), str(out)]).exit_code == 0
+    table = parquet.read_table(out)
+    assert table.column_names == list(COLUMNS) and str(table.schema.field("score").type) == "double"
+    pd.testing.assert_frame_equal(merge_scores([read_scores(out), frame]), frame)
+    out.write_bytes(out.read_bytes()[:-20])
+    with pytest.raises(TableError, match="cannot read the scores .*b.parquet"):
+        read_scores(out)
+
+
+def test_parquet_without_pyarrow_names_the_install_line(frame, tmp_path, monkeypatch):
+    for package in ("pyarrow", "fastparquet"):
+        monkeypatch.setitem(sys.modules, package, None)
+    out = tmp_path / "b.parquet"
+    with pytest.raises(MissingPackageError, match=r"pyarrow: pip install 'naslib_gennas\[parquet\]'"):
+        write_scores(frame, out)
+    assert list(tmp_path.iterdir()) == []
+    out.write_bytes(b"PAR1")
+    refused = CliRunner().invoke(main, ["scores", "convert", str(out), str(tmp_path / "c.csv")])
+    assert refused.exit_code == 2 and "pip install 'naslib_gennas[parquet]'" in refused.stderr
 
 
 def test_layout_of_the_suite(frame, tmp_path):
