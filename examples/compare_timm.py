@@ -40,7 +40,8 @@ def main(arguments: list[str] | None = None) -> None:
         result = scorer.score(source)
         table.loc[i, ["gennas", "seconds"]] = result.score, result.seconds
         table.loc[i, "flops_m"] = flops(source.partition(":")[2])
-        print(f"{table.model[i]:34} {table.imagenet_top1[i]:7.2f} {result.score:9.4f} {result.seconds:6.2f} s", flush=True)
+        shown = f"{result.score:9.4f} {result.seconds:6.2f} s"
+        print(f"{table.model[i]:34} {table.imagenet_top1[i]:7.2f} {shown}", flush=True)
     for name in ("gennas", "params_m", "flops_m"):
         found = evaluate(table[name].tolist(), table.imagenet_top1.tolist(), options.seed)
         low, high = found.spearman_interval
