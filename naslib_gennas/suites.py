@@ -407,11 +407,14 @@ def _ranked(work: Work, part: Part, table: Table, metrics: list[str]) -> Iterato
         preset = load_preset(DEFAULT_PRESETS[table.space.kind])
         rows = _benchmark(work, part, table, metrics, preset, list(dict.fromkeys(texts.values())))
         for method in plain:
-            yield method, {
-                metric: rows[str(parse_measure(texts[method, metric])), metric]
-                for metric in metrics
-                if (method, metric) in texts
-            }
+            yield (
+                method,
+                {
+                    metric: rows[str(parse_measure(texts[method, metric])), metric]
+                    for metric in metrics
+                    if (method, metric) in texts
+                },
+            )
     for method in part.methods:
         if method.preset is None:
             continue
