@@ -313,10 +313,15 @@ class Work:
         settings = self.settings
         return ScorerSettings(space, preset, settings.seed + seed, settings.device, settings.images)
 
-    def check_images(self, preset: Preset) -> None:
-        """ImageError if the batch needs more pictures than there are."""
-        if preset.kind == "cnn":
-            load_images(self.settings.images, preset.fidelity.batch_size, preset.fidelity.input_size)
+    def has_images(self, preset: Preset, item: str) -> bool:
+        """Whether there are pictures enough for the batch; if not, ``item`` is noted as missing."""
+        try:
+            if preset.kind == "cnn":
+                load_images(self.settings.images, preset.fidelity.batch_size, preset.fidelity.input_size)
+        except ImageError as error:
+            self.lacks(item, f"{error} (--images)")
+            return False
+        return True
 
     def drawn(self, part: Part, metric: str) -> Table:
         """A table of the sampled architectures only, the same for all methods."""
@@ -419,10 +424,7 @@ def _ranked(work: Work, part: Part, table: Table, metrics: list[str]) -> Iterato
         if method.preset is None:
             continue
         preset = work.preset(method)
-        try:
-            work.check_images(preset)
-        except ImageError as error:
-            work.lacks(f"{part.printed or work.suite.title}, {method.name}", f"{error} (--images)")
+        if not work.has_images(preset, f"{part.printed or work.suite.title}, {method.name}"):
             continue
         rows = _benchmark(work, part, table, metrics, preset, [GENNAS], method.seed)
         yield method, {metric: rows[GENNAS, metric] for metric in metrics}
@@ -478,10 +480,7 @@ def speed(work: Work, part: Part) -> Iterator[dict]:
     (printed_row,) = part.rows.values()
     for method in part.methods:
         preset = work.preset(method)
-        try:
-            work.check_images(preset)
-        except ImageError as error:
-            work.lacks(f"{part.space}, {method.name}", f"{error} (--images)")
+        if not work.has_images(preset, f"{part.space}, {method.name}"):
             continue
         bound = work.scorer(part.space, preset)
         config = {"command": "score", **_identity(bound), "architectures": texts}
