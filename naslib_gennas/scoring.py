@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class Score:
     """``score``: minus the regression loss, higher is better; None unless ``status`` is ``ok``.
 
-    ``seconds``: building, initialising, training and read-out of all repeats.
+    ``seconds``: building, initialising, training and read-out of all tasks and repeats; ``steps``: of all of them;
+    ``parameters`` and ``curve``: of the first.
     """
 
     arch: str
@@ -72,6 +73,7 @@ class Scorer:
         self.device = find_device(device)
         self._images = images
         self._digest = self.preset.digest()
+        self._members = self.preset.members()
         self._cache: dict[str, Score] = {}
 
     @classmethod
@@ -105,11 +107,14 @@ class Scorer:
 
     def _compute(self, text: str, key: str, arch) -> Score:
         results: list[RegressionResult] = []
+        losses: list[float] = []  # of the tasks, weighted
         started = time.perf_counter()
         status = "ok"
         try:
-            for repeat in range(self.preset.fidelity.repeats):
-                results.append(self._regress(arch, repeat))
+            for member, (weight, preset) in enumerate(self._members):
+                runs = [self._regress(arch, member, repeat) for repeat in range(preset.fidelity.repeats)]
+                losses.append(weight * math.fsum(run.loss for run in runs) / len(runs))
+                results += runs
             message = self.space.note(arch)
         except torch.cuda.OutOfMemoryError as error:
             torch.cuda.empty_cache()
@@ -121,7 +126,7 @@ class Scorer:
         return Score(
             arch=text,
             key=key,
-            score=-math.fsum(r.loss for r in results) / len(results) if status == "ok" else None,
+            score=-math.fsum(losses) if status == "ok" else None,
             status=status,
             seconds=seconds,
             seconds_build=seconds - sum(result.seconds for result in results),
@@ -134,31 +139,35 @@ class Scorer:
             curve=first.curve if first else (),
         )
 
-    def _regress(self, arch, repeat: int) -> RegressionResult:
-        fidelity, generator = self.preset.fidelity, self._generator("network", repeat)
+    def _regress(self, arch, member: int, repeat: int) -> RegressionResult:
+        fidelity = self._members[member][1].fidelity
+        batch, generator = self._batch(member, repeat), self._generator("network", member, repeat)
         if self.space.own_weights:
             with own_randomness(generator.initial_seed(), self.device):
                 backbone = self.space.build(arch, fidelity)
-                return regress_in_place(backbone, self._batch(repeat), fidelity, generator)
+                return regress_in_place(backbone, batch, fidelity, generator)
         with uninitialised():
             backbone = self.space.build(arch, fidelity)
         regress = build_and_regress if self.space.kind == "cnn" else build_and_regress_rnn
-        return regress(backbone, self._batch(repeat), fidelity, generator)
+        return regress(backbone, batch, fidelity, generator)
 
     @cache  # noqa: B019 - a scorer and its batches live and die together
-    def _batch(self, repeat: int) -> Batch:
+    def _batch(self, member: int, repeat: int) -> Batch:
         """The same targets for every architecture, other ones for every repeat."""
-        generator = self._generator("task", repeat)
-        return self.preset.materialise(self._images, generator).to(self.device)
+        generator = self._generator("task", member, repeat)
+        return self._members[member][1].materialise(self._images, generator).to(self.device)
 
-    def _generator(self, purpose: str, repeat: int) -> torch.Generator:
-        return run_generator(self.seed, purpose, repeat)
+    def _generator(self, purpose: str, member: int, repeat: int) -> torch.Generator:
+        return run_generator(self.seed, purpose, repeat, member)
 
 
-def run_generator(seed: int, purpose: str, repeat: int) -> torch.Generator:
-    """The random numbers of one repeat: of its targets (``task``), or of initialisation and noise (``network``)."""
-    stream = ("task", "network").index(purpose)
-    state = np.random.SeedSequence([seed, stream, repeat]).generate_state(1, np.uint64)[0]
+def run_generator(seed: int, purpose: str, repeat: int, member: int = 0) -> torch.Generator:
+    """The random numbers of one repeat of a preset's task number ``member``.
+
+    purpose: of its targets (``task``), or of initialisation and noise (``network``).
+    """
+    stream = [("task", "network").index(purpose), repeat] + ([member] if member else [])
+    state = np.random.SeedSequence([seed, *stream]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))
 
 

@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import resources
 from typing import Any, Callable
 
@@ -300,14 +300,8 @@ class Work:
         if self.settings.quick and preset.kind == "cnn" and preset.name.startswith("paper"):
             preset = preset.with_fidelity(**_data()["quick"]["fidelity"])
         if method.fidelity:
-            preset = preset.with_fidelity(**self._possible(preset, method.fidelity))
+            preset = preset.with_fidelities(partial(_possible, changes=method.fidelity))
         return preset
-
-    @staticmethod
-    def _possible(preset: Preset, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """The changes, and an average over no more steps than there are."""
-        steps = changes.get("steps", preset.fidelity.steps)
-        return {"average": min(preset.fidelity.average, steps), **changes}
 
     def scorer(self, space: str, preset: Preset, seed: int = 0) -> ScorerSettings:
         settings = self.settings
@@ -317,7 +311,8 @@ class Work:
         """Whether there are pictures enough for the batch; if not, ``item`` is noted as missing."""
         try:
             if preset.kind == "cnn":
-                load_images(self.settings.images, preset.fidelity.batch_size, preset.fidelity.input_size)
+                for _, member in preset.members():
+                    load_images(self.settings.images, member.fidelity.batch_size, member.fidelity.input_size)
         except ImageError as error:
             self.lacks(item, f"{error} (--images)")
             return False
@@ -365,6 +360,11 @@ class Work:
         for cell in find_published(self.suite.table, part.printed, printed_row):
             if cell.column not in known:
                 yield self.row(part, printed_row, Method(cell.column), None, note="printed only")
+
+
+def _possible(fidelity, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes, and an average over no more steps than there are."""
+    return {"average": min(fidelity.average, changes.get("steps", fidelity.steps)), **changes}
 
 
 def _of_row(name: str) -> Callable[[dict], tuple]:

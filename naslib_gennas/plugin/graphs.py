@@ -77,15 +77,15 @@ class GraphScorer:
 
     def scorer(self, space: str | SearchSpace, images=None, enlargement: int = 1) -> Scorer:
         """The scorer behind :meth:`score`; ``enlargement`` multiplies the size of the images only."""
-        fidelity = self.preset.fidelity
         if isinstance(images, torch.Tensor):
-            images = images[: fidelity.batch_size]
+            images = images[: max(member.fidelity.batch_size for _, member in self.preset.members())]
         key = (getattr(space, "name", space), _fingerprint(images), enlargement)
         if key not in self._scorers:
             preset = self.preset
             if enlargement > 1:
-                size = enlargement * fidelity.input_size
-                preset = preset.with_fidelity(input_size=size, target_size=fidelity.signal_size)
+                preset = preset.with_fidelities(
+                    lambda f: {"input_size": enlargement * f.input_size, "target_size": f.signal_size}
+                )
             self._scorers[key] = Scorer(space, preset, self.seed, self.device, images)
             if len(self._scorers) > SCORERS:
                 self._scorers.popitem(last=False)

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Tuple
 
 import yaml
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from ..errors import SpecError, UnknownNameError
 from ..fidelity import Fidelity, Spec
 from ..registry import unknown
 from ..rnn import RNNFidelity, RNNTask
 from ..tasks import ProxyTask
+
+
+class Part(Spec):
+    """A further task of a preset, regressed by a network of its own."""
+
+    weight: float = Field(gt=0, le=1000)
+    """Of its loss beside that of the preset's first task."""
+    task: ProxyTask
+    fidelity: Fidelity = Fidelity()
 
 
 class Preset(Spec):
@@ -30,6 +40,8 @@ class Preset(Spec):
     """Where the task comes from: a paper's section, or how and on which labels it was chosen."""
     task: ProxyTask
     fidelity: Fidelity = Fidelity()
+    also: Tuple[Part, ...] = ()
+    """Further tasks: the score is minus the weighted sum of all their losses."""
 
     def digest(self) -> str:
         """Twelve hexadecimal digits that change when, and only when, the score's definition changes."""
@@ -39,15 +51,34 @@ class Preset(Spec):
     def _definition(self) -> dict:
         definition = self.model_dump(mode="json", include={"task", "fidelity"})
         definition["fidelity"]["target_size"] = self.fidelity.signal_size
+        if self.also:
+            definition["also"] = [[weight, member._definition()] for weight, member in self.members()[1:]]
         return definition
 
     def to_yaml(self) -> str:
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        data = self.model_dump(mode="json", exclude=set() if self.also else {"also"})
+        return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+    def members(self) -> list[tuple[float, Preset]]:
+        """Weight and preset of every task alone, the first with weight 1."""
+        alone = self.model_copy(update={"also": ()})
+        further = ((part.weight, {"task": part.task, "fidelity": part.fidelity}) for part in self.also)
+        return [(1.0, alone), *((weight, alone.model_copy(update=update)) for weight, update in further)]
 
     def with_fidelity(self, **changes) -> Preset:
-        """The same task at another fidelity; keys are those of the fidelity's class (SpecError if not)."""
-        fields = {**self.fidelity.model_dump(), **changes}
-        return self.model_copy(update={"fidelity": validate(type(self.fidelity), fields, "fidelity")})
+        """The same tasks at another fidelity; keys are those of the fidelity's class (SpecError if not)."""
+        return self.with_fidelities(lambda fidelity: changes)
+
+    def with_fidelities(self, changes: Callable[[Any], dict]) -> Preset:
+        """As :meth:`with_fidelity`, the changes made of the fidelity of each task."""
+
+        def changed(holder):
+            fidelity = holder.fidelity
+            fields = {**fidelity.model_dump(), **changes(fidelity)}
+            return {"fidelity": validate(type(fidelity), fields, "fidelity")}
+
+        also = tuple(part.model_copy(update=changed(part)) for part in self.also)
+        return self.model_copy(update={**changed(self), "also": also})
 
     def materialise(self, images, generator):
         """The batch of one run, on the CPU. images: see :func:`naslib_gennas.images.load_images`."""
@@ -63,6 +94,7 @@ class RNNPreset(Preset):
     kind: Literal["rnn"] = "rnn"
     task: RNNTask
     fidelity: RNNFidelity = RNNFidelity()
+    also: Tuple[()] = ()
 
     def _definition(self) -> dict:
         return self.model_dump(mode="json", include={"task", "fidelity"})

@@ -142,10 +142,15 @@ class Figures:
     def _gallery(self, preset: Preset, seed: int) -> Picture:
         from .gallery import drawn_size, gallery
 
-        size, drawn = preset.fidelity.signal_size, drawn_size(preset)
+        sizes = []
+        for _, member in preset.members():
+            size, drawn = member.fidelity.signal_size, drawn_size(member)
+            sizes.append(f"{size} x {size} pixels{f' ({drawn} x {drawn} drawn)' if drawn < size else ''}")
+        weights = " and ".join(f"{weight:g}" for weight, _ in preset.members())
+        together = f" The score adds the losses of the tasks with weights {weights}." if preset.also else ""
         caption = (
-            f"{preset.name}: two of the {preset.fidelity.batch_size} images of the batch and 3 channels of every "
-            f"signal, {size} x {size} pixels{f' ({drawn} x {drawn} drawn)' if drawn < size else ''}. Local signals are "
+            f"{preset.name}: two images of the batch and 3 channels of every "
+            f"signal, {' and '.join(dict.fromkeys(sizes))}.{together} Local signals are "
             "drawn afresh for every image, global ones shared; a target is the sum of its signals times their levels."
         )
         return self._keep(f"signals-{preset.name}", gallery(preset, seed, f"Signals of {preset.name}"), caption)

@@ -33,11 +33,11 @@ class Row:
 
 def gallery(preset: Preset, seed: int, title: str) -> str:
     """SVG of two images' worth of every signal of a preset for CNNs, and of the targets that they add up to."""
-    rows = _rows(preset, seed)
-    size = rows[0].maps.shape[-1]
+    members = [member for _, member in preset.members()]
+    rows = [row for number, member in enumerate(members) for row in _rows(member, seed, number, len(members) > 1)]
     width = LABEL + IMAGES * CHANNELS * (MAP + GAP) + 4 * GAP
     height = TOP + ROW * len(rows) + KEY
-    body = [*_heads(), *(part for i, row in enumerate(rows) for part in _row(row, rows[:i], TOP + ROW * i, size))]
+    body = [*_heads(), *(part for i, row in enumerate(rows) for part in _row(row, rows[:i], TOP + ROW * i))]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(title)}" '
         f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"><title>{escape(title)}</title>'
@@ -49,13 +49,13 @@ def drawn_size(preset: Preset) -> int:
     return min(preset.fidelity.signal_size, LARGEST)
 
 
-def _rows(preset: Preset, seed: int) -> list[Row]:
-    task, size, generator = preset.task, drawn_size(preset), run_generator(seed, "task", 0)
+def _rows(preset: Preset, seed: int, member: int, numbered: bool) -> list[Row]:
+    task, size, generator = preset.task, drawn_size(preset), run_generator(seed, "task", 0, member)
     images = load_images(None, IMAGES, preset.fidelity.input_size)
     read = task.score_weights or task.weights
     rows = []
     for number, stage in enumerate(task.stages):
-        name = f"stage {number + 1}"
+        name = f"{f'task {member + 1}, ' if numbered else ''}stage {number + 1}"
         if not stage.signals:
             continue
         drawn = [signal.maps((IMAGES, CHANNELS, size, size), images, generator) for signal in stage.signals]
@@ -88,7 +88,7 @@ def _left(image: int, channel: int) -> int:
     return LABEL + image * (CHANNELS * (MAP + GAP) + 3 * GAP) + channel * (MAP + GAP)
 
 
-def _row(row: Row, before: Sequence[Row], top: int, size: int) -> Iterable[str]:
+def _row(row: Row, before: Sequence[Row], top: int) -> Iterable[str]:
     first = not before or before[-1].stage != row.stage
     if first:
         yield f'<text class="label" style="font-weight:600" x="0" y="{top + 14}">{row.stage}</text>'
@@ -97,7 +97,7 @@ def _row(row: Row, before: Sequence[Row], top: int, size: int) -> Iterable[str]:
         yield f'<text class="name" x="0" y="{top + 32 + 14 * line}">{escape(text)}</text>'
     for image in range(IMAGES):
         for channel in range(CHANNELS):
-            yield _map(row.maps[image, channel] / row.bound, _left(image, channel), top, MAP / size)
+            yield _map(row.maps[image, channel] / row.bound, _left(image, channel), top, MAP / row.maps.shape[-1])
 
 
 def _map(values: torch.Tensor, x: int, y: int, side: float) -> str:

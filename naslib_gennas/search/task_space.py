@@ -85,6 +85,8 @@ class TaskSpace(ABC):
         """A known preset as a member of this space: its task, with what is not searched taken from the base."""
         if preset.kind != self.base.kind:
             raise SpecError(f"the preset {preset.name} is for {preset.kind.upper()}s, not {self.base.kind.upper()}s")
+        if preset.also:
+            raise SpecError(f"the preset {preset.name} has {1 + len(preset.also)} tasks; a search starts from one task")
         shared = {
             name: value
             for name, value in self._blocks_of(self.base).items()
@@ -266,10 +268,12 @@ def task_space(base: Preset, fidelity: bool = False, weights: bool = False) -> T
 
 
 def base_preset(name: str | None, kind: str) -> Preset:
-    """What a search for networks of ``kind`` starts from: ``paper``, a preset, or by default the kind's usual one."""
-    if name == "paper":
-        return load_preset(PAPER[kind])
-    return load_preset(name or USUAL[kind])
+    """What a search for networks of ``kind`` starts from: ``paper``, a preset, or by default the kind's usual one.
+
+    Of a preset of several tasks it is the first.
+    """
+    preset = load_preset(PAPER[kind] if name == "paper" else name or USUAL[kind])
+    return preset.members()[0][1]
 
 
 def searched_preset(task: Preset, name: str, description: str, source: str) -> Preset:
