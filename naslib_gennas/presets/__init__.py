@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Tuple
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError
@@ -40,7 +40,7 @@ class Preset(Spec):
     """Where the task comes from: a paper's section, or how and on which labels it was chosen."""
     task: ProxyTask
     fidelity: Fidelity = Fidelity()
-    also: Tuple[Part, ...] = ()
+    also: tuple[Part, ...] = ()
     """Further tasks: the score is minus the weighted sum of all their losses."""
 
     def digest(self) -> str:
@@ -94,7 +94,7 @@ class RNNPreset(Preset):
     kind: Literal["rnn"] = "rnn"
     task: RNNTask
     fidelity: RNNFidelity = RNNFidelity()
-    also: Tuple[()] = ()
+    also: tuple[()] = ()
 
     def _definition(self) -> dict:
         return self.model_dump(mode="json", include={"task", "fidelity"})
