@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from naslib_gennas import Scorer
 from naslib_gennas.batch_scoring import ScorerSettings
 from naslib_gennas.benchmark import BenchmarkSettings, benchmark, expressions, score_measures
 from naslib_gennas.cli import main
-from naslib_gennas.errors import GenNASError, InputError, RunError, TableError
+from naslib_gennas.errors import GenNASError, InputError, RunError, TableError, UnknownNameError
 from naslib_gennas.evaluation import evaluate
 from naslib_gennas.presets import load_preset
 from naslib_gennas.runs import Run
@@ -148,3 +149,20 @@ def test_a_failure_can_stop(settings):
     bound = BenchmarkSettings(settings, ("synflow",), batch_size=2)
     with pytest.raises(GenNASError, match="synflow of .* the score is -inf"):
         score_measures(bound, [dead], Run(None, {}), on_error="stop")
+
+
+def test_presets_side_by_side(settings, table):
+    texts = table.frame["arch"][:4].tolist()
+    names = ("gennas", "gennas@fast-three", "gennas@fast")
+    with Run(None, {}) as run:
+        found = score_measures(BenchmarkSettings(settings, names, 2), texts, run)
+    assert list(found) == list(names)
+    for name in names:
+        preset = settings.preset if name == "gennas" else name.partition("@")[2]
+        expected = [Scorer(SPACE, preset).score(text).score for text in texts]
+        assert [record["score"] for record in found[name]] == expected
+
+
+def test_a_preset_that_does_not_exist_is_named():
+    with pytest.raises(UnknownNameError, match="fats.*fast"):
+        expressions("gennas@fats")

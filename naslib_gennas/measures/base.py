@@ -13,6 +13,7 @@ from ..registry import Registry
 if TYPE_CHECKING:
     from .subject import Subject
 
+GENNAS = "gennas"
 PLACEHOLDER = "@N"  # ends the name of a measure that is called with a number, such as cls@10
 
 
@@ -33,6 +34,7 @@ class Measure:
     needs_images: bool = True
     needs_labels: bool = False
     rnn: bool = True  #: defined for recurrent networks
+    formula: str | None = None  #: where no function documents it
     expression: str | None = None
     prepare: Callable[[], None] | None = None  #: to be called once a process, so that the first is not the slowest
     family: Callable[[Subject, int], float] | None = None
@@ -40,7 +42,7 @@ class Measure:
     @property
     def documentation(self) -> str:
         """The measure's formula."""
-        return inspect.getdoc(self.function or self.family) if self.function or self.family else f"{self.expression}"
+        return self.formula or self.expression or inspect.getdoc(self.function or self.family)
 
     @property
     def summary(self) -> str:
@@ -54,10 +56,17 @@ class Measure:
 
 
 class Measures(Registry[Measure]):
-    """The measures by name; those called with a number are registered as ``NAME@N``."""
+    """The measures by name; those called with a number are registered as ``NAME@N``.
+
+    ``gennas@PRESET`` is ``gennas`` by one of the shipped presets, whatever the preset of the command.
+    """
 
     def __getitem__(self, name: str) -> Measure:
         family, at, number = name.partition("@")
+        if at and family == GENNAS:
+            from ..presets import load_preset
+
+            return replace(self[GENNAS], name=f"{GENNAS}@{load_preset(number).name}")
         if not at or name.endswith(PLACEHOLDER) or family + PLACEHOLDER not in self.names():
             return super().__getitem__(name)
         if not number.isdecimal() or int(number) < 1:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from .base import MEASURES, Measure
+from .base import GENNAS, MEASURES, Measure
 
-MEASURES.register("gennas")(
+MEASURES.register(GENNAS)(
     Measure(
-        "gennas",
+        GENNAS,
         None,
+        formula="- regression loss on the synthetic signals of --preset; gennas@PRESET: of a shipped preset.",
         source="Li et al., NeurIPS 2021, https://arxiv.org/abs/2108.01899; naslib_gennas.scoring",
         passes="as many forward and backward passes as the preset has steps, on a small network",
         memory="activations of the small network, three copies of its parameters",

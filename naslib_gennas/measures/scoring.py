@@ -14,14 +14,13 @@ from ..images import load_images
 from ..initialise import initialise
 from ..layers import own_randomness, uninitialised
 from ..scoring import Scorer
-from .base import MEASURES, Measure
+from .base import GENNAS, MEASURES, Measure
 from .lessons import Pictures
 from .subject import Subject
 
 if TYPE_CHECKING:
     from ..spaces import SearchSpace
 
-GENNAS = "gennas"
 RECURRENT = "rnn"
 STEPS = 8  # time steps of a recurrent network
 BATCH_SIZE = 32
@@ -116,10 +115,10 @@ class MeasureScorer:
         image_size: int = IMAGE_SIZE,
     ):
         check_applicable(names, scorer.space)
-        self.scorer, self.space = scorer, scorer.space
+        self.scorer, self.space, self._source = scorer, scorer.space, images
         self.names = list(names)
+        self._regressions = {name: self._regression(name) for name in self.names if name.split("@")[0] == GENNAS}
         self.batch_size, self.image_size = batch_size, image_size
-        self._source = images
         self._pictures = Pictures(images, image_size)
         for measure in map(MEASURES.__getitem__, self.names):
             if measure.prepare:
@@ -133,11 +132,17 @@ class MeasureScorer:
         subject = self._subject(arch)
         return [{**head, **vars(self._measure(name, arch, subject))} for name in self.names]
 
+    def _regression(self, name: str) -> Scorer:
+        preset = name.partition("@")[2]
+        if not preset:
+            return self.scorer
+        return Scorer(self.space, preset, self.scorer.seed, str(self.scorer.device), self._source)
+
     def _measure(self, name: str, arch, subject: Subject) -> MeasureResult:
-        if name != GENNAS:
+        if name not in self._regressions:
             return _attempt(subject, MEASURES[name])
         try:
-            found = self.scorer.score(arch)
+            found = self._regressions[name].score(arch)
         except Exception as error:  # recorded; the other measures go on
             return _failure(name, error)
         return MeasureResult(name, found.score, found.status, found.seconds, found.message)
