@@ -255,7 +255,7 @@ def test_help_does_not_load_torch():
 def test_curves_are_kept_where_asked(tmp_path):
     """The loss of every step, for isomorphic cells and resumed runs too; measures that do not train have none."""
     out = str(tmp_path / "run")
-    options = ["score", "--space", "nasbench201", "--out", out, "--json", "--curves"]
+    options = ["score", "--space", "nasbench201", "--preset", "tiny", "--out", out, "--json", "--curves"]
     result = CliRunner().invoke(main, [*options, "5", "6"])
     assert result.exit_code == 0, result.output
     records = json.loads(result.stdout)["scores"]

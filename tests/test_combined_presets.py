@@ -1,5 +1,6 @@
 """Presets of several tasks: the score is minus the weighted sum of their losses."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -8,7 +9,7 @@ from naslib_gennas.errors import SpecError
 from naslib_gennas.fidelity import Fidelity
 from naslib_gennas.presets import Part, parse_preset
 from naslib_gennas.report.gallery import gallery
-from naslib_gennas.search.task_space import base_preset, task_space
+from naslib_gennas.search.task_space import task_space
 
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
 SMALL = {"cells": 1, "channels": 4, "input_size": 8, "batch_size": 4, "steps": 4}
@@ -98,13 +99,14 @@ def test_recurrent_presets_have_one_task():
         parse_preset(load_preset("rnn-combo").to_yaml() + "also: [{weight: 1}]\n", "mine.yaml")
 
 
-def test_a_task_search_starts_from_one_task(first, tmp_path):
+def test_a_task_search_varies_the_first_task_and_keeps_the_others(first):
     preset = combined(first, 1.0)
-    with pytest.raises(SpecError, match="2 tasks"):
+    space, rng = task_space(preset), np.random.default_rng(0)
+    for task in (space.sample(rng), space.mutate(preset, rng), space.adopt(preset), space.adopt(first)):
+        assert task.also == preset.also
+        assert space.parse(space.text(task)) == task
+    with pytest.raises(SpecError, match="2 tasks.*no further one"):
         task_space(first).adopt(preset)
-    file = tmp_path / "two.yaml"
-    file.write_text(preset.to_yaml())
-    assert base_preset(str(file), "cnn") == preset.members()[0][1]
 
 
 def test_the_gallery_shows_the_signals_of_all_tasks(first):

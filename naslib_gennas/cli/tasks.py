@@ -24,7 +24,7 @@ from .base import main, open_run, read_table, say, show
 @click.option(
     "--fidelity",
     default=None,
-    help="Fidelity and stage weights: `paper`, a preset or a .yaml file [default: fast, for RNNs rnn-combo].",
+    help="Fidelity, stage weights, further tasks: `paper`, a preset or a .yaml [default: tiny, for RNNs rnn-combo].",
 )
 @click.option("--search-fidelity", is_flag=True, help="Search the fidelity too, up to 4 times the work.")
 @click.option("--search-weights", is_flag=True, help="Search the weights of the stages in the score too.")

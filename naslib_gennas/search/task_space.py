@@ -33,7 +33,7 @@ READOUTS = ({"readout": "eval", "average": 1}, *({"readout": "train", "average":
 READ_WEIGHTS = (0.0, 0.25, 0.5, 1.0)
 MOST_WORK = 4.0  # a searched fidelity costs at most this many times the work of the one that the search starts from
 PAPER = {"cnn": "paper-combo", "rnn": "rnn-combo"}  # presets at the paper's fidelity and stage weights
-USUAL = {"cnn": "fast", "rnn": "rnn-combo"}
+USUAL = {"cnn": "tiny", "rnn": "rnn-combo"}
 
 TASK_SPACES: Registry[type[TaskSpace]] = Registry("space of proxy tasks")
 """By the kind of networks: cnn, rnn."""
@@ -43,7 +43,7 @@ Draw = Callable[[np.random.Generator], Any]
 
 
 class TaskSpace(ABC):
-    """Proxy tasks that share what is not searched with the preset ``base``.
+    """Proxy tasks that share what is not searched with the preset ``base``, its further tasks included.
 
     Args:
         base: gives the fidelity, the stage weights and the name of the kind of networks.
@@ -85,8 +85,11 @@ class TaskSpace(ABC):
         """A known preset as a member of this space: its task, with what is not searched taken from the base."""
         if preset.kind != self.base.kind:
             raise SpecError(f"the preset {preset.name} is for {preset.kind.upper()}s, not {self.base.kind.upper()}s")
-        if preset.also:
-            raise SpecError(f"the preset {preset.name} has {1 + len(preset.also)} tasks; a search starts from one task")
+        if preset.also not in ((), self.base.also):
+            raise SpecError(
+                f"the preset {preset.name} has {1 + len(preset.also)} tasks; a search from {self.base.name} varies the "
+                f"first and keeps {f'its {len(self.base.also)} further' if self.base.also else 'no further one'}"
+            )
         shared = {
             name: value
             for name, value in self._blocks_of(self.base).items()
@@ -171,6 +174,7 @@ class TaskSpace(ABC):
             "kind": self.base.kind,
             "task": {"noise": blocks[("noise",)], **self._task(blocks, signals)},
             "fidelity": fidelity,
+            "also": self.base.also,
         }
         try:
             preset = self.preset.model_validate(data)
@@ -268,12 +272,10 @@ def task_space(base: Preset, fidelity: bool = False, weights: bool = False) -> T
 
 
 def base_preset(name: str | None, kind: str) -> Preset:
-    """What a search for networks of ``kind`` starts from: ``paper``, a preset, or by default the kind's usual one.
-
-    Of a preset of several tasks it is the first.
-    """
-    preset = load_preset(PAPER[kind] if name == "paper" else name or USUAL[kind])
-    return preset.members()[0][1]
+    """What a search for networks of ``kind`` starts from: ``paper``, a preset, or by default the kind's usual one."""
+    if name == "paper":
+        return load_preset(PAPER[kind])
+    return load_preset(name or USUAL[kind])
 
 
 def searched_preset(task: Preset, name: str, description: str, source: str) -> Preset:
