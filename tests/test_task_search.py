@@ -8,6 +8,7 @@ import time
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from scipy import stats
@@ -19,9 +20,10 @@ from naslib_gennas.presets import load_preset
 from naslib_gennas.runs import Run
 from naslib_gennas.scoring import Scorer
 from naslib_gennas.search.adapt import POPULATION, adapted_preset
-from naslib_gennas.search.task_report import TaskSearchSettings, Transfer, _elsewhere, split, split_half
+from naslib_gennas.search.task_report import Labelled, TaskSearchSettings, Transfer, _elsewhere, split, split_half
 from naslib_gennas.search.task_space import CHANNELS, DIMENSIONS, task_space
 from naslib_gennas.search.tasks import (
+    JointFitness,
     LabelledSettings,
     TaskFitness,
     Workers,
@@ -140,14 +142,14 @@ def test_known_presets_are_adopted_and_keep_signals_that_are_not_searched(space)
     control = space.parse("name: x\ntask: {stages: [{}, {}, {signals: [{kind: noise}, {kind: dot}]}]}")
     child = space.mutate(space.adopt(control), np.random.default_rng(0))
     assert "noise" in [signal.kind for signal in child.task.stages[2].signals]
-    cheap = task_space(load_preset("fast")).adopt(load_preset("paper-search-n"))
-    assert cheap.fidelity == load_preset("fast").fidelity and cheap.task.noise.level == 0.1
+    cheap = task_space(load_preset("fast-three")).adopt(load_preset("paper-search-n"))
+    assert cheap.fidelity == load_preset("fast-three").fidelity and cheap.task.noise.level == 0.1
     with pytest.raises(SpecError, match="RNN"):
         space.adopt(load_preset("rnn-combo"))
 
 
 def test_fidelity_and_weights_can_be_searched(tiny):
-    for base in (load_preset("fast"), load_preset(tiny)):
+    for base in (load_preset("fast-three"), load_preset(tiny)):
         space = task_space(base, fidelity=True, weights=True)
         rng = np.random.default_rng(0)
         tasks = [space.sample(rng) for _ in range(40)]
@@ -209,7 +211,7 @@ TEXTS = [str(i) for i in range(len(LABELS))]
 
 
 def fitness(scores, cost=1, race=False, bar=-np.inf):
-    return TaskFitness(TEXTS, LABELS, Given(scores, cost=cost), race)(load_preset("fast"), lambda new: bar)
+    return TaskFitness(TEXTS, LABELS, Given(scores, cost=cost), race)(load_preset("fast-three"), lambda new: bar)
 
 
 def test_fitness_is_rho_with_its_sign():
@@ -319,7 +321,7 @@ def search(run, labels, race=True, seed=0, steps=60, limit=None, fidelity=False,
             raise KeyboardInterrupt
         return evaluate(task, bar)
 
-    space = task_space(load_preset("fast"), fidelity)
+    space = task_space(load_preset("fast-three"), fidelity)
     return search_tasks(space, limited, run, seed, steps, population=20, tournament=5, **options), workers.calls
 
 
@@ -362,7 +364,7 @@ def test_records_of_another_seed_or_changed_by_hand_are_refused(tmp_path):
         records, _ = search(run, labels, steps=0)
     with Run(tmp_path, {}, resume=True) as run, pytest.raises(RunError, match="cannot be continued"):
         search(run, labels, seed=1)
-    space = task_space(load_preset("fast"))
+    space = task_space(load_preset("fast-three"))
     task = task_of(space, records[3], "step 3")
     assert task.digest() == records[3]["key"]
     broken = {**records[3], "task": {**records[3]["task"], "task": {"stages": "three"}}}
@@ -392,11 +394,11 @@ def test_labels_that_teach_nothing_are_refused():
 
 def test_labelled_and_other_architectures_are_kept_apart():
     table = load_table("digits", "nasbench201")
-    settings = TaskSearchSettings("nasbench201", load_preset("fast"), "accuracy", labelled=20, validate=60)
+    settings = TaskSearchSettings("nasbench201", load_preset("fast-three"), "accuracy", labelled=20, validate=60)
     labelled, others = split(table, settings)
     keys = [{table.space.score_key(table.space.parse(text)) for text in rows["arch"]} for rows in (labelled, others)]
     assert len(labelled) == 20 and 40 < len(others) <= 60 and not keys[0] & keys[1]
-    fewer, _ = split(table, TaskSearchSettings("nasbench201", load_preset("fast"), "accuracy"))
+    fewer, _ = split(table, TaskSearchSettings("nasbench201", load_preset("fast-three"), "accuracy"))
     assert fewer["arch"].tolist() == labelled["arch"].tolist()
 
 
@@ -405,7 +407,7 @@ def test_labelled_and_other_architectures_are_kept_apart():
     [
         ({"algorithm": "hill"}, "no search algorithm"),
         ({"steps": -1}, "steps"),
-        ({"warm_start": (load_preset("fast"),) * 21}, "do not fit"),
+        ({"warm_start": (load_preset("fast-three"),) * 21}, "do not fit"),
     ],
 )
 def test_bad_settings(options, reason):
@@ -415,9 +417,10 @@ def test_bad_settings(options, reason):
 
 def test_transfers_within_the_space_leave_the_labelled_architectures_out():
     table = load_table("digits", "nasbench201")
-    settings = TaskSearchSettings("nasbench201", load_preset("fast"), "accuracy")
+    settings = TaskSearchSettings("nasbench201", load_preset("fast-three"), "accuracy")
     labelled, _ = split(table, settings)
-    rows, what = _elsewhere(settings, Transfer("nasbench201", "digits"), labelled)
+    known = [Labelled("nasbench201", "digits", "accuracy", labelled)]
+    rows, what = _elsewhere(settings, Transfer("nasbench201", "digits"), known)
     keys = [{table.space.score_key(table.space.parse(text)) for text in part["arch"]} for part in (labelled, rows)]
     assert what["metric"] == table.default_metric and len(rows) > 100 and not keys[0] & keys[1]
 
@@ -485,6 +488,8 @@ def test_the_command_survives_a_kill_and_its_task_is_a_preset(tiny, tmp_path):
         (("--objective", "rho,memory"), "rho,seconds"),
         (("--transfer", "nasbench201"), "SPACE:TABLE"),
         (("--transfer", "nasbench101:digits"), "is for nasbench201"),
+        (("--also", "nasbench101"), "SPACE:TABLE"),
+        (("--also", "nasbench101:digits"), "is for nasbench201"),
         (("--compare", "nowhere"), "no finished task search"),
         (("--validate", 2), "apart needs at least 5"),
     ],
@@ -512,7 +517,7 @@ def test_labels_and_presets_that_do_not_parse(tiny, tmp_path):
 
 def test_short_search_on_labels_that_are_there():
     """It ranks the labels at least as well as the preset it starts from, on the same networks."""
-    tiny = load_preset("fast").with_fidelity(cells=1, channels=4, input_size=8, batch_size=4, steps=3)
+    tiny = load_preset("fast-three").with_fidelity(cells=1, channels=4, input_size=8, batch_size=4, steps=3)
     space = load_space("nasbench201")
     rng = np.random.default_rng(0)
     texts = [str(space.sample(rng)) for _ in range(8)]
@@ -531,3 +536,44 @@ def test_short_search_on_labels_that_are_there():
             adapted_preset(tiny, "nasbench201", texts[:few], [1.0] * few, seed=3)
     with pytest.raises(InputError, match="every architecture needs a label; got 8 architectures and 2 labels"):
         adapted_preset(tiny, "nasbench201", texts, [1.0, 2.0])
+
+
+def joint(first, second, bar=-np.inf, race=True):
+    members = [TaskFitness(TEXTS, LABELS, Given(scores), race) for scores in (first, second)]
+    return JointFitness(members)(load_preset("paper-combo"), lambda new: bar)
+
+
+def test_joint_fitness_is_the_mean_of_the_rhos():
+    noisy = [score + 0.7 * (-1) ** i for i, score in enumerate(LABELS)]
+    found = joint(noisy, LABELS)
+    assert found["rho"] == pytest.approx((stats.spearmanr(noisy, LABELS).statistic + 1) / 2)
+    assert found["status"] == "ok" and found["scored"] == 24 and found["scores"] == [*noisy, *LABELS]
+    assert joint([-score for score in LABELS], LABELS)["rho"] == pytest.approx(0)
+    assert joint([1.0] * 12, LABELS)["rho"] is None and joint(LABELS, [1.0] * 12)["rho"] is None
+
+
+def test_joint_tasks_are_stopped_once_even_a_perfect_rest_would_not_do():
+    inverse = [-score for score in LABELS]
+    stopped = joint(inverse, LABELS, bar=0.5)
+    assert stopped["status"] == "stopped" and stopped["scored"] < 12, "the second space is not touched"
+    late = joint(LABELS, inverse, bar=0.5)
+    assert late["status"] == "stopped" and 12 < late["scored"] < 24
+    assert joint(LABELS, inverse, bar=-0.5)["status"] == "ok", "a mean of 0 is above that"
+
+
+def test_a_search_by_two_tables(tiny, tmp_path):
+    rng, other = np.random.default_rng(0), load_space("nasbench101")
+    texts = list({str(other.sample(rng)) for _ in range(12)})
+    table = tmp_path / "other.csv"
+    pd.DataFrame({"arch": texts, "acc": rng.random(len(texts))}).to_csv(table, index=False)
+    out = tmp_path / "joint"
+    more = ["--also", f"nasbench101:{table}:acc", "--steps", "4", "--json"]
+    result = gennas(*command(tiny, out, *more))
+    assert result.exit_code == 0, result.stderr
+    data = json.loads(result.stdout)
+    both = data["best"]["spaces"]
+    assert [place["space"] for place in both] == ["nasbench201", "nasbench101"]
+    assert data["best"]["rho"] == pytest.approx(np.mean([place["rho"] for place in both]))
+    assert data["split_half"] is None and "nasbench101" in data["preset"]["source"]
+    refused = gennas(*command(tiny, out, "--steps", "4", "--resume"))
+    assert refused.exit_code == 2 and "also" in refused.stderr

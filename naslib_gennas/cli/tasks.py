@@ -15,6 +15,7 @@ from .base import main, open_run, read_table, say, show
 @click.option("--labelled", default=20, show_default=True, help="Architectures whose labels the search uses.")
 @click.option("--validate", default=0, show_default=True, help="Other architectures, to check the task found.")
 @click.option("--transfer", multiple=True, help="SPACE:TABLE[:METRIC] to try the task on; may be repeated.")
+@click.option("--also", multiple=True, help="SPACE:TABLE[:METRIC] to search by as well, by the mean of the rhos.")
 @click.option("--seed", default=0, show_default=True, help="Same seed, same search.")
 @click.option("--steps", default=400, show_default=True, help="Tasks evaluated after the first population.")
 @click.option("--population", default=50, show_default=True)
@@ -87,6 +88,7 @@ def _settings(table, options):
         compare=tuple(options["compare"]),
         warm_start=tuple(load_preset(name.strip()) for name in options["warm_start"].split(",") if name.strip()),
         transfer=tuple(map(Transfer.parse, options["transfer"])),
+        also=tuple(map(Transfer.parse, options["also"])),
     )
     return TaskSearchSettings(**given)
 
@@ -101,6 +103,7 @@ def _lines(data) -> list[str]:
         f"(without stopping about {data['seconds_plain']:.0f} s)",
         f"  best task (step {best['step']}), {best['seconds_per_architecture']:.3f} s an architecture:",
         f"    rho {_agreement(best)} on the labels it was chosen by: optimistic",
+        *(f"      {place['space']} ({place['metric']}): rho {_agreement(place)}" for place in best.get("spaces", ())),
     ]
     if data.get("baseline"):
         lines.append(f"    random search, as many tasks: rho {_agreement(data['baseline'])}")

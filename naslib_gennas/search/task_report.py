@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from .evolution import POPULATION, TOURNAMENT
 from .task_space import TaskSpace, searched_preset, task_space
 from .tasks import (
     FEWEST_LABELS,
+    JointFitness,
     LabelledSettings,
     TaskFitness,
     Workers,
@@ -42,14 +44,15 @@ COMMAND = "task-search"
 TASK, CURVE, PICTURE = "task.yaml", "curve.json", "curve.png"
 RANDOM = "random"  # folder of the baseline
 CHECK = "check"  # folders of scores on other labels
-OTHER_STREAM = 1  # of the seed: which architectures of other tables are drawn
+OTHER_STREAM = 1  # of the seed: which architectures of other tables are drawn to try the task on
+JOINT_STREAM = 2  # likewise to search by
 HALVES = 200  # random splits of the labels
 DESCRIBING = ("space", "table", "metric", "labelled", "seed", "base", "algorithm", "objective")
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """Where else the found task is tried: architectures of a table of another space."""
+    """Architectures of another table: where else a task is tried, or searched by as well."""
 
     space: str
     table: str
@@ -60,8 +63,26 @@ class Transfer:
         """``SPACE:TABLE`` or ``SPACE:TABLE:METRIC``; InputError if it is neither."""
         fields = text.split(":")
         if len(fields) not in (2, 3) or not all(fields):
-            raise InputError(f"cannot read {text!r}: a transfer is SPACE:TABLE or SPACE:TABLE:METRIC")
+            raise InputError(f"cannot read {text!r}: another table is SPACE:TABLE or SPACE:TABLE:METRIC")
         return cls(*fields)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Architectures with labels that a search uses, in the order in which tasks meet them (:func:`.tasks.spread`)."""
+
+    space: str
+    table: str
+    metric: str
+    rows: pd.DataFrame
+
+    @property
+    def texts(self) -> list[str]:
+        return self.rows["arch"].tolist()
+
+    @property
+    def labels(self) -> list[float]:
+        return self.rows[self.metric].tolist()
 
 
 @dataclass(frozen=True)
@@ -69,7 +90,8 @@ class TaskSearchSettings:
     """``base`` gives the fidelity and the stage weights; ``labelled`` architectures are drawn by ``seed``.
 
     ``validate``: others, whose labels the search never sees; ``transfer``: see :class:`Transfer`, on as many
-    architectures as ``validate`` (all of the table if 0). ``name``: of the preset that is written. ``baseline``: a
+    architectures as ``validate`` (all of the table if 0). ``also``: other tables of which as many architectures
+    are labelled; fitness is then the mean of the rhos. ``name``: of the preset that is written. ``baseline``: a
     random search with as many tasks beside it. ``compare``: directories of other task searches for the picture.
     """
 
@@ -90,6 +112,7 @@ class TaskSearchSettings:
     images: str | None = None
     validate: int = 0
     transfer: tuple[Transfer, ...] = ()
+    also: tuple[Transfer, ...] = ()
     name: str = "searched"
     baseline: bool = False
     compare: tuple[str, ...] = ()
@@ -115,6 +138,7 @@ class TaskSearchSettings:
             "race": self.race,
             "device": self.device,
             "images": self.images,
+            **({"also": [vars(place) for place in self.also]} if self.also else {}),
         }
 
     def task_space(self) -> TaskSpace:
@@ -139,10 +163,11 @@ def task_search(
     space = settings.task_space()
     for directory in settings.compare:
         read_curve(directory)
-    labelled, others = split(table, settings)
+    rows, others = split(table, settings)
+    first = Labelled(settings.space, table.name, settings.metric, rows)
+    labelled = [first, *(_also_labelled(settings, place) for place in settings.also)]
     elsewhere = [_elsewhere(settings, place, labelled) for place in settings.transfer]
-    labels = labelled[settings.metric].tolist()
-    records = _records(settings, space, labelled["arch"].tolist(), labels, run, steps, workers, max_seconds)
+    records = _records(settings, space, labelled, run, steps, workers, max_seconds)
     best = best_task(records)
     along = [] if settings.objective == "rho" else front(records, settings.objective)
     found, *members = (
@@ -156,15 +181,15 @@ def task_search(
     }
     data = {
         **{key: settings.config(table.name)[key] for key in DESCRIBING},
-        "best": {**_described(best), **_agreement(best["scores"], labels, settings.seed)},
+        "best": {**_described(best), **_labelled_agreement(best["scores"], labelled, settings.seed)},
         "front": [_described(record) for record in along],
-        "split_half": split_half(records, labels, settings.seed),
+        "split_half": None if settings.also else split_half(records, first.labels, settings.seed),
         "validation": _validated(settings, candidates, others, run, workers),
         "transfer": [
             {**what, **_checked(settings, candidates, what["space"], rows, what["metric"], run, workers)}
             for rows, what in elsewhere
         ],
-        **savings(records, settings.labelled),
+        **savings(records, sum(len(place.rows) for place in labelled)),
         "baseline": _random_baseline(settings, table, run, len(records), workers) if settings.baseline else None,
         "note": STAND_IN if table.name == "digits" else "",
     }
@@ -178,12 +203,16 @@ def task_search(
     return data
 
 
-def _records(settings, space: TaskSpace, texts, labels, run: Run, steps: int, workers: int, max_seconds):
-    bound = LabelledSettings(settings.space, settings.seed, settings.device, settings.images)
-    with Workers(bound, workers) as pool:
+def _records(settings, space: TaskSpace, labelled: list[Labelled], run: Run, steps: int, workers: int, max_seconds):
+    with ExitStack() as pools:
+        members = []
+        for place in labelled:
+            bound = LabelledSettings(place.space, settings.seed, settings.device, settings.images)
+            pool = pools.enter_context(Workers(bound, workers))
+            members.append(TaskFitness(place.texts, place.labels, pool, settings.race))
         return search_tasks(
             space,
-            TaskFitness(texts, labels, pool, settings.race),
+            members[0] if len(members) == 1 else JointFitness(members),
             run,
             settings.seed,
             steps,
@@ -303,15 +332,21 @@ def provenance(settings: TaskSearchSettings, data: dict[str, Any]) -> str:
         f"naslib_gennas {__version__}, gennas {COMMAND} --space {settings.space} --seed {settings.seed}: "
         f"{settings.algorithm} from {start}, {data['evaluations']} tasks at the fidelity of {settings.base.name}"
         f"{' (searched: ' + ', '.join(searched) + ')' if searched else ''}, {settings.labelled} labels "
-        f"({settings.metric} of {Path(data['table']).name}); rho {_with_interval(best)} on these labels"
+        f"({settings.metric} of {Path(data['table']).name}){_and_of(settings)}; "
+        f"rho {_with_interval(best)} on these labels"
     )
     if checks:
         text += f", {_with_interval(checks['found'])} on {checks['n']} others"
     return text
 
 
+def _and_of(settings: TaskSearchSettings) -> str:
+    return "".join(f" and as many of {place.space} ({Path(place.table).name})" for place in settings.also)
+
+
 def _description(settings: TaskSearchSettings) -> str:
-    return f"task searched on {settings.labelled} labels of {settings.space}"
+    spaces = [settings.space, *(place.space for place in settings.also)]
+    return f"task searched on {settings.labelled} labels of {' and of '.join(spaces)}"
 
 
 def _with_interval(agreement: dict[str, Any]) -> str:
@@ -336,6 +371,28 @@ def _agreement(scores, labels, seed: int) -> dict[str, Any]:
     }
 
 
+def _labelled_agreement(scores, labelled: list[Labelled], seed: int) -> dict[str, Any]:
+    """As :func:`_agreement`; of several spaces the means, without an interval, and each one in ``spaces``."""
+    parts, start = [], 0
+    for place in labelled:
+        end = start + len(place.rows)
+        parts.append(_agreement(scores[start:end], place.labels, seed))
+        start = end
+    if len(parts) == 1:
+        return parts[0]
+    return {
+        "rho": float(np.mean([part["rho"] for part in parts])),
+        "rho_interval": (None, None),
+        "tau": float(np.mean([part["tau"] for part in parts])),
+        "tau_interval": (None, None),
+        "failures": sum(part["failures"] for part in parts),
+        "spaces": [
+            {"space": place.space, "table": place.table, "metric": place.metric, **part}
+            for place, part in zip(labelled, parts)
+        ],
+    }
+
+
 def _validated(settings, candidates: dict[str, Preset], others: pd.DataFrame, run: Run, workers: int) -> dict | None:
     """Agreement of every candidate on labels that the search never saw; None if there are none."""
     if not len(others):
@@ -343,7 +400,19 @@ def _validated(settings, candidates: dict[str, Preset], others: pd.DataFrame, ru
     return _checked(settings, candidates, settings.space, others, settings.metric, run, workers)
 
 
-def _elsewhere(settings: TaskSearchSettings, place: Transfer, labelled: pd.DataFrame) -> tuple[pd.DataFrame, dict]:
+def _also_labelled(settings: TaskSearchSettings, place: Transfer) -> Labelled:
+    """As many labelled architectures of another table."""
+    space = load_space(place.space)
+    check_kind(space, settings.base)
+    table = load_table(place.table, space)
+    metric = place.metric or table.default_metric
+    rows = table.sample(settings.labelled, metric, np.random.default_rng([settings.seed, JOINT_STREAM]))
+    labels = rows[metric].tolist()
+    check_labels(labels)
+    return Labelled(place.space, table.name, metric, rows.iloc[spread(labels)])
+
+
+def _elsewhere(settings: TaskSearchSettings, place: Transfer, labelled: list[Labelled]) -> tuple[pd.DataFrame, dict]:
     """Rows ``arch`` and the metric of another table, none of them a labelled architecture, and what they are."""
     space = load_space(place.space)
     check_kind(space, settings.base)
@@ -352,8 +421,9 @@ def _elsewhere(settings: TaskSearchSettings, place: Transfer, labelled: pd.DataF
     known = int(table.column(metric).notna().sum())
     amount = min(settings.validate or known, known)
     rows = table.sample(amount, metric, np.random.default_rng([settings.seed, OTHER_STREAM]))
-    if place.space == settings.space:
-        rows = _apart(table, rows, labelled)
+    for searched in labelled:
+        if searched.space == place.space:
+            rows = _apart(table, rows, searched.rows)
     check_labels(rows[metric].tolist(), f"the transfer to {place.space}")
     return rows, {"space": place.space, "table": table.name, "metric": metric}
 

@@ -171,6 +171,46 @@ class TaskFitness:
         }
 
 
+class JointFitness:
+    """The mean of the rhos on labelled architectures of several spaces.
+
+    The spaces are taken in order; a task is stopped once the mean could not reach the bar even if every later
+    space were ranked perfectly. ``scores`` and ``scored`` of a record are those of all spaces, one after another.
+    """
+
+    def __init__(self, members: Sequence[TaskFitness]):
+        self._members = list(members)
+
+    def __call__(self, task: Preset, bar: Callable[[dict[str, Any]], float]) -> dict[str, Any]:
+        """As :meth:`TaskFitness.__call__`."""
+        found: list[dict[str, Any]] = []
+        for later, member in zip(reversed(range(len(self._members))), self._members):
+            before = list(found)
+
+            def needed(new, before=before, later=later):
+                height = bar(_joined([*before, new]))
+                return len(self._members) * height - sum(record["rho"] for record in before) - later
+
+            found.append(member(task, needed))
+            if found[-1]["status"] != "ok":
+                break
+        return _joined(found)
+
+
+def _joined(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One record of those of one task on several spaces, which lacks a rho if the last one does."""
+    last, scored = records[-1], sum(record["scored"] for record in records)
+    return {
+        "status": last["status"],
+        "rho": None if last["rho"] is None else float(np.mean([record["rho"] for record in records])),
+        "scored": scored,
+        "work": sum(record["work"] * record["scored"] for record in records) / scored,
+        "seconds": sum(record["seconds"] for record in records),
+        "message": last["message"],
+        "scores": [score for record in records for score in record["scores"]],
+    }
+
+
 def check_labels(labels: Sequence[float], purpose: str = "a task search") -> None:
     """InputError unless there is a ranking in ``labels``; ``purpose`` names who needs it."""
     if len(labels) < FEWEST_LABELS:
