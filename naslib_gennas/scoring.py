@@ -108,18 +108,17 @@ class Scorer:
     def _compute(self, text: str, key: str, arch) -> Score:
         results: list[RegressionResult] = []
         losses: list[float] = []  # of the tasks, weighted
-        started = time.perf_counter()
-        status = "ok"
+        status, seconds = "ok", 0.0
         try:
-            for member, (weight, preset) in enumerate(self._members):
-                runs = [self._regress(arch, member, repeat) for repeat in range(preset.fidelity.repeats)]
+            for member, (weight, _) in enumerate(self._members):
+                runs, spent = self._repeats(arch, key, member)
                 losses.append(weight * math.fsum(run.loss for run in runs) / len(runs))
                 results += runs
+                seconds += spent
             message = self.space.note(arch)
         except torch.cuda.OutOfMemoryError as error:
             torch.cuda.empty_cache()
             status, message = "failed", f"out of memory on {self.device}: {str(error).splitlines()[0]}"
-        seconds = time.perf_counter() - started
         if any(result.status == "diverged" for result in results):
             status, message = "diverged", "the loss is not finite"
         first = results[0] if results else None
@@ -138,6 +137,12 @@ class Scorer:
             message=message,
             curve=first.curve if first else (),
         )
+
+    def _repeats(self, arch, key: str, member: int) -> tuple[list[RegressionResult], float]:
+        """The repeats of one task, and the seconds that they took."""
+        started = time.perf_counter()
+        repeats = range(self._members[member][1].fidelity.repeats)
+        return [self._regress(arch, member, repeat) for repeat in repeats], time.perf_counter() - started
 
     def _regress(self, arch, member: int, repeat: int) -> RegressionResult:
         fidelity = self._members[member][1].fidelity

@@ -10,6 +10,7 @@ from naslib_gennas.fidelity import Fidelity
 from naslib_gennas.presets import Part, parse_preset
 from naslib_gennas.report.gallery import gallery
 from naslib_gennas.search.task_space import task_space
+from naslib_gennas.search.tasks import LabelledSettings, Workers
 
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
 SMALL = {"cells": 1, "channels": 4, "input_size": 8, "batch_size": 4, "steps": 4}
@@ -113,3 +114,19 @@ def test_the_gallery_shows_the_signals_of_all_tasks(first):
     picture = gallery(combined(first, 1.0), 0, "two tasks")
     assert "task 1, stage 1" in picture and "task 2, stage 3" in picture
     assert "task 1" not in gallery(first, 0, "one task")
+
+
+def test_a_search_regresses_the_further_tasks_once(first, monkeypatch):
+    """The scores are those of new scorers, bit for bit."""
+    torch.set_num_threads(1)
+    preset, calls = combined(first, 1.0), []
+    plain = Scorer._regress
+    monkeypatch.setattr(Scorer, "_regress", lambda *a: (calls.append(a[2]), plain(*a))[1])
+    tasks = [preset, preset.with_fidelities(lambda f: {})]
+    tasks.append(preset.model_copy(update={"fidelity": Fidelity(**{**SMALL, "steps": 3})}))
+    tasks.append(preset.model_copy(update={"also": (preset.also[0].model_copy(update={"weight": 2.0}),)}))
+    with Workers(LabelledSettings("nasbench201", seed=3)) as workers:
+        found = [workers.scores(task, [CELL])[0] for task in tasks]
+    assert calls.count(1) == 1, "another weight is the same regression"
+    assert [record["score"] for record in found] == [score(task).score for task in tasks]
+    assert all(record["seconds"] > 0 for record in found)

@@ -281,7 +281,17 @@ def test_command_line(runs, tmp_path):
 
 
 def test_run_of_correlate(tmp_path):
-    options = ["--space", "nasbench201", "--sample", "9", "--curves", "--out", str(tmp_path / "demo")]
+    options = [
+        "--space",
+        "nasbench201",
+        "--sample",
+        "9",
+        "--preset",
+        "tiny",
+        "--curves",
+        "--out",
+        str(tmp_path / "demo"),
+    ]
     result = CliRunner().invoke(main, ["correlate", *options])
     assert result.exit_code == 0, result.output
     write_report([tmp_path / "demo"], tmp_path / "r.html")
@@ -289,9 +299,9 @@ def test_run_of_correlate(tmp_path):
     assert len([e for e in page.elements if "data-i" in e]) == 9 + 9  # by value and by rank
     assert "stand-in" in page.all("p", **{"class": "note"})[0]["text"]
     titles = [svg["aria-label"] for svg in page.all("svg")]
-    assert "demo: loss by step" in titles and "Signals of fast" in titles
+    assert "demo: loss by step" in titles and "Signals of tiny" in titles
     records = [json.loads(line) for line in (tmp_path / "demo" / "results.jsonl").read_text().splitlines()]
-    expected = Scorer("nasbench201").score(records[0]["arch"]).curve
+    expected = Scorer("nasbench201", "tiny").score(records[0]["arch"]).curve
     assert records[0]["curve"] == pytest.approx(expected, rel=1e-4) and len(expected) == records[0]["steps"]
 
 

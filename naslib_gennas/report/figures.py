@@ -127,7 +127,9 @@ class Figures:
             body += [polyline(axes, list(enumerate(curve, start=1)), look) for curve in members]
             entries.append((f"the {name}", look))
         body += legend(entries, axes.width - 180, 22)
-        caption = f"Training loss of {run.label('gennas')}, first repeat; best and worst by {metric}. Values above "
+        caption = (
+            f"Training loss of {run.label('gennas')}, first task and repeat; best and worst by {metric}. Values above "
+        )
         caption += "those of 99 % stand at the border."
         return [self._keep(f"{run.name}-losses-{metric}", axes.svg(body, f"{run.name}: loss by step"), caption)]
 

@@ -49,7 +49,7 @@ def drawn_size(preset: Preset) -> int:
     return min(preset.fidelity.signal_size, LARGEST)
 
 
-def _rows(preset: Preset, seed: int, member: int, numbered: bool) -> list[Row]:
+def _rows(preset: Preset, seed: int, member: int = 0, numbered: bool = False) -> list[Row]:
     task, size, generator = preset.task, drawn_size(preset), run_generator(seed, "task", 0, member)
     images = load_images(None, IMAGES, preset.fidelity.input_size)
     read = task.score_weights or task.weights

@@ -1,6 +1,7 @@
 """Search for a proxy task: fitness is Spearman's rho on a few labelled architectures (paper, Section 3.2).
 
-What makes it affordable: a network is built once and initialised again for every task, and tasks race. A task
+What makes it affordable: a network is built once and initialised again for every task, further tasks of a preset,
+which are not searched, are regressed once, and tasks race. A task
 meets the labelled architectures in parts, each spread over all ranks; after each it is stopped if an upper 95 %
 confidence limit of its rho on all of them lies below the bar: in evolution the fitness that the winner of a
 tournament has on average, in random search the best so far, with two objectives the best rho at no higher cost. A
@@ -65,19 +66,35 @@ class TaskScorer:
         self._settings = settings
         self._space = reusing_networks(load_space(settings.space))
         self._scorer: Scorer | None = None
+        self._known: dict[tuple, Any] = {}
 
     def score(self, task: Preset, text: str) -> dict[str, Any]:
         """The record of one architecture; an unexpected exception becomes a failed one."""
         try:
             if self._scorer is None or self._scorer.preset != task:
                 s = self._settings
-                self._scorer = Scorer(self._space, task, s.seed, s.device, s.images)
+                self._scorer = _RememberingScorer(self._space, task, s.seed, s.device, s.images)
+                self._scorer.known = self._known
             return self._scorer.score(text).as_record()
         except GenNASError:
             raise
         except Exception as error:  # one odd task must not end a long search
             message = f"{type(error).__name__}: {error}"
             return {"score": None, "status": "failed", "seconds": 0.0, "parameters": 0, "steps": 0, "message": message}
+
+
+class _RememberingScorer(Scorer):
+    """Takes the regressions of further tasks, which a search does not vary, from those ``known``."""
+
+    known: dict[tuple, Any]
+
+    def _repeats(self, arch, key, member):
+        if member == 0:
+            return super()._repeats(arch, key, member)
+        place = key, member, self._members[member][1].digest()
+        if place not in self.known:
+            self.known[place] = super()._repeats(arch, key, member)
+        return self.known[place]
 
 
 def reusing_networks(space: SearchSpace) -> SearchSpace:
