@@ -17,18 +17,10 @@ from naslib_gennas.presets import load_preset
 from naslib_gennas.published import find_published
 from naslib_gennas.runs import Run
 from naslib_gennas.spaces import load_space
-from naslib_gennas.suites import (
-    KINDS,
-    OPTIMUM,
-    SuiteSettings,
-    Work,
-    _data,
-    load_suite,
-    obtain,
-    run_suite,
-    speed,
-    suite_names,
-)
+from naslib_gennas.suites import SuiteSettings, load_suite, run_suite, suite_names
+from naslib_gennas.suites.kinds import KINDS, OPTIMUM, speed
+from naslib_gennas.suites.spec import obtain, suite_data
+from naslib_gennas.suites.work import Work
 from naslib_gennas.tables import Table
 
 NAMES = "table1 table2 table3 table5 table6 table7 table8 table9 table10 fig6 fig8".split()
@@ -88,8 +80,8 @@ def test_table_1_has_all_printed_cells():
 
 
 def test_ranks_stand_beside_printed_numbers_and_the_rest_is_named(table, tmp_path, monkeypatch):
-    monkeypatch.setitem(_data()["quick"], "fidelity", {"cells": 1, "input_size": 8, "batch_size": 4, "steps": 2})
-    methods = _data()["suites"]["table7"]["parts"][1]["methods"]  # Table 8 has the same
+    monkeypatch.setitem(suite_data()["quick"], "fidelity", {"cells": 1, "input_size": 8, "batch_size": 4, "steps": 2})
+    methods = suite_data()["suites"]["table7"]["parts"][1]["methods"]  # Table 8 has the same
     for slow in ("best", "fast", "GenNAS single", "GenNAS search-N"):
         monkeypatch.delitem(methods, slow)
     settings = SuiteSettings({SPACE: table}, quick=True, sample=4, batch_size=2, image_size=8)
@@ -112,7 +104,7 @@ def test_ranks_stand_beside_printed_numbers_and_the_rest_is_named(table, tmp_pat
 
 
 def test_searches_give_the_accuracy_of_what_they_find(monkeypatch):
-    monkeypatch.setitem(_data()["quick"], "search", {"steps": 3, "population": 2, "tournament": 1, "seeds": 1})
+    monkeypatch.setitem(suite_data()["quick"], "search", {"steps": 3, "population": 2, "tournament": 1, "seeds": 1})
     settings = SuiteSettings({SPACE: "digits"}, quick=True, batch_size=2, image_size=8)
     suite = load_suite("table3")
     assert {part.space for part in suite.parts} >= {"nasbench101", SPACE}
@@ -147,7 +139,7 @@ def test_command(table, tmp_path):
 
 
 def test_seeds_are_averaged(monkeypatch):
-    monkeypatch.setitem(_data()["quick"], "fidelity", {"cells": 1, "input_size": 8, "batch_size": 4, "steps": 1})
+    monkeypatch.setitem(suite_data()["quick"], "fidelity", {"cells": 1, "input_size": 8, "batch_size": 4, "steps": 1})
     cells = {"arch": ["2:1:", "3:7:0", "3:7:1", "3:7:2", "4:2f:01"], "cifar10_test": [83.0, 90.0, 88.0, 85.0, 91.0]}
     suite, table = load_suite("table5"), Table(pd.DataFrame(cells), load_space("nasbench101"))
     work = Work(suite, SuiteSettings(quick=True), Run(None, {}), {"nasbench101": table})
@@ -159,8 +151,8 @@ def test_seeds_are_averaged(monkeypatch):
 
 def test_evolution_of_tasks_beside_random_search(monkeypatch):
     tiny = {"steps": 1, "population": 2, "tournament": 1, "seeds": 1}
-    monkeypatch.setitem(_data()["quick"], "task_search", tiny)
-    monkeypatch.setitem(_data()["quick"], "fidelity", {"cells": 1, "input_size": 8, "batch_size": 4, "steps": 1})
+    monkeypatch.setitem(suite_data()["quick"], "task_search", tiny)
+    monkeypatch.setitem(suite_data()["quick"], "fidelity", {"cells": 1, "input_size": 8, "batch_size": 4, "steps": 1})
     cells = {"arch": ["2:1:", "3:7:0", "3:7:1", "3:7:2", "4:2f:01"], "cifar10_test": [83.0, 90.0, 88.0, 85.0, 91.0]}
     suite, table = load_suite("fig6"), Table(pd.DataFrame(cells), load_space("nasbench101"))
     work = Work(suite, SuiteSettings(quick=True), Run(None, {}), {"nasbench101": table})
