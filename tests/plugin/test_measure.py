@@ -22,7 +22,7 @@ from naslib_gennas.regression import build_and_regress
 from naslib_gennas.scores import FAILURE
 from naslib_gennas.scoring import run_generator
 
-TINY = load_preset("fast").with_fidelity(cells=1, channels=4, input_size=16, batch_size=4, steps=3, average=1)
+TINY = load_preset("tiny").with_fidelity(cells=1, channels=4, input_size=16, batch_size=4, steps=3, average=1)
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "naslib_zero_cost.py"
 
 
