@@ -28,7 +28,7 @@ def main() -> None:
 
     def fitness(arch) -> float:
         score = scorer.score(arch).score  # isomorphic architectures are scored once
-        return float("nan") if score is None else score
+        return float("-inf") if score is None else score
 
     search = naslib_search(scorer.space, fitness, options.seed, population=20, tournament=5)
     winner, best = max(itertools.islice(search, options.steps), key=lambda step: step[1])
