@@ -46,24 +46,29 @@ def fitness_of(space, accuracy, options, seed):
     return fitness
 
 
-def measure(engine, space, accuracy, options) -> dict:
-    """Accuracy and regret of every seed, the mean of seconds and the most megabytes that a search took."""
-    best = max(accuracy.values())
-    found, seconds, megabytes = [], [], []
-    for seed in range(options.seeds):
-        before, started = resident_megabytes(), time.perf_counter()
-        stream = engine(space, fitness_of(space, accuracy, options, seed), seed)
-        winner, _ = max(itertools.islice(stream, options.steps), key=lambda step: step[1])
-        seconds.append(time.perf_counter() - started)
-        megabytes.append(resident_megabytes() - before)
-        found.append(accuracy[str(winner)])
+def measure(engine, space, accuracy, options, seed) -> dict:
+    """Accuracy of the winner of one search, the seconds (wall-clock and processor) and megabytes that it took."""
+    before, started, used = resident_megabytes(), time.perf_counter(), time.process_time()
+    stream = engine(space, fitness_of(space, accuracy, options, seed), seed)
+    winner, _ = max(itertools.islice(stream, options.steps), key=lambda step: step[1])
     return {
-        "accuracy": [round(float(accuracy), 4) for accuracy in found],
+        "accuracy": round(float(accuracy[str(winner)]), 4),
+        "seconds": time.perf_counter() - started,
+        "processor_seconds": time.process_time() - used,
+        "megabytes": resident_megabytes() - before,
+    }
+
+
+def summary(searches: list[dict], best: float) -> dict:
+    """Means over the seeds, of the megabytes the most."""
+    found = [search["accuracy"] for search in searches]
+    return {
+        "accuracy": found,
         "mean_accuracy": float(np.mean(found)),
         "regret": [round(float(best - accuracy), 4) for accuracy in found],
         "mean_regret": float(best - np.mean(found)),
-        "seconds": float(np.mean(seconds)),
-        "megabytes": float(max(megabytes)),
+        **{key: float(np.mean([search[key] for search in searches])) for key in ("seconds", "processor_seconds")},
+        "megabytes": max(search["megabytes"] for search in searches),
     }
 
 
@@ -84,10 +89,11 @@ def main() -> None:
         Scorer(space, options.preset).score(space.example)
     table = load_table(options.table, space)
     accuracy = dict(zip(table.frame["arch"], table.column(options.metric)))
-    data = {
-        name: measure(engine, space, accuracy, options)
-        for name, engine in (("own", own_search), ("naslib", naslib_search))
-    }
+    searches = {"own": [], "naslib": []}
+    for seed in range(options.seeds):  # in turn, so that both see the same load of the machine
+        searches["own"].append(measure(own_search, space, accuracy, options, seed))
+        searches["naslib"].append(measure(naslib_search, space, accuracy, options, seed))
+    data = {name: summary(found, max(accuracy.values())) for name, found in searches.items()}
     test = mannwhitneyu(data["own"]["regret"], data["naslib"]["regret"], alternative="two-sided")
     print(json.dumps({**data, "mann_whitney_p": float(test.pvalue), **vars(options)}, indent=2))
 
