@@ -449,3 +449,9 @@ def test_in_a_browser(browser, runs, tmp_path):
     page.locator('g[data-x="score"] circle').last.hover()
     assert tip.is_visible() and "score: " in tip.text_content()
     assert not problems
+
+
+def test_the_preset_of_a_benchmark_counts_only_where_gennas_is_measured(tmp_path):
+    for name, used in (("gennas", True), ("rank(gennas,params)", True), ("gennas@fast", False), ("synflow", False)):
+        run = ranking_run(tmp_path / name, (name, "params"), 20)
+        assert load_run(run).uses_preset is used

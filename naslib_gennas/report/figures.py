@@ -137,7 +137,7 @@ class Figures:
         """What the presets of the runs regress, each preset once; presets of recurrent networks are left out."""
         found: dict[str, LoadedRun] = {}
         for run in self.runs:
-            if run.preset is not None and run.preset.kind == "cnn":
+            if run.preset is not None and run.preset.kind == "cnn" and run.uses_preset:
                 found.setdefault(run.preset.digest(), run)
         return [self._gallery(run.preset, int(run.summary["seed"])) for run in found.values()]
 

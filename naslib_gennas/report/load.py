@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,12 @@ class LoadedRun:
     def label(self, measure: str) -> str:
         """``gennas`` with its preset, which decides what it is."""
         return f"gennas ({self.summary['preset']})" if measure == "gennas" else measure
+
+    @property
+    def uses_preset(self) -> bool:
+        """False for a benchmark without ``gennas`` by the preset of the command."""
+        measures = [row["measure"] for row in self.rows]
+        return self.command != "benchmark" or any(re.search(r"\bgennas\b(?!@)", measure) for measure in measures)
 
     @property
     def shell(self) -> str:
