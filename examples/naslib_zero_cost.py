@@ -25,7 +25,7 @@ CONFIG = Path(__file__).parent / "naslib" / "zc.yaml"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--table", default="digits", help="ground truth of nasbench201")
-    parser.add_argument("--measures", nargs="+", default=["gennas", "synflow", "nwot", "jacov", "params", "flops"])
+    parser.add_argument("--measures", nargs="+", default=["gennas", "synflow", "nwot", "jacov"])
     parser.add_argument("--count", type=int, default=20, help="architectures")
     parser.add_argument("--images", default=None, help="images for the batch: .npz or a folder")
     parser.add_argument("--seed", type=int, default=0)
