@@ -155,7 +155,7 @@ class ModuleSpace(SearchSpace):
         return network
 
 
-MODULE_PRESET = "fast-three"  # networks may differ in their last stage only, which fast does not read
+MODULE_PRESET = "fast-three"  # one network to train, where fast trains two, and all stages count alike
 
 
 def named_modules(
