@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from naslib_gennas import Scorer, load_preset
+from naslib_gennas import Scorer, load_preset, load_space
 from naslib_gennas.errors import SpecError
 from naslib_gennas.fidelity import Fidelity
 from naslib_gennas.presets import Part, parse_preset
@@ -130,3 +130,13 @@ def test_a_search_regresses_the_further_tasks_once(first, monkeypatch):
     assert calls.count(1) == 1, "another weight is the same regression"
     assert [record["score"] for record in found] == [score(task).score for task in tasks]
     assert all(record["seconds"] > 0 for record in found)
+
+
+@pytest.mark.parametrize("space", ["nds_darts_in", "nds_amoeba_in", "nds_resnext_a_in", "transnas101_micro"])
+def test_fast_trains_in_deep_and_wide_spaces_too(space):
+    """A learning rate that suits the small cells of NAS-Bench made the loss of deep ones explode."""
+    torch.set_num_threads(1)
+    space, rng = load_space(space), np.random.default_rng(4)
+    scorer = Scorer(space, "fast")
+    found = [scorer.score(space.sample(rng)) for _ in range(3)]
+    assert all(score.status == "ok" and score.score > -6 for score in found)
