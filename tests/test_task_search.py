@@ -20,7 +20,8 @@ from naslib_gennas.presets import load_preset
 from naslib_gennas.runs import Run
 from naslib_gennas.scoring import Scorer
 from naslib_gennas.search.adapt import POPULATION, adapted_preset
-from naslib_gennas.search.task_report import Labelled, TaskSearchSettings, Transfer, _elsewhere, split, split_half
+from naslib_gennas.search.labels import Labelled, Transfer, elsewhere_rows, split
+from naslib_gennas.search.task_report import TaskSearchSettings, split_half
 from naslib_gennas.search.task_space import CHANNELS, DIMENSIONS, task_space
 from naslib_gennas.search.tasks import (
     JointFitness,
@@ -420,7 +421,7 @@ def test_transfers_within_the_space_leave_the_labelled_architectures_out():
     settings = TaskSearchSettings("nasbench201", load_preset("fast-three"), "accuracy")
     labelled, _ = split(table, settings)
     known = [Labelled("nasbench201", "digits", "accuracy", labelled)]
-    rows, what = _elsewhere(settings, Transfer("nasbench201", "digits"), known)
+    rows, what = elsewhere_rows(settings, Transfer("nasbench201", "digits"), known)
     keys = [{table.space.score_key(table.space.parse(text)) for text in part["arch"]} for part in (labelled, rows)]
     assert what["metric"] == table.default_metric and len(rows) > 100 and not keys[0] & keys[1]
 

@@ -73,7 +73,8 @@ def _settings(table, options):
 
     from ..presets import load_preset
     from ..scoring import find_device
-    from ..search.task_report import TaskSearchSettings, Transfer
+    from ..search.labels import Transfer
+    from ..search.task_report import TaskSearchSettings
     from ..search.task_space import base_preset
     from ..spaces import load_space
 

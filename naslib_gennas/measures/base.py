@@ -62,16 +62,16 @@ class Measures(Registry[Measure]):
     """
 
     def __getitem__(self, name: str) -> Measure:
-        family, at, number = name.partition("@")
+        family, at, which = name.partition("@")
         if at and family == GENNAS:
             from ..presets import load_preset
 
-            return replace(self[GENNAS], name=f"{GENNAS}@{load_preset(number).name}")
+            return replace(self[GENNAS], name=f"{GENNAS}@{load_preset(which).name}")
         if not at or name.endswith(PLACEHOLDER) or family + PLACEHOLDER not in self.names():
             return super().__getitem__(name)
-        if not number.isdecimal() or int(number) < 1:
+        if not which.isdecimal() or int(which) < 1:
             raise InputError(f"{name}: after @ stands a number of epochs from 1, such as {family}@10")
-        return super().__getitem__(family + PLACEHOLDER).at(name, int(number))
+        return super().__getitem__(family + PLACEHOLDER).at(name, int(which))
 
 
 MEASURES = Measures("measure")

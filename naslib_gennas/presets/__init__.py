@@ -81,7 +81,7 @@ class Preset(Spec):
         return self.model_copy(update={**changed(self), "also": also})
 
     def materialise(self, images, generator):
-        """The batch of one run, on the CPU. images: see :func:`naslib_gennas.images.load_images`."""
+        """The batch of one run of the first task, on the CPU. images: see :func:`naslib_gennas.images.load_images`."""
         from ..images import load_images
 
         pixels = load_images(images, self.fidelity.batch_size, self.fidelity.input_size)

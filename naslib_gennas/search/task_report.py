@@ -16,14 +16,15 @@ from scipy.stats import rankdata
 from .. import __version__
 from ..batch_scoring import ScorerSettings, score_many
 from ..commands import STAND_IN
-from ..errors import InputError, RunError
+from ..errors import RunError
 from ..evaluation import evaluate
 from ..presets import Preset
 from ..runs import CONFIG, RESULTS, SUMMARY, Run
 from ..scoring import check_kind
 from ..spaces import load_space
-from ..tables import Table, load_table
+from ..tables import Table
 from .evolution import POPULATION, TOURNAMENT
+from .labels import Labelled, Transfer, also_labelled, elsewhere_rows, split
 from .task_space import TaskSpace, searched_preset, task_space
 from .tasks import (
     FEWEST_LABELS,
@@ -33,10 +34,8 @@ from .tasks import (
     Workers,
     best_rho_so_far,
     best_task,
-    check_labels,
     front,
     search_tasks,
-    spread,
     task_of,
 )
 
@@ -44,45 +43,8 @@ COMMAND = "task-search"
 TASK, CURVE, PICTURE = "task.yaml", "curve.json", "curve.png"
 RANDOM = "random"  # folder of the baseline
 CHECK = "check"  # folders of scores on other labels
-OTHER_STREAM = 1  # of the seed: which architectures of other tables are drawn to try the task on
-JOINT_STREAM = 2  # likewise to search by
 HALVES = 200  # random splits of the labels
 DESCRIBING = ("space", "table", "metric", "labelled", "seed", "base", "algorithm", "objective")
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """Architectures of another table: where else a task is tried, or searched by as well."""
-
-    space: str
-    table: str
-    metric: str | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Transfer:
-        """``SPACE:TABLE`` or ``SPACE:TABLE:METRIC``; InputError if it is neither."""
-        fields = text.split(":")
-        if len(fields) not in (2, 3) or not all(fields):
-            raise InputError(f"cannot read {text!r}: another table is SPACE:TABLE or SPACE:TABLE:METRIC")
-        return cls(*fields)
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Architectures with labels that a search uses, in the order in which tasks meet them (:func:`.tasks.spread`)."""
-
-    space: str
-    table: str
-    metric: str
-    rows: pd.DataFrame
-
-    @property
-    def texts(self) -> list[str]:
-        return self.rows["arch"].tolist()
-
-    @property
-    def labels(self) -> list[float]:
-        return self.rows[self.metric].tolist()
 
 
 @dataclass(frozen=True)
@@ -165,8 +127,8 @@ def task_search(
         read_curve(directory)
     rows, others = split(table, settings)
     first = Labelled(settings.space, table.name, settings.metric, rows)
-    labelled = [first, *(_also_labelled(settings, place) for place in settings.also)]
-    elsewhere = [_elsewhere(settings, place, labelled) for place in settings.transfer]
+    labelled = [first, *(also_labelled(settings, place) for place in settings.also)]
+    elsewhere = [elsewhere_rows(settings, place, labelled) for place in settings.transfer]
     records = _records(settings, space, labelled, run, steps, workers, max_seconds)
     best = best_task(records)
     along = [] if settings.objective == "rho" else front(records, settings.objective)
@@ -233,29 +195,6 @@ def _described(record: dict[str, Any]) -> dict[str, Any]:
         "work": record["work"],
         "seconds_per_architecture": record["seconds"] / record["scored"],
     }
-
-
-def split(table: Table, settings: TaskSearchSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The labelled rows (:func:`.tasks.spread`) and those kept apart, drawn by the seed.
-
-    The labelled ones do not depend on ``validate``. Rows that share their network with a labelled one are not kept
-    apart. Raises InputError or TableError for too few or unusable labels.
-    """
-    if settings.labelled < 1 or settings.validate < 0:
-        raise InputError(
-            f"cannot draw {settings.labelled} labelled and {settings.validate} other architectures; "
-            "need at least 5 labelled ones"
-        )
-    rng = np.random.default_rng(settings.seed)
-    rows = table.sample(settings.labelled + settings.validate, settings.metric, rng)
-    labelled, others = rows[: settings.labelled], rows[settings.labelled :]
-    labels = labelled[settings.metric].tolist()
-    check_labels(labels)
-    labelled = labelled.iloc[spread(labels)]
-    others = _apart(table, others, labelled)
-    if settings.validate:
-        check_labels(others[settings.metric].tolist(), "the check on architectures apart")
-    return labelled, others
 
 
 def split_half(records: Sequence[dict[str, Any]], labels: Sequence[float], seed: int) -> dict[str, float] | None:
@@ -355,10 +294,6 @@ def _with_interval(agreement: dict[str, Any]) -> str:
     return f"{agreement['rho']:.3f}{interval}"
 
 
-def _key(table: Table, text: str) -> str:
-    return table.space.score_key(table.space.parse(text))
-
-
 def _agreement(scores, labels, seed: int) -> dict[str, Any]:
     """Spearman's rho and Kendall's tau with bootstrap intervals."""
     found = evaluate(scores, labels, seed).as_dict()
@@ -398,40 +333,6 @@ def _validated(settings, candidates: dict[str, Preset], others: pd.DataFrame, ru
     if not len(others):
         return None
     return _checked(settings, candidates, settings.space, others, settings.metric, run, workers)
-
-
-def _also_labelled(settings: TaskSearchSettings, place: Transfer) -> Labelled:
-    """As many labelled architectures of another table."""
-    space = load_space(place.space)
-    check_kind(space, settings.base)
-    table = load_table(place.table, space)
-    metric = place.metric or table.default_metric
-    rows = table.sample(settings.labelled, metric, np.random.default_rng([settings.seed, JOINT_STREAM]))
-    labels = rows[metric].tolist()
-    check_labels(labels)
-    return Labelled(place.space, table.name, metric, rows.iloc[spread(labels)])
-
-
-def _elsewhere(settings: TaskSearchSettings, place: Transfer, labelled: list[Labelled]) -> tuple[pd.DataFrame, dict]:
-    """Rows ``arch`` and the metric of another table, none of them a labelled architecture, and what they are."""
-    space = load_space(place.space)
-    check_kind(space, settings.base)
-    table = load_table(place.table, space)
-    metric = place.metric or table.default_metric
-    known = int(table.column(metric).notna().sum())
-    amount = min(settings.validate or known, known)
-    rows = table.sample(amount, metric, np.random.default_rng([settings.seed, OTHER_STREAM]))
-    for searched in labelled:
-        if searched.space == place.space:
-            rows = _apart(table, rows, searched.rows)
-    check_labels(rows[metric].tolist(), f"the transfer to {place.space}")
-    return rows, {"space": place.space, "table": table.name, "metric": metric}
-
-
-def _apart(table: Table, rows: pd.DataFrame, labelled: pd.DataFrame) -> pd.DataFrame:
-    """``rows`` without those that share their network with a labelled one."""
-    seen = {_key(table, text) for text in labelled["arch"]}
-    return rows[[_key(table, text) not in seen for text in rows["arch"]]]
 
 
 def _checked(settings, candidates: dict[str, Preset], space: str, rows, metric: str, run: Run, workers: int) -> dict:
