@@ -77,13 +77,6 @@ class Suite:
 
 
 @lru_cache(maxsize=1)
-def suitesuite_data() -> dict[str, Any]:
-    import yaml
-
-    return yaml.safe_load(resources.files("naslib_gennas").joinpath("data", "suites.yaml").read_text(encoding="utf-8"))
-
-
-@lru_cache(maxsize=1)
 def suite_data() -> dict[str, Any]:
     """The content of ``suites.yaml``."""
     import yaml
