@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .batch_scoring import ScorerSettings, score_many
+from .errors import InputError
 from .evaluation import evaluate
-from .presets import load_preset
 from .runs import PRESET, SCORES, SUMMARY, Run
-from .search import best_records, best_so_far, search_architectures
+from .search import best_so_far, search_architectures
+from .search.finals import SHOWN, final_preset, finals
 from .tables import Table
-
-if TYPE_CHECKING:
-    from .scoring import Scorer
 
 STAND_IN = "'digits' is a small stand-in to try things, not evidence; the evidence is NAS-Bench"
 
@@ -74,23 +70,25 @@ def search(
     max_seconds: float | None = None,
     table: Table | None = None,
     metric: str | None = None,
-    final_preset: Any = None,
+    finalists: int = SHOWN,
+    final: Any = None,
 ) -> dict[str, Any]:
     """Search and summarise: the best architectures and, where ``table`` knows them, their accuracy and rank.
 
-    ``final_preset`` scores the ten best again (``final_score``) and decides their order.
+    finalists: how many of the best are scored again (``final_score``) and ordered by that, see :mod:`.search.finals`.
+    final: the preset that does it; None is the search's own with 8 repeats.
+    Raises InputError for bad settings.
     """
     if table is not None:
         metric = metric or table.default_metric
         table.column(metric)
+    if finalists < 0:
+        raise InputError(f"finalists must be at least 0, got {finalists}")
+    last = final_preset(settings.preset, final)
     started = time.perf_counter()
     records = search_architectures(settings.make(), run, steps, max_seconds=max_seconds, **options)
-    finalists = best_records(records)
-    final = None if final_preset is None else load_preset(final_preset)
-    if final is not None:
-        finalists = _scored_again(finalists, replace(settings, preset=final).make())
     best = []
-    for record in finalists:
+    for record in finals(settings, run, finalists, last):
         value = None if table is None else table.value(record["arch"], metric)
         rank = None if value is None else table.rank(value, metric)
         shown = {key: record[key] for key in ("arch", "score", "final_score", "step") if key in record}
@@ -99,7 +97,9 @@ def search(
         "space": settings.space,
         "preset": settings.preset.name,
         "seed": settings.seed,
-        "final_preset": None if final is None else final.name,
+        "finalists": finalists,
+        "final_preset": last.name,
+        "final_repeats": last.fidelity.repeats,
         "engine": options.get("engine", "own"),
         "steps": len(records),
         "evaluated": len({record["key"] for record in records}),
@@ -116,9 +116,3 @@ def search(
         run.write("curve.json", curve)
         draw_search(run.path("curve.png"), records, curve)
     return data
-
-
-def _scored_again(records: list[dict[str, Any]], scorer: Scorer) -> list[dict[str, Any]]:
-    """The records with their ``final_score`` by ``scorer``, best first."""
-    again = [{**record, "final_score": scorer.score(record["arch"]).score} for record in records]
-    return sorted(again, key=lambda r: -math.inf if r["final_score"] is None else r["final_score"], reverse=True)

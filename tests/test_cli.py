@@ -93,13 +93,13 @@ def test_search_reports_accuracy_and_rank(preset, table, tmp_path):
     )
     assert result.exit_code == 0, result.output
     data = json.loads(result.stdout)
-    assert data["steps"] == 15 and data["best"][0]["score"] >= data["best"][-1]["score"]
+    assert data["steps"] == 15 and data["best"][0]["final_score"] >= data["best"][-1]["final_score"]
     assert {"accuracy", "rank"} <= set(data["best"][0])
     assert len((tmp_path / "run" / "results.jsonl").read_text().splitlines()) == 15
     assert (tmp_path / "run" / "curve.json").exists()
 
 
-def test_a_final_preset_scores_the_best_again_and_orders_them(preset, tmp_path):
+def test_the_best_are_scored_again_at_the_end_and_ordered_by_that(preset, tmp_path):
     again = tmp_path / "again.yaml"
     again.write_text(load_preset(preset).with_fidelity(steps=3, repeats=2).to_yaml())
     common = ("search", "--space", "nasbench201", "--preset", preset, "--steps", 15, "--engine", "own")
@@ -109,10 +109,35 @@ def test_a_final_preset_scores_the_best_again_and_orders_them(preset, tmp_path):
     scorer = Scorer("nasbench201", str(again))
     assert [found["final_score"] for found in best] == [scorer.score(found["arch"]).score for found in best]
     assert best == sorted(best, key=lambda found: -found["final_score"])
-    plain = json.loads(gennas(*common, "--json").stdout)["best"]
-    assert {found["arch"] for found in plain} == {found["arch"] for found in best}
+    plain = json.loads(gennas(*common, "--finalists", 0, "--json").stdout)
+    assert {found["arch"] for found in plain["best"]} == {found["arch"] for found in best}
+    assert plain["best"] == sorted(plain["best"], key=lambda found: -found["score"])
+    assert "final_score" not in plain["best"][0]
+    own = json.loads(gennas(*common, "--finalists", 3, "--json").stdout)
+    scorer = Scorer("nasbench201", load_preset(preset).with_fidelity(repeats=8))
+    assert own["final_repeats"] == 8 and len(own["best"]) == len(best)
+    assert [found.get("final_score") for found in own["best"]] == [
+        scorer.score(found["arch"]).score if place < 3 else None for place, found in enumerate(own["best"])
+    ]
+    assert {found["arch"] for found in own["best"][:3]} == {found["arch"] for found in plain["best"][:3]}
     refused = gennas(*common, "--final-preset", "bezt")
     assert refused.exit_code == 2 and "best" in refused.stderr
+    refused = gennas(*common, "--finalists", -1)
+    assert refused.exit_code == 2 and "finalists must be at least 0" in refused.stderr
+
+
+def test_final_scores_are_not_computed_twice(preset, tmp_path):
+    command = ("search", "--space", "nasbench201", "--preset", preset, "--steps", 8, "--population", 4)
+    command += ("--tournament", 2, "--engine", "own", "--out", tmp_path / "run", "--json")
+    first = json.loads(gennas(*command).stdout)
+    [kept] = (tmp_path / "run").glob("final-*/results.jsonl")
+    lines = kept.read_text().splitlines(keepends=True)
+    kept.write_text("".join(lines[:3]) + lines[3][:20])  # killed in the fourth
+    resumed = json.loads(gennas(*command, "--resume").stdout)
+    assert resumed["best"] == first["best"]
+    assert [json.loads(line)["arch"] for line in kept.read_text().splitlines()] == [
+        json.loads(line)["arch"] for line in lines
+    ]
 
 
 def test_killed_run_loses_at_most_one_record(preset, tmp_path):

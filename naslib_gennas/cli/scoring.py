@@ -140,7 +140,8 @@ def correlate(source, metric, sample, everything, strict, workers, curves, as_js
 @click.option("--population", default=50, show_default=True)
 @click.option("--tournament", default=10, show_default=True)
 @click.option("--max-seconds", type=float, default=None, help="Stop after this wall-clock time.")
-@click.option("--final-preset", default=None, help="Score the ten best again by this preset, to order them.")
+@click.option("--finalists", default=10, show_default=True, help="Best ones scored again at the end, to order them.")
+@click.option("--final-preset", default=None, help="What scores them again [default: the preset, with 8 repeats].")
 @click.option("--table", "source", default=None, help="Ground truth for the report; never used by the search.")
 @click.option("--metric", default=None)
 @scoring_options
@@ -152,6 +153,7 @@ def search(
     population,
     tournament,
     max_seconds,
+    finalists,
     final_preset,
     source,
     metric,
@@ -160,8 +162,11 @@ def search(
 ):
     """Search the space by regularized evolution with the score as fitness.
 
-    JSON: {"preset", "space", "seed", "engine", "steps", "evaluated", "seconds", "best": [{"arch", "score",
-    "step", "accuracy", "rank"}]}; with --final-preset also "final_score".
+    The score of one draw of targets and weights has chosen the best, so luck has part in it: the --finalists are
+    scored again with other draws, and the mean orders them.
+
+    JSON: {"preset", "space", "seed", "engine", "steps", "evaluated", "seconds", "finalists", "final_preset",
+    "final_repeats", "best": [{"arch", "final_score", "score", "step", "accuracy", "rank"}]}.
     """
     from ..commands import search as run_search
     from ..plugin.search import choose_engine
@@ -175,7 +180,7 @@ def search(
     options = {"algorithm": algorithm, "population": population, "tournament": tournament, "engine": engine}
     config = {"command": "search", **config_of(bound), **options}
     with open_run(settings, config) as run:
-        data = run_search(bound, run, steps, options, max_seconds, table, metric, final_preset)
+        data = run_search(bound, run, steps, options, max_seconds, table, metric, finalists, final_preset)
     show(data, as_json, lambda: _search_lines(data))
 
 
@@ -276,12 +281,21 @@ def _correlation_lines(data) -> str:
 
 
 def _search_lines(data) -> str:
-    lines = [f"{data['steps']} steps, {data['evaluated']} architectures scored, {data['seconds']:.0f} s; the best:"]
+    final = bool(data["finalists"]) and any("final_score" in found for found in data["best"])
+    again = f"; {data['finalists']} of the best scored again by {data['final_preset']}, {data['final_repeats']} repeats"
+    lines = [
+        f"{data['steps']} steps, {data['evaluated']} architectures scored, {data['seconds']:.0f} s{again * final}",
+        "   final " * final + "   score  step  " + "accuracy   rank  " * (data["metric"] is not None) + "architecture",
+    ]
     for found in data["best"]:
-        truth = "" if found.get("accuracy") is None else f"  {found['accuracy']:.2f} (rank {found['rank']})"
-        final = f"{_number(found['final_score'])} by {data['final_preset']} " if "final_score" in found else ""
-        lines.append(f"{final}{_number(found['score'])}  step {found['step']:4}{truth}  {found['arch']}")
+        again = (_number(found["final_score"]) if "final_score" in found else " " * 8) + " "
+        truth = "" if data["metric"] is None else _truth(found)
+        lines.append(f"{again * final}{_number(found['score'])}  {found['step']:4}  {truth}{found['arch']}")
     return "\n".join(lines)
+
+
+def _truth(found) -> str:
+    return f"{'unknown':>8}{'':9}" if found["accuracy"] is None else f"{found['accuracy']:8.2f}  {found['rank']:5}  "
 
 
 def _number(value) -> str:

@@ -192,10 +192,18 @@ def _searches(runs: list[LoadedRun], figures: Figures) -> Iterable[str]:
     yield from _pictures("Searches", figures.searches())
     for run in runs:
         yield f"<h3>{escape(run.name)}: the best by score</h3>"
-        heads = [("architecture", False), ("score", True), ("step", True), ("ground truth", True), ("rank", True)]
+        heads = [
+            ("architecture", False),
+            ("final score", True),
+            ("score", True),
+            ("step", True),
+            ("ground truth", True),
+            ("rank", True),
+        ]
         rows = [
             [
                 f'<td class="arch">{escape(str(found["arch"]))}</td>',
+                _number(found.get("final_score"), ".4f"),
                 _number(found.get("score"), ".4f"),
                 _number(found.get("step"), "d"),
                 _number(found.get("accuracy"), ".2f"),
