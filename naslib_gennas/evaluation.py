@@ -153,6 +153,24 @@ def bootstrap_interval(
     return _percentiles(values, level)
 
 
+def bootstrap_differences(
+    scores: Sequence[float | None],
+    others: Sequence[float | None],
+    truth: Sequence[float | None],
+    samples: int = RESAMPLES,
+    seed: int = 0,
+) -> np.ndarray:
+    """(samples,) Spearman's rho of ``scores`` minus that of ``others``, on the same resamples of the architectures.
+
+    0 where one of the two is not defined. The share above 0 says how surely ``scores`` ranks better.
+    """
+    s, t = _checked(scores, truth)
+    o, _ = _checked(others, truth)
+    rng = np.random.default_rng(seed)
+    drawn = (rng.integers(len(t), size=len(t)) for _ in range(samples))
+    return np.nan_to_num([_spearman(s[rows], t[rows]) - _spearman(o[rows], t[rows]) for rows in drawn])
+
+
 def _percentiles(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     values = values[~np.isnan(values)]
     if not len(values):

@@ -15,11 +15,12 @@ from scipy import stats
 
 from naslib_gennas.cli import main
 from naslib_gennas.errors import GenNASError, InputError, RunError, SpecError
-from naslib_gennas.evaluation import spearman
+from naslib_gennas.evaluation import bootstrap_differences, spearman
 from naslib_gennas.presets import load_preset
 from naslib_gennas.runs import Run
 from naslib_gennas.scoring import Scorer
 from naslib_gennas.search.adapt import POPULATION, adapted_preset
+from naslib_gennas.search.guard import kept_start, probability_better
 from naslib_gennas.search.labels import Labelled, Transfer, elsewhere_rows, split
 from naslib_gennas.search.task_report import TaskSearchSettings, split_half
 from naslib_gennas.search.task_space import CHANNELS, DIMENSIONS, task_space
@@ -469,7 +470,13 @@ def test_the_command_survives_a_kill_and_its_task_is_a_preset(tiny, tmp_path):
     assert {"found", "paper-combo", "n"} <= set(data["validation"]) and 3 < data["transfer"][0]["n"] <= 8
     assert data["baseline"]["rho"] <= 1
     task = load_preset(out / "task.yaml")
-    assert task.name == "searched" and task.digest() == data["best"]["digest"] and "8 labels" in task.source
+    taken = task.digest() == data["best"]["digest"]
+    assert task.name == "searched" and "8 labels" in task.source
+    assert taken != data["start"]["kept"] and (out / "found.yaml").exists() == data["start"]["kept"]
+    assert ("is kept" in task.source) == data["start"]["kept"]
+    always = gennas(*arguments, "--confidence", 0, "--resume", "--json")
+    assert not json.loads(always.stdout)["start"]["kept"] and not (out / "found.yaml").exists()
+    assert load_preset(out / "task.yaml").digest() == data["best"]["digest"]
     scored = gennas("score", "--space", "nasbench201", "--preset", out / "task.yaml", "--json", 5)
     assert scored.exit_code == 0, scored.output
     assert (out / "curve.png").exists()
@@ -493,6 +500,7 @@ def test_the_command_survives_a_kill_and_its_task_is_a_preset(tiny, tmp_path):
         (("--also", "nasbench101:digits"), "is for nasbench201"),
         (("--compare", "nowhere"), "no finished task search"),
         (("--validate", 2), "apart needs at least 5"),
+        (("--confidence", 1.5), "between 0 and 1"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(tiny, tmp_path, more, reason):
@@ -537,6 +545,41 @@ def test_short_search_on_labels_that_are_there():
             adapted_preset(tiny, "nasbench201", texts[:few], [1.0] * few, seed=3)
     with pytest.raises(InputError, match="every architecture needs a label; got 8 architectures and 2 labels"):
         adapted_preset(tiny, "nasbench201", texts, [1.0, 2.0])
+
+
+def history(start, best, status="ok"):
+    """A start, a hopeless task and the best one, as records of a search."""
+    rows = [(start, status), ([-label for label in LABELS], "ok"), (best, "ok")]
+    return [
+        {"step": step, "status": kind, "scores": list(map(float, scores)), "work": 1.0, "rho": spearman(scores, LABELS)}
+        for step, (scores, kind) in enumerate(rows)
+    ]
+
+
+def test_the_start_is_kept_unless_the_best_task_beats_it_beyond_chance():
+    rng = np.random.default_rng(0)
+    poor, good = (np.array(LABELS) + level * rng.normal(size=len(LABELS)) * np.std(LABELS) for level in (3, 0.3))
+    lucky = np.array(good)
+    lucky[:2] = lucky[1::-1]
+    clear = kept_start(history(poor, good), 1, [LABELS], 0.975)
+    assert not clear["kept"] and clear["probability"] > 0.975
+    assert clear["rho"] == pytest.approx(stats.spearmanr(poor, LABELS).statistic) and clear["step"] == 0
+    close = kept_start(history(*sorted((good, lucky), key=lambda s: spearman(s, LABELS))), 1, [LABELS], 0.975)
+    assert close["kept"] and 0.3 < close["probability"] < 0.975
+    assert not kept_start(history(*sorted((good, lucky), key=lambda s: spearman(s, LABELS))), 1, [LABELS], 0)["kept"]
+    assert kept_start(history(poor, good, "stopped"), 1, [LABELS], 0.975) is None
+    assert kept_start(history(poor, good), 0, [LABELS], 0.975) is None
+
+
+def test_the_probability_is_that_of_resamples_drawn_one_by_one():
+    rng = np.random.default_rng(1)
+    a, b, y = rng.normal(size=(3, 12))
+    rows = np.random.default_rng(5).integers(12, size=(1000, 12))
+    gains = [stats.spearmanr(a[r], y[r]).statistic - stats.spearmanr(b[r], y[r]).statistic for r in rows]
+    assert bootstrap_differences(a, b, y, seed=5) == pytest.approx(np.array(gains))
+    assert probability_better(a, b, [y], seed=5) == pytest.approx(np.mean(np.array(gains) > 0), abs=0.01)
+    two = probability_better([*a, *b], [*b, *a], [y, y])
+    assert two == pytest.approx(0.5, abs=0.1), "what is won in one space is lost in the other"
 
 
 def joint(first, second, bar=-np.inf, race=True):

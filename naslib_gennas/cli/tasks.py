@@ -30,6 +30,12 @@ from .base import main, open_run, read_table, say, show
 @click.option("--search-fidelity", is_flag=True, help="Search the fidelity too, up to 4 times the work.")
 @click.option("--search-weights", is_flag=True, help="Search the weights of the stages in the score too.")
 @click.option("--warm-start", default="", help="Presets to start from, comma-separated.")
+@click.option(
+    "--confidence",
+    default=0.975,
+    show_default=True,
+    help="How surely (bootstrap) the best task must beat the best --warm-start to replace it; 0: always.",
+)
 @click.option("--race/--no-race", default=True, show_default=True, help="Stop hopeless tasks early.")
 @click.option("--baseline", is_flag=True, help="Random search with as many evaluations, to compare with.")
 @click.option("--compare", multiple=True, help="--out of another task search, drawn beside it; may be repeated.")
@@ -46,9 +52,11 @@ from .base import main, open_run, read_table, say, show
 def task_search(source, strict, workers, threads, steps, max_seconds, as_json, **options):
     """Search for the proxy task that ranks a few labelled architectures best.
 
-    The task is written to --out as task.yaml, which every other command takes as --preset.
+    The task is written to --out as task.yaml, which every other command takes as --preset. That is a preset of
+    --warm-start, if the best task on the labels (then in found.yaml) does not beat it beyond chance.
 
-    JSON: {"best": {"rho", "rho_interval", "tau", "step", "digest", ...}, "front": [...], "split_half": {...} or null,
+    JSON: {"best": {"rho", "rho_interval", "tau", "step", "digest", ...}, "start": {"step", "rho", "probability",
+    "kept"} or null, "front": [...], "split_half": {...} or null,
     "validation": {"n", "found": {"rho", ...}, ...} or null, "transfer": [...], "evaluations", "stopped",
     "regressions", "regressions_plain", "seconds", "seconds_plain", "preset", "baseline": {...} or null, ...}.
     """
@@ -106,6 +114,8 @@ def _lines(data) -> list[str]:
         f"    rho {_agreement(best)} on the labels it was chosen by: optimistic",
         *(f"      {place['space']} ({place['metric']}): rho {_agreement(place)}" for place in best.get("spaces", ())),
     ]
+    if data["start"]:
+        lines.append(_beside_start(data["start"], best))
     if data.get("baseline"):
         lines.append(f"    random search, as many tasks: rho {_agreement(data['baseline'])}")
     if data["split_half"]:
@@ -125,6 +135,15 @@ def _lines(data) -> list[str]:
     for place in data["transfer"]:
         lines += [f"  on {place['n']} of {place['space']} ({place['metric']} of {place['table']}):"] + _rows(place)
     return lines + ([f"  note: {data['note']}"] if data["note"] else [])
+
+
+def _beside_start(start, best) -> str:
+    if start["step"] == best["step"]:
+        return "    that is the task started from: nothing better was found"
+    result = "so it is kept as task.yaml; found.yaml is the other" if start["kept"] else "so it is replaced"
+    return (
+        f"    the start has rho {start['rho']:.3f}, less in {start['probability']:.0%} of bootstrap resamples, {result}"
+    )
 
 
 def _rows(checks) -> list[str]:

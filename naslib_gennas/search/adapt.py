@@ -8,6 +8,7 @@ from .. import __version__
 from ..errors import InputError
 from ..presets import Preset
 from ..runs import Run
+from .guard import CONFIDENCE, kept_start
 from .task_space import searched_preset, task_space
 from .tasks import LabelledSettings, TaskFitness, Workers, best_task, check_labels, search_tasks, spread, task_of
 
@@ -25,9 +26,10 @@ def adapted_preset(
 ) -> Preset:
     """The task that ranks the labelled architectures best, of ``preset``'s own and 7 + ``steps`` others.
 
-    Fidelity and stage weights stay those of ``preset``; ``rho`` in the result's ``source`` is on the labels that it
-    was chosen by. Of an architecture that occurs twice the first label counts. Raises InputError for fewer than 5
-    labels, labels that are not finite or all equal, GenNASError if no task gives a ranking.
+    Its own stays unless the best beats it beyond chance (:mod:`.guard`). Fidelity and stage weights stay those of
+    ``preset``; ``rho`` in the result's ``source`` is on the labels that it was chosen by. Of an architecture that
+    occurs twice the first label counts. Raises InputError for fewer than 5 labels, labels that are not finite or
+    all equal, GenNASError if no task gives a ranking.
     """
     if len(texts) != len(labels):
         raise InputError(f"every architecture needs a label; got {len(texts)} architectures and {len(labels)} labels")
@@ -38,13 +40,18 @@ def adapted_preset(
     order, names = spread(list(known.values())), list(known)
     tasks = task_space(preset)
     with Workers(LabelledSettings(space, seed, device)) as workers:
-        fitness = TaskFitness([names[i] for i in order], [known[names[i]] for i in order], workers)
+        ordered = [known[names[i]] for i in order]
+        fitness = TaskFitness([names[i] for i in order], ordered, workers)
         search = {"population": POPULATION, "tournament": TOURNAMENT, "warm_start": [preset]}
         records = search_tasks(tasks, fitness, Run(None, {}), seed, steps, **search)
-    best = best_task(records)
+    best, start = best_task(records), kept_start(records, 1, [ordered], CONFIDENCE, seed)
+    verdict = "the best of them"
+    if start is not None and start["kept"]:
+        verdict = f"better than its own in {start['probability']:.0%} of resamples, so that its own stays"
+        best = records[start["step"]]
     source = (
         f"naslib_gennas {__version__}: evolution from {preset.name}, {len(records)} tasks, seed {seed}, "
-        f"{len(known)} labels of {space}; rho {best['rho']:.3f} on these labels"
+        f"{len(known)} labels of {space}; {verdict}; rho {best['rho']:.3f} on these labels"
     )
     task = task_of(tasks, best, "the best task")
     return searched_preset(task, f"{preset.name}-adapted", f"task searched on {len(known)} labels of {space}", source)

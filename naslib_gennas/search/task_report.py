@@ -24,6 +24,7 @@ from ..scoring import check_kind
 from ..spaces import load_space
 from ..tables import Table
 from .evolution import POPULATION, TOURNAMENT
+from .guard import CONFIDENCE, check_confidence, kept_start
 from .labels import Labelled, Transfer, also_labelled, elsewhere_rows, split
 from .task_space import TaskSpace, searched_preset, task_space
 from .tasks import (
@@ -41,6 +42,7 @@ from .tasks import (
 
 COMMAND = "task-search"
 TASK, CURVE, PICTURE = "task.yaml", "curve.json", "curve.png"
+FOUND = "found.yaml"  # the best on the labels, where the start was kept
 RANDOM = "random"  # folder of the baseline
 CHECK = "check"  # folders of scores on other labels
 HALVES = 200  # random splits of the labels
@@ -55,6 +57,7 @@ class TaskSearchSettings:
     architectures as ``validate`` (all of the table if 0). ``also``: other tables of which as many architectures
     are labelled; fitness is then the mean of the rhos. ``name``: of the preset that is written. ``baseline``: a
     random search with as many tasks beside it. ``compare``: directories of other task searches for the picture.
+    ``confidence``: see :func:`.guard.kept_start`; 0 always takes the best on the labels.
     """
 
     space: str
@@ -78,6 +81,7 @@ class TaskSearchSettings:
     name: str = "searched"
     baseline: bool = False
     compare: tuple[str, ...] = ()
+    confidence: float = CONFIDENCE
 
     def config(self, table: str) -> dict[str, Any]:
         """What a resumed search must share."""
@@ -121,7 +125,12 @@ def task_search(
     workers: int = 1,
     max_seconds: float | None = None,
 ) -> dict[str, Any]:
-    """Search, write ``task.yaml`` to the run, and return how good the task is and what it cost (``summary.json``)."""
+    """Search, write ``task.yaml`` to the run, and return how good the task is and what it cost (``summary.json``).
+
+    ``task.yaml`` is the best task on the labels, or the one started from if that one is kept (:mod:`.guard`); the
+    best is then ``found.yaml``.
+    """
+    check_confidence(settings.confidence)
     space = settings.task_space()
     for directory in settings.compare:
         read_curve(directory)
@@ -144,6 +153,13 @@ def task_search(
     data = {
         **{key: settings.config(table.name)[key] for key in DESCRIBING},
         "best": {**_described(best), **_labelled_agreement(best["scores"], labelled, settings.seed)},
+        "start": kept_start(
+            records,
+            len(settings.warm_start),
+            [place.labels for place in labelled],
+            settings.confidence,
+            settings.seed,
+        ),
         "front": [_described(record) for record in along],
         "split_half": None if settings.also else split_half(records, first.labels, settings.seed),
         "validation": _validated(settings, candidates, others, run, workers),
@@ -156,9 +172,18 @@ def task_search(
         "note": STAND_IN if table.name == "digits" else "",
     }
     source = provenance(settings, data)
-    preset = searched_preset(found, settings.name, _description(settings), source)
+    best_preset = preset = searched_preset(found, settings.name, _description(settings), source)
+    if _kept(data):
+        start = records[data["start"]["step"]]
+        preset = searched_preset(
+            task_of(space, start, "the start"), settings.name, f"start of a {preset.description}, kept", source
+        )
     data["preset"] = preset.model_dump(mode="json")
     _write(run, data, preset, records, settings)
+    if _kept(data):
+        _write_preset(run, FOUND, best_preset)
+    elif run.directory is not None:
+        run.path(FOUND).unlink(missing_ok=True)  # of an earlier, more cautious ending
     for i, task in enumerate(members, 1):
         text = f"{source.partition('; rho')[0]}; {i} of the {len(members)} on its front of {settings.objective}"
         _write_preset(run, f"front-{i}.yaml", searched_preset(task, f"{settings.name}-{i}", preset.description, text))
@@ -276,7 +301,16 @@ def provenance(settings: TaskSearchSettings, data: dict[str, Any]) -> str:
     )
     if checks:
         text += f", {_with_interval(checks['found'])} on {checks['n']} others"
+    if _kept(data):
+        text += (
+            f". It had the higher rho in {data['start']['probability']:.0%} of bootstrap resamples only, so the start "
+            f"({data['start']['rho']:.3f} on these labels) is kept"
+        )
     return text
+
+
+def _kept(data: dict[str, Any]) -> bool:
+    return data["start"] is not None and data["start"]["kept"] and data["start"]["step"] != data["best"]["step"]
 
 
 def _and_of(settings: TaskSearchSettings) -> str:
