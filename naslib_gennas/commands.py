@@ -76,7 +76,7 @@ def search(
     """Search and summarise: the best architectures and, where ``table`` knows them, their accuracy and rank.
 
     finalists: how many of the best are scored again (``final_score``) and ordered by that, see :mod:`.search.finals`.
-    final: the preset that does it; None is the search's own with 8 repeats.
+    final: the preset that does it; None is the search's own with 16 repeats.
     Raises InputError for bad settings.
     """
     if table is not None:

@@ -15,12 +15,12 @@ from ..presets import Preset, load_preset
 from ..runs import Run
 from .architectures import best_records
 
-REPEATS = 8
+REPEATS = 16
 SHOWN = 10
 
 
 def final_preset(preset: Preset, named: Any = None) -> Preset:
-    """The preset of the last round: the one ``named``, or that of the search with at least 8 repeats."""
+    """The preset of the last round: the one ``named``, or that of the search with at least 16 repeats."""
     if named is not None:
         return load_preset(named)
     return preset.with_fidelities(lambda fidelity: {"repeats": max(REPEATS, fidelity.repeats)})
