@@ -50,6 +50,11 @@ class Run:
     def path(self, name: str) -> Path | None:
         return None if self.directory is None else self.directory / name
 
+    def inside(self, name: str, config: dict[str, Any]) -> Run:
+        """A run of its own in the folder ``name`` of this one, continued if it is there."""
+        folder = self.path(name)
+        return Run(folder, config, resume=folder is not None and folder.exists())
+
     def close(self) -> None:
         if self._file is not None:
             self._file.close()

@@ -22,7 +22,8 @@ from naslib_gennas.scoring import Scorer
 from naslib_gennas.search.adapt import POPULATION, adapted_preset
 from naslib_gennas.search.guard import kept_start, probability_better
 from naslib_gennas.search.labels import Labelled, Transfer, elsewhere_rows, split
-from naslib_gennas.search.task_report import TaskSearchSettings, split_half
+from naslib_gennas.search.task_checks import split_half
+from naslib_gennas.search.task_report import TaskSearchSettings
 from naslib_gennas.search.task_space import CHANNELS, DIMENSIONS, task_space
 from naslib_gennas.search.tasks import (
     JointFitness,

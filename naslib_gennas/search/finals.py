@@ -36,8 +36,7 @@ def finals(settings: ScorerSettings, run: Run, count: int, preset: Preset, shown
     again, others = best[:count], best[count:]
     settings = replace(settings, preset=preset)
     config = {"command": "final", "preset": preset.name, "preset_digest": preset.digest(), "seed": settings.seed}
-    directory = run.path(f"final-{preset.digest()}")
-    with Run(directory, config, resume=directory is not None and directory.exists()) as final_run:
+    with run.inside(f"final-{preset.digest()}", config) as final_run:
         records = score_many(settings, [record["arch"] for record in again], final_run)
     again = [{**record, "final_score": final["score"]} for record, final in zip(again, records)]
     return sorted(again, key=_final, reverse=True) + others

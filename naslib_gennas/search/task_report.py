@@ -9,15 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-from scipy.stats import rankdata
-
 from .. import __version__
-from ..batch_scoring import ScorerSettings, score_many
+from ..batch_scoring import ScorerSettings
 from ..commands import STAND_IN
 from ..errors import RunError
-from ..evaluation import evaluate
 from ..presets import Preset
 from ..runs import CONFIG, RESULTS, SUMMARY, Run
 from ..scoring import check_kind
@@ -26,9 +21,9 @@ from ..tables import Table
 from .evolution import POPULATION, TOURNAMENT
 from .guard import CONFIDENCE, check_confidence, kept_start
 from .labels import Labelled, Transfer, also_labelled, elsewhere_rows, split
+from .task_checks import checked, labelled_agreement, split_half
 from .task_space import TaskSpace, searched_preset, task_space
 from .tasks import (
-    FEWEST_LABELS,
     JointFitness,
     LabelledSettings,
     TaskFitness,
@@ -44,8 +39,6 @@ COMMAND = "task-search"
 TASK, CURVE, PICTURE = "task.yaml", "curve.json", "curve.png"
 FOUND = "found.yaml"  # the best on the labels, where the start was kept
 RANDOM = "random"  # folder of the baseline
-CHECK = "check"  # folders of scores on other labels
-HALVES = 200  # random splits of the labels
 DESCRIBING = ("space", "table", "metric", "labelled", "seed", "base", "algorithm", "objective")
 
 
@@ -150,9 +143,13 @@ def task_search(
         **{f"front-{i}": task for i, task in enumerate(members, 1)},
         **{preset.name: space.adopt(preset) for preset in settings.warm_start},
     }
+
+    def check(place: str, rows, metric: str) -> dict[str, Any]:
+        return checked(settings, candidates, place, rows, metric, run, workers)
+
     data = {
         **{key: settings.config(table.name)[key] for key in DESCRIBING},
-        "best": {**_described(best), **_labelled_agreement(best["scores"], labelled, settings.seed)},
+        "best": {**_described(best), **labelled_agreement(best["scores"], labelled, settings.seed)},
         "start": kept_start(
             records,
             len(settings.warm_start),
@@ -162,31 +159,15 @@ def task_search(
         ),
         "front": [_described(record) for record in along],
         "split_half": None if settings.also else split_half(records, first.labels, settings.seed),
-        "validation": _validated(settings, candidates, others, run, workers),
-        "transfer": [
-            {**what, **_checked(settings, candidates, what["space"], rows, what["metric"], run, workers)}
-            for rows, what in elsewhere
-        ],
+        "validation": check(settings.space, others, settings.metric) if len(others) else None,
+        "transfer": [{**what, **check(what["space"], rows, what["metric"])} for rows, what in elsewhere],
         **savings(records, sum(len(place.rows) for place in labelled)),
         "baseline": _random_baseline(settings, table, run, len(records), workers) if settings.baseline else None,
         "note": STAND_IN if table.name == "digits" else "",
     }
-    source = provenance(settings, data)
-    best_preset = preset = searched_preset(found, settings.name, _description(settings), source)
-    if _kept(data):
-        start = records[data["start"]["step"]]
-        preset = searched_preset(
-            task_of(space, start, "the start"), settings.name, f"start of a {preset.description}, kept", source
-        )
-    data["preset"] = preset.model_dump(mode="json")
-    _write(run, data, preset, records, settings)
-    if _kept(data):
-        _write_preset(run, FOUND, best_preset)
-    elif run.directory is not None:
-        run.path(FOUND).unlink(missing_ok=True)  # of an earlier, more cautious ending
-    for i, task in enumerate(members, 1):
-        text = f"{source.partition('; rho')[0]}; {i} of the {len(members)} on its front of {settings.objective}"
-        _write_preset(run, f"front-{i}.yaml", searched_preset(task, f"{settings.name}-{i}", preset.description, text))
+    presets = _presets(settings, data, found, members, None if not _kept(data) else records[data["start"]["step"]])
+    data["preset"] = presets[TASK].model_dump(mode="json")
+    _write(run, data, presets, records, settings)
     return data
 
 
@@ -212,6 +193,20 @@ def _records(settings, space: TaskSpace, labelled: list[Labelled], run: Run, ste
         )
 
 
+def _presets(settings, data, found: Preset, members: Sequence[Preset], start: dict | None) -> dict[str, Preset]:
+    """File -> preset: the result, what was found where ``start`` is kept instead, and the front."""
+    source, description = provenance(settings, data), _description(settings)
+    presets = {TASK: searched_preset(found, settings.name, description, source)}
+    if start is not None:
+        kept = task_of(settings.task_space(), start, "the start")
+        text = f"what a {description} started from and kept"
+        presets = {TASK: searched_preset(kept, settings.name, text, source), FOUND: presets[TASK]}
+    for i, task in enumerate(members, 1):
+        text = f"{source.partition('; rho')[0]}; {i} of the {len(members)} on its front of {settings.objective}"
+        presets[f"front-{i}.yaml"] = searched_preset(task, f"{settings.name}-{i}", description, text)
+    return presets
+
+
 def _described(record: dict[str, Any]) -> dict[str, Any]:
     return {
         "step": record["step"],
@@ -220,35 +215,6 @@ def _described(record: dict[str, Any]) -> dict[str, Any]:
         "work": record["work"],
         "seconds_per_architecture": record["seconds"] / record["scored"],
     }
-
-
-def split_half(records: Sequence[dict[str, Any]], labels: Sequence[float], seed: int) -> dict[str, float] | None:
-    """What choosing by few labels costs: the best task by a random half of them, and its rho on the other half.
-
-    Means over ``HALVES`` splits, from the scores that the search has; the tasks were bred on all the labels, so that
-    the second mean still is an upper bound. None for fewer than 10 labels or 2 tasks.
-    """
-    scores = [record["scores"] for record in records if record["status"] == "ok" and not record.get("again")]
-    if len(labels) < 2 * FEWEST_LABELS or len(scores) < 2:
-        return None
-    ranked = np.array([[-np.inf if score is None else score for score in row] for row in scores])  # (tasks, labels)
-    rng, truth, pairs = np.random.default_rng(seed), np.asarray(labels), []
-    for _ in range(HALVES):
-        order = rng.permutation(len(labels))
-        halves = order[: len(order) // 2], order[len(order) // 2 :]
-        here, there = (_rank_correlations(ranked[:, half], truth[half]) for half in halves)
-        chosen = int(np.argmax(here))
-        pairs.append((here[chosen], there[chosen]))
-    here, there = np.mean(pairs, axis=0)
-    return {"chosen_by": float(here), "other_half": float(there), "tasks": len(scores)}
-
-
-def _rank_correlations(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Spearman's rho of every row (tasks, n) with ``truth`` (n,); 0 where a side is constant."""
-    a, b = rankdata(scores, axis=1), rankdata(truth)
-    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean()
-    norm = np.sqrt((a**2).sum(axis=1) * (b @ b))
-    return np.divide(a @ b, norm, out=np.zeros(len(a)), where=norm > 0)
 
 
 def savings(records: Sequence[dict[str, Any]], labelled: int) -> dict[str, Any]:
@@ -328,85 +294,23 @@ def _with_interval(agreement: dict[str, Any]) -> str:
     return f"{agreement['rho']:.3f}{interval}"
 
 
-def _agreement(scores, labels, seed: int) -> dict[str, Any]:
-    """Spearman's rho and Kendall's tau with bootstrap intervals."""
-    found = evaluate(scores, labels, seed).as_dict()
-    return {
-        "rho": found["spearman"],
-        "rho_interval": found["spearman_interval"],
-        "tau": found["kendall"],
-        "tau_interval": found["kendall_interval"],
-        "failures": found["failures"],
-    }
-
-
-def _labelled_agreement(scores, labelled: list[Labelled], seed: int) -> dict[str, Any]:
-    """As :func:`_agreement`; of several spaces the means, without an interval, and each one in ``spaces``."""
-    parts, start = [], 0
-    for place in labelled:
-        end = start + len(place.rows)
-        parts.append(_agreement(scores[start:end], place.labels, seed))
-        start = end
-    if len(parts) == 1:
-        return parts[0]
-    return {
-        "rho": float(np.mean([part["rho"] for part in parts])),
-        "rho_interval": (None, None),
-        "tau": float(np.mean([part["tau"] for part in parts])),
-        "tau_interval": (None, None),
-        "failures": sum(part["failures"] for part in parts),
-        "spaces": [
-            {"space": place.space, "table": place.table, "metric": place.metric, **part}
-            for place, part in zip(labelled, parts)
-        ],
-    }
-
-
-def _validated(settings, candidates: dict[str, Preset], others: pd.DataFrame, run: Run, workers: int) -> dict | None:
-    """Agreement of every candidate on labels that the search never saw; None if there are none."""
-    if not len(others):
-        return None
-    return _checked(settings, candidates, settings.space, others, settings.metric, run, workers)
-
-
-def _checked(settings, candidates: dict[str, Preset], space: str, rows, metric: str, run: Run, workers: int) -> dict:
-    """``n`` and the agreement of every candidate with the metric of ``rows``."""
-    found: dict[str, Any] = {"n": len(rows)}
-    for name, preset in candidates.items():
-        scores = _scores(settings.scorer(preset, space), rows["arch"].tolist(), run, workers)
-        found[name] = _agreement(scores, rows[metric].tolist(), settings.seed)
-    return found
-
-
-def _scores(settings: ScorerSettings, texts: list[str], run: Run, workers: int) -> list[float | None]:
-    """Scores of ``texts``, kept in a run of its own inside ``run`` so that nothing is computed twice."""
-    config = {
-        "command": CHECK,
-        "space": settings.space,
-        "preset_digest": settings.preset.digest(),
-        "seed": settings.seed,
-    }
-    inside = run.path(f"{CHECK}-{settings.space.replace(':', '-').replace('/', '-')}-{config['preset_digest']}")
-    with Run(inside, config, resume=inside is not None and inside.exists()) as kept:
-        return [record["score"] for record in score_many(settings, texts, kept, workers)]
-
-
 def _random_baseline(settings, table: Table, run: Run, evaluations: int, workers: int) -> dict[str, Any]:
     """The best task of a random search for as many tasks on the same labels, kept inside ``run``."""
     plain = replace(
         settings, algorithm="random", warm_start=(), validate=0, transfer=(), baseline=False, compare=(), name=RANDOM
     )
-    folder = run.path(RANDOM)
-    with Run(folder, plain.config(table.name), resume=folder is not None and folder.exists()) as kept:
+    with run.inside(RANDOM, plain.config(table.name)) as kept:
         return task_search(plain, table, kept, max(0, evaluations - settings.population), workers)["best"]
 
 
-def _write(run: Run, data: dict[str, Any], preset: Preset, records, settings: TaskSearchSettings) -> None:
+def _write(run: Run, data: dict[str, Any], presets: dict[str, Preset], records, settings: TaskSearchSettings) -> None:
     run.write(SUMMARY, data)
     run.write(CURVE, best_rho_so_far(records))
-    _write_preset(run, TASK, preset)
     if run.directory is None:
         return
+    run.path(FOUND).unlink(missing_ok=True)  # of an earlier, more cautious ending
+    for name, preset in presets.items():
+        run.path(name).write_text(preset.to_yaml(), encoding="utf-8")
     from ..plotting import draw_task_curves
 
     curves = {settings.algorithm: [best_rho_so_far(records)]}
@@ -414,8 +318,3 @@ def _write(run: Run, data: dict[str, Any], preset: Preset, records, settings: Ta
         algorithm, curve = read_curve(directory)
         curves.setdefault(algorithm, []).append(curve)
     draw_task_curves(run.path(PICTURE), curves, settings.labelled)
-
-
-def _write_preset(run: Run, name: str, preset: Preset) -> None:
-    if run.directory is not None:
-        run.path(name).write_text(preset.to_yaml(), encoding="utf-8")

@@ -149,8 +149,7 @@ class Work:
     def inside(self, name: str, config: dict[str, Any]) -> Run:
         """A run of its own inside the suite's directory, continued if it is there."""
         digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:8]
-        directory = self.run.path(f"{name}-{digest}")
-        return Run(directory, config, resume=directory is not None and directory.exists())
+        return self.run.inside(f"{name}-{digest}", config)
 
     def row(self, part: Part, printed_row: str, method: Method, value: float | None, **more) -> dict[str, Any]:
         """A row of the result, with the printed number that belongs to it."""
