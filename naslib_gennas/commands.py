@@ -12,7 +12,7 @@ from .errors import InputError
 from .evaluation import evaluate
 from .runs import PRESET, SCORES, SUMMARY, Run
 from .search import best_so_far, search_architectures
-from .search.finals import SHOWN, final_preset, finals
+from .search.finals import SHOWN, final_preset, final_seed, finals
 from .tables import Table
 
 STAND_IN = "'digits' is a small stand-in to try things, not evidence; the evidence is NAS-Bench"
@@ -100,6 +100,7 @@ def search(
         "finalists": finalists,
         "final_preset": last.name,
         "final_repeats": last.fidelity.repeats,
+        "final_seed": final_seed(settings.seed),
         "engine": options.get("engine", "own"),
         "steps": len(records),
         "evaluated": len({record["key"] for record in records}),

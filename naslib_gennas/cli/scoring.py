@@ -166,7 +166,7 @@ def search(
     scored again with other draws, and the mean orders them.
 
     JSON: {"preset", "space", "seed", "engine", "steps", "evaluated", "seconds", "finalists", "final_preset",
-    "final_repeats", "best": [{"arch", "final_score", "score", "step", "accuracy", "rank"}]}.
+    "final_repeats", "final_seed", "best": [{"arch", "final_score", "score", "step", "accuracy", "rank"}]}.
     """
     from ..commands import search as run_search
     from ..plugin.search import choose_engine

@@ -16,6 +16,7 @@ from ..runs import Run
 from .architectures import best_records
 
 REPEATS = 16
+OTHER_SEED = 1_000_000  # further than anybody counts: the draw that chose an architecture must not judge it again
 SHOWN = 10
 
 
@@ -26,6 +27,11 @@ def final_preset(preset: Preset, named: Any = None) -> Preset:
     return preset.with_fidelities(lambda fidelity: {"repeats": max(REPEATS, fidelity.repeats)})
 
 
+def final_seed(seed: int) -> int:
+    """The seed of the last round, whose draws are none of those that the search used."""
+    return seed + OTHER_SEED
+
+
 def finals(settings: ScorerSettings, run: Run, count: int, preset: Preset, shown: int = SHOWN) -> list[dict[str, Any]]:
     """The best records of ``run``: ``count`` with a ``final_score`` by ``preset``, in its order, then others as found.
 
@@ -34,7 +40,7 @@ def finals(settings: ScorerSettings, run: Run, count: int, preset: Preset, shown
     """
     best = best_records(run.records, max(count, shown))
     again, others = best[:count], best[count:]
-    settings = replace(settings, preset=preset)
+    settings = replace(settings, preset=preset, seed=final_seed(settings.seed))
     config = {"command": "final", "preset": preset.name, "preset_digest": preset.digest(), "seed": settings.seed}
     with run.inside(f"final-{preset.digest()}", config) as final_run:
         records = score_many(settings, [record["arch"] for record in again], final_run)
