@@ -156,6 +156,18 @@ def test_search_has_both_curves(page):
     assert "net<1>" in [td["text"] for td in page.all("td")]
 
 
+def test_what_the_last_round_of_a_search_found(runs, tmp_path):
+    path = runs[1] / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["best"] = [{**found, "final_score": -0.0625} for found in summary["best"]]
+    path.write_text(json.dumps({**summary, "final_preset": "<best>", "final_repeats": 16}))
+    write_report(runs, tmp_path / "r.html")
+    page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert [p["text"] for p in page.all("p") if "mean of 16 draws" in p["text"] and "<best>" in p["text"]]
+    assert "-0.0625" in [td["text"] for td in page.all("td")]
+    assert sum(th["text"] == "final score" for th in page.all("th")) == 1, "the other search has none"
+
+
 def test_pareto_shows_the_published_methods(page):
     (svg,) = [svg for svg in page.all("svg") if svg["aria-label"].endswith("time and rho")]
     assert "GenNAS single (paper)" in svg["text"] and "vote (paper)" in svg["text"]

@@ -181,7 +181,10 @@ class Figures:
         for place, found in enumerate(run.summary["best"][:CELLS], start=1):
             svg = cell(run.space, found["arch"], f"{run.name}: number {place}")
             if svg is not None:
-                caption = f"{place}. score {found['score']:.4f}"
+                final = found.get("final_score")
+                caption = f"{place}. " + (
+                    f"score {found['score']:.4f}" if final is None else f"final score {final:.4f}"
+                )
                 caption += "" if found.get("accuracy") is None else f", ground truth {found['accuracy']:.2f}"
                 pictures.append(self._keep(f"{run.name}-cell-{place}", svg, caption))
         return pictures

@@ -192,6 +192,7 @@ def _searches(runs: list[LoadedRun], figures: Figures) -> Iterable[str]:
     yield from _pictures("Searches", figures.searches())
     for run in runs:
         yield f"<h3>{escape(run.name)}: the best by score</h3>"
+        yield from _last_round(run.summary)
         heads = [
             ("architecture", False),
             ("final score", True),
@@ -213,6 +214,14 @@ def _searches(runs: list[LoadedRun], figures: Figures) -> Iterable[str]:
         ]
         yield _table(*_without_empty(heads, rows))
         yield from _pictures("Its best cells", figures.cells(run), "h4", small=True)
+
+
+def _last_round(summary: dict[str, Any]) -> Iterable[str]:
+    """What the final score is, where there is one."""
+    if any("final_score" in found for found in summary["best"]):
+        draws = f"mean of {summary['final_repeats']} draws" if summary.get("final_repeats", 1) > 1 else "one draw"
+        preset = f"<code>{escape(str(summary.get('final_preset')))}</code>"
+        yield f"<p>Final score: by {preset}, {draws} that the search did not use; it decides the order.</p>"
 
 
 def _repeat(runs: list[LoadedRun]) -> Iterable[str]:
