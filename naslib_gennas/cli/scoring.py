@@ -139,7 +139,7 @@ def correlate(source, metric, sample, everything, strict, workers, curves, as_js
 @click.option("--naslib", "checkout", default=None, help="NASLib checkout [default: importable, or NASLIB_HOME].")
 @click.option("--population", default=50, show_default=True)
 @click.option("--tournament", default=10, show_default=True)
-@click.option("--max-seconds", type=float, default=None, help="Stop after this wall-clock time.")
+@click.option("--max-seconds", type=float, default=None, help="End the steps after this wall-clock time.")
 @click.option("--finalists", default=10, show_default=True, help="Best ones scored again at the end, to order them.")
 @click.option("--final-preset", default=None, help="What scores them again [default: the preset, with 16 repeats].")
 @click.option("--table", "source", default=None, help="Ground truth for the report; never used by the search.")
