@@ -13,7 +13,7 @@ from .subject import Subject
     "naswot",
     source="Mellor et al., ICML 2021, https://arxiv.org/abs/2006.04647 (version 2); NASLib's nwot",
     passes="1 forward",
-    memory="activations, one bit pattern a ReLU",
+    memory="one bit pattern a ReLU",
     rnn=False,
 )
 def naswot(subject: Subject) -> float:
@@ -21,7 +21,7 @@ def naswot(subject: Subject) -> float:
 
     K is the sum over all ReLUs of x x' + (1 - x)(1 - x)', x (b, units) the indicator of a positive input.
     """
-    patterns = subject.forward().patterns
+    patterns = subject.patterns()
     if not patterns:
         raise InputError("naswot needs a network with ReLU activations, and this one has none")
     kernel = np.zeros((len(subject.images),) * 2)

@@ -162,6 +162,16 @@ class Subject:
         """The network on the whole batch."""
         return self.run(slice(None))
 
+    @part
+    def patterns(self) -> list[tuple[torch.Tensor, int]]:
+        """``Watch.patterns`` of the shared forward pass where there is one, else of one that keeps no graph."""
+        if "forward" in self._parts:
+            return self.forward().patterns
+        parameters = {name: p.detach() for name, p in self.stand_ins().items()}
+        with torch.no_grad(), Watch() as watch:
+            self.call(parameters, self.images)
+        return watch.patterns
+
     def run(self, rows: slice) -> Pass:
         """A forward pass in training mode on some rows of the batch, with gradients to come."""
         parameters, products, watch = self.stand_ins(), Products(), Watch()
