@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Callable
@@ -34,6 +35,7 @@ class Measure:
     needs_images: bool = True
     needs_labels: bool = False
     rnn: bool = True  #: defined for recurrent networks
+    late: bool = False  #: measured after the others, as it takes what they have computed or else a cheaper way
     formula: str | None = None  #: where no function documents it
     expression: str | None = None
     prepare: Callable[[], None] | None = None  #: to be called once a process, so that the first is not the slowest
@@ -75,6 +77,11 @@ class Measures(Registry[Measure]):
 
 
 MEASURES = Measures("measure")
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """The names in the order in which they should be measured on one subject."""
+    return sorted(names, key=lambda name: MEASURES[name].late)
 
 
 def measure(name: str, **facts) -> Callable:

@@ -15,6 +15,7 @@ from .subject import Subject
     passes="1 forward",
     memory="one bit pattern a ReLU",
     rnn=False,
+    late=True,
 )
 def naswot(subject: Subject) -> float:
     """log |det K|, K[i, j] = number of ReLU units that are equally active for the images i and j.

@@ -14,7 +14,7 @@ from ..images import load_images
 from ..initialise import initialise
 from ..layers import own_randomness, uninitialised
 from ..scoring import Scorer
-from .base import GENNAS, MEASURES, Measure
+from .base import GENNAS, MEASURES, Measure, in_order
 from .lessons import Pictures
 from .subject import Subject
 
@@ -41,7 +41,9 @@ class MeasureResult:
 
 def measure_subject(subject: Subject, names: Iterable[str]) -> list[MeasureResult]:
     """The measures called ``names`` of one subject; what they have in common is computed once."""
-    return [_attempt(subject, MEASURES[name]) for name in names]
+    names = list(names)
+    found = {name: _attempt(subject, MEASURES[name]) for name in in_order(names)}
+    return [found[name] for name in names]
 
 
 def measure_module(
@@ -130,7 +132,8 @@ class MeasureScorer:
         arch = self.space.parse(text)
         head = {"arch": text, "key": self.space.score_key(arch)}
         subject = self._subject(arch)
-        return [{**head, **vars(self._measure(name, arch, subject))} for name in self.names]
+        found = {name: vars(self._measure(name, arch, subject)) for name in in_order(self.names)}
+        return [{**head, **found[name]} for name in self.names]
 
     def _regression(self, name: str) -> Scorer:
         preset = name.partition("@")[2]
