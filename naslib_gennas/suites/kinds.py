@@ -142,7 +142,7 @@ def speed(work: Work, part: Part) -> Iterator[dict]:
     (printed_row,) = part.rows.values()
     for method in part.methods:
         preset = work.preset(method)
-        if not work.has_images(preset, f"{part.space}, {method.name}"):
+        if work.too_long(part, method) or not work.has_images(preset, f"{part.space}, {method.name}"):
             continue
         bound = work.scorer(part.space, preset)
         config = {"command": "score", **_identity(bound), "architectures": texts}

@@ -98,11 +98,16 @@ class Work:
             raise Unavailable(f"the table {table.name} has no column {' or '.join(part.rows)}")
         return found
 
+    def too_long(self, part: Part, method: Method) -> bool:
+        """Whether the method is left out with --quick, noted as missing."""
+        if method.full_only and self.settings.quick:
+            self.lacks(f"{part.printed}, {method.name}", "takes too long for --quick; leave --quick out")
+        return method.full_only and self.settings.quick
+
     def measure(self, part: Part, method: Method, metric: str) -> str | None:
         """The measure of a method; None, noted as missing, if the table lacks its column or it takes too long."""
         text = method.measure.format(data_set=metric.split("_")[0])
-        if method.full_only and self.settings.quick:
-            self.lacks(f"{part.printed}, {method.name}", "takes too long for --quick; leave --quick out")
+        if self.too_long(part, method):
             return None
         table, column = self.table(part), text.partition("table:")[2]
         if column and column not in table.frame:
