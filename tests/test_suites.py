@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from naslib_gennas.cli import main
 from naslib_gennas.errors import InputError, UnknownNameError
 from naslib_gennas.measures.ensemble import parse_measure
+from naslib_gennas.measures.scoring import MeasureScorer
 from naslib_gennas.presets import load_preset
 from naslib_gennas.published import find_published
 from naslib_gennas.runs import Run
@@ -116,6 +117,19 @@ def test_searches_give_the_accuracy_of_what_they_find(monkeypatch):
     rows = {row["method"]: row for row in data["rows"]}
     assert 60 < rows["Optimal"]["value"] < 75
     assert all(row["published"] is None for row in data["rows"])  # digits stands beside nothing
+
+
+def test_images_are_for_the_networks_that_see_them(tmp_path):
+    """A suite of convolutional and recurrent spaces takes --images for the former."""
+    pictures = tmp_path / "images.npz"
+    np.savez(pictures, images=np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3), dtype=np.uint8))
+    work = Work(load_suite("table2"), SuiteSettings(images=str(pictures)), Run(None, {}), {})
+    recurrent = work.scorer("nasbench_nlp", load_preset("rnn-fast").with_fidelity(steps=2))
+    assert recurrent.images is None and work.scorer(SPACE, load_preset("fast")).images == str(pictures)
+    cell = load_space("nasbench_nlp").sample(np.random.default_rng(0))
+    assert recurrent.make().score(cell).status == "ok"
+    with pytest.raises(InputError, match="recurrent and see no images"):
+        MeasureScorer(recurrent.make(), ["params"], images=str(pictures))
 
 
 def test_speed_needs_no_table():

@@ -117,6 +117,8 @@ class MeasureScorer:
         image_size: int = IMAGE_SIZE,
     ):
         check_applicable(names, scorer.space)
+        if scorer.space.kind == RECURRENT and images is not None:
+            raise InputError(f"the networks of {scorer.space.name} are recurrent and see no images; leave them out")
         self.scorer, self.space, self._source = scorer, scorer.space, images
         self.names = list(names)
         self._regressions = {name: self._regression(name) for name in self.names if name.split("@")[0] == GENNAS}

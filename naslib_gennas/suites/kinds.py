@@ -241,8 +241,8 @@ def _fitness(work: Work, part: Part, space: str, measure: str, seed: int) -> Fit
     seed += work.settings.seed
     if not column:
         settings = work.settings
-        scorer = replace(work.scorer(space, load_preset(DEFAULT_PRESETS[place.kind])), seed=seed).make()
-        measured = MeasureScorer(scorer, [measure], settings.batch_size, settings.images, settings.image_size)
+        bound = replace(work.scorer(space, load_preset(DEFAULT_PRESETS[place.kind])), seed=seed)
+        measured = MeasureScorer(bound.make(), [measure], settings.batch_size, bound.images, settings.image_size)
         return Fitness(place, seed, lambda text: measured.score(text)[0])
 
     def look_up(text: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ..measures.scoring import BATCH_SIZE, IMAGE_SIZE
 from ..presets import Preset, load_preset
 from ..published import find_published
 from ..runs import Run
-from ..spaces import SPACES
+from ..spaces import SPACES, load_space
 from ..tables import Table
 from .spec import Method, Part, Suite, obtain, suite_data
 
@@ -130,7 +130,8 @@ class Work:
 
     def scorer(self, space: str, preset: Preset, seed: int = 0) -> ScorerSettings:
         settings = self.settings
-        return ScorerSettings(space, preset, settings.seed + seed, settings.device, settings.images)
+        images = settings.images if load_space(space).kind == "cnn" else None  # recurrent networks see none
+        return ScorerSettings(space, preset, settings.seed + seed, settings.device, images)
 
     def has_images(self, preset: Preset, item: str) -> bool:
         """Whether there are pictures enough for the batch; if not, ``item`` is noted as missing."""
