@@ -132,6 +132,16 @@ def test_images_are_for_the_networks_that_see_them(tmp_path):
         MeasureScorer(recurrent.make(), ["params"], images=str(pictures))
 
 
+@pytest.mark.parametrize("name", ["paper-combo", "rnn-search"])
+def test_quick_shortens_the_paper_s_presets(name):
+    quick, full = (Work(load_suite("table2"), SuiteSettings(quick=q), Run(None, {}), {}) for q in (True, False))
+    method = replace(load_suite("table2").parts[0].methods[0], preset=name)
+    assert full.preset(method) == load_preset(name)
+    assert quick.preset(method).task == load_preset(name).task
+    assert quick.preset(method).fidelity.steps < load_preset(name).fidelity.steps
+    assert quick.preset(replace(method, preset="rnn-fast")).digest() == load_preset("rnn-fast").digest()
+
+
 def test_speed_needs_no_table():
     settings = SuiteSettings(quick=True, sample=1)
     suite = load_suite("table10")

@@ -120,10 +120,10 @@ class Work:
         return f"the table {table.name} has no column {column}; add the column to it, or name a table that has it"
 
     def preset(self, method: Method) -> Preset:
-        """The method's preset; with --quick, the paper's convolutional ones are shortened first."""
+        """The method's preset; with --quick, the paper's are shortened first."""
         preset = load_preset(method.preset)
-        if self.settings.quick and preset.kind == "cnn" and preset.name.startswith("paper"):
-            preset = preset.with_fidelity(**suite_data()["quick"]["fidelity"])
+        if self.settings.quick and preset.name.startswith(("paper-", "rnn-")):
+            preset = preset.with_fidelity(**suite_data()["quick"]["fidelity"][preset.kind])
         if method.fidelity:
             preset = preset.with_fidelities(partial(_possible, changes=method.fidelity))
         return preset
