@@ -81,7 +81,9 @@ def test_table_1_has_all_printed_cells():
 
 
 def test_ranks_stand_beside_printed_numbers_and_the_rest_is_named(table, tmp_path, monkeypatch):
-    monkeypatch.setitem(suite_data()["quick"], "fidelity", {"cells": 1, "input_size": 8, "batch_size": 4, "steps": 2})
+    monkeypatch.setitem(
+        suite_data()["quick"]["fidelity"], "cnn", {"cells": 1, "input_size": 8, "batch_size": 4, "steps": 2}
+    )
     methods = suite_data()["suites"]["table7"]["parts"][1]["methods"]  # Table 8 has the same
     for slow in ("best", "fast", "GenNAS single", "GenNAS search-N"):
         monkeypatch.delitem(methods, slow)
@@ -163,7 +165,9 @@ def test_command(table, tmp_path):
 
 
 def test_seeds_are_averaged(monkeypatch):
-    monkeypatch.setitem(suite_data()["quick"], "fidelity", {"cells": 1, "input_size": 8, "batch_size": 4, "steps": 1})
+    monkeypatch.setitem(
+        suite_data()["quick"]["fidelity"], "cnn", {"cells": 1, "input_size": 8, "batch_size": 4, "steps": 1}
+    )
     cells = {"arch": ["2:1:", "3:7:0", "3:7:1", "3:7:2", "4:2f:01"], "cifar10_test": [83.0, 90.0, 88.0, 85.0, 91.0]}
     suite, table = load_suite("table5"), Table(pd.DataFrame(cells), load_space("nasbench101"))
     work = Work(suite, SuiteSettings(quick=True), Run(None, {}), {"nasbench101": table})
@@ -176,7 +180,9 @@ def test_seeds_are_averaged(monkeypatch):
 def test_evolution_of_tasks_beside_random_search(monkeypatch):
     tiny = {"steps": 1, "population": 2, "tournament": 1, "seeds": 1}
     monkeypatch.setitem(suite_data()["quick"], "task_search", tiny)
-    monkeypatch.setitem(suite_data()["quick"], "fidelity", {"cells": 1, "input_size": 8, "batch_size": 4, "steps": 1})
+    monkeypatch.setitem(
+        suite_data()["quick"]["fidelity"], "cnn", {"cells": 1, "input_size": 8, "batch_size": 4, "steps": 1}
+    )
     cells = {"arch": ["2:1:", "3:7:0", "3:7:1", "3:7:2", "4:2f:01"], "cifar10_test": [83.0, 90.0, 88.0, 85.0, 91.0]}
     suite, table = load_suite("fig6"), Table(pd.DataFrame(cells), load_space("nasbench101"))
     work = Work(suite, SuiteSettings(quick=True), Run(None, {}), {"nasbench101": table})
