@@ -162,7 +162,8 @@ def bootstrap_differences(
 ) -> np.ndarray:
     """(samples,) Spearman's rho of ``scores`` minus that of ``others``, on the same resamples of the architectures.
 
-    0 where one of the two is not defined. The share above 0 says how surely ``scores`` ranks better.
+    In [-2, 2]; 0 where one of the two is not defined. The share above 0 says how surely ``scores`` ranks better (paired
+    bootstrap). Raises InputError if scores or truth give no ranking.
     """
     s, t = _checked(scores, truth)
     o, _ = _checked(others, truth)

@@ -21,9 +21,17 @@ def uninitialised() -> Iterator[None]:
 
 @contextmanager
 def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
-    """Dropout and the like draw from ``seed``; the global generators are left as they were."""
+    """Dropout and the like draw from ``seed``; the global generators of the CPU and of CUDA are left as they were.
+
+    Those operators take no generator. ``torch.manual_seed`` would set the generators of all devices for good.
+    """
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        elif device.type == "mps":
+            torch.mps.manual_seed(seed)
         yield
 
 

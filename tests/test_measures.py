@@ -17,7 +17,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from naslib_gennas.errors import InputError, UnknownNameError
-from naslib_gennas.layers import SplitConv, shared_relu
+from naslib_gennas.layers import SplitConv, own_randomness, shared_relu
 from naslib_gennas.measures import MEASURES, Subject
 from naslib_gennas.measures.scoring import MeasureScorer, check_applicable, measure_module, measure_subject
 from naslib_gennas.scoring import Scorer
@@ -223,6 +223,15 @@ def test_the_network_and_the_global_generator_stay_as_they_were(network, batch):
     assert [module.training for module in network.modules()] == modes
     assert not any(module._forward_hooks for module in network.modules())
     assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_generators_of_other_devices_are_not_touched(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("set the generators of all GPUs"))
+    before = torch.get_rng_state()
+    with own_randomness(3, torch.device("cpu")):
+        drawn = torch.rand(4)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(drawn, torch.rand(4, generator=torch.Generator().manual_seed(3)))
 
 
 def test_forward_passes_are_shared(network, batch):

@@ -281,21 +281,33 @@ def _correlation_lines(data) -> str:
 
 
 def _search_lines(data) -> str:
-    final = bool(data["finalists"]) and any("final_score" in found for found in data["best"])
-    again = f"; {data['finalists']} of the best scored again by {data['final_preset']}, {data['final_repeats']} repeats"
-    lines = [
-        f"{data['steps']} steps, {data['evaluated']} architectures scored, {data['seconds']:.0f} s{again * final}",
-        "   final " * final + "   score  step  " + "accuracy   rank  " * (data["metric"] is not None) + "architecture",
-    ]
-    for found in data["best"]:
-        again = (_number(found["final_score"]) if "final_score" in found else " " * 8) + " "
-        truth = "" if data["metric"] is None else _truth(found)
-        lines.append(f"{again * final}{_number(found['score'])}  {found['step']:4}  {truth}{found['arch']}")
-    return "\n".join(lines)
+    head = f"{data['steps']} steps, {data['evaluated']} architectures scored, {data['seconds']:.0f} s"
+    final = any("final_score" in found for found in data["best"])
+    if final:
+        preset = f"{data['final_preset']}, {data['final_repeats']} repeats"
+        head += f"; {data['finalists']} of the best scored again by {preset}"
+    columns = {
+        **({"final": _final} if final else {}),
+        "score": lambda found: _number(found["score"]),
+        "step": lambda found: str(found["step"]),
+        **({"accuracy": _accuracy, "rank": _rank} if data["metric"] is not None else {}),
+    }
+    titles = " ".join(f"{title:>8}" for title in columns)
+    rows = [" ".join(f"{cell(found):>8}" for cell in columns.values()) for found in data["best"]]
+    lines = [f"{titles}  architecture", *(f"{row}  {found['arch']}" for row, found in zip(rows, data["best"]))]
+    return "\n".join([head, *lines])
 
 
-def _truth(found) -> str:
-    return f"{'unknown':>8}{'':9}" if found["accuracy"] is None else f"{found['accuracy']:8.2f}  {found['rank']:5}  "
+def _final(found) -> str:
+    return _number(found["final_score"]) if "final_score" in found else ""
+
+
+def _accuracy(found) -> str:
+    return "unknown" if found["accuracy"] is None else f"{found['accuracy']:.2f}"
+
+
+def _rank(found) -> str:
+    return "" if found["rank"] is None else str(found["rank"])
 
 
 def _number(value) -> str:

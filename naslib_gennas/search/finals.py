@@ -36,7 +36,7 @@ def finals(settings: ScorerSettings, run: Run, count: int, preset: Preset, shown
     """The best records of ``run``: ``count`` with a ``final_score`` by ``preset``, in its order, then others as found.
 
     At least ``shown`` records where the run has them. Final scores are kept in a run of their own, in the directory
-    of ``run``, and are not computed twice.
+    of ``run``, and are not computed twice. A final score is None, and ranks last, where the network diverges or fails.
     """
     best = best_records(run.records, max(count, shown))
     again, others = best[:count], best[count:]

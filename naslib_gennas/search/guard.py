@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..evaluation import bootstrap_differences
-from .tasks import best_task, value
+from .tasks import best_task, by_space, value
 
 CONFIDENCE = 0.975
 
@@ -42,12 +42,7 @@ def kept_start(
 
 def probability_better(scores, others, labels: Sequence[Sequence[float]], seed: int = 0) -> float:
     """Share of resamples in which ``scores``, of all spaces one after another, has the higher rho; half of the ties."""
-    ends = np.cumsum([len(place) for place in labels])
-    gain = np.mean(
-        [
-            bootstrap_differences(scores[end - len(place) : end], others[end - len(place) : end], place, seed=seed)
-            for end, place in zip(ends, labels)
-        ],
-        axis=0,
-    )
+    sizes = [len(place) for place in labels]
+    places = zip(by_space(scores, sizes), by_space(others, sizes), labels)
+    gain = np.mean([bootstrap_differences(ours, theirs, truth, seed=seed) for ours, theirs, truth in places], axis=0)
     return float(np.mean(gain > 0) + np.mean(gain == 0) / 2)

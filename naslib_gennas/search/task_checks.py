@@ -14,7 +14,7 @@ from ..evaluation import evaluate
 from ..presets import Preset
 from ..runs import Run
 from .labels import Labelled
-from .tasks import FEWEST_LABELS
+from .tasks import FEWEST_LABELS, by_space
 
 if TYPE_CHECKING:
     from .task_report import TaskSearchSettings
@@ -37,11 +37,8 @@ def agreement(scores, labels, seed: int) -> dict[str, Any]:
 
 def labelled_agreement(scores, labelled: list[Labelled], seed: int) -> dict[str, Any]:
     """As :func:`agreement`; of several spaces the means, without an interval, and each one in ``spaces``."""
-    parts, start = [], 0
-    for place in labelled:
-        end = start + len(place.rows)
-        parts.append(agreement(scores[start:end], place.labels, seed))
-        start = end
+    apart = by_space(scores, [len(place.rows) for place in labelled])
+    parts = [agreement(own, place.labels, seed) for own, place in zip(apart, labelled)]
     if len(parts) == 1:
         return parts[0]
     return {

@@ -228,6 +228,12 @@ def _joined(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def by_space(scores: Sequence[float | None], sizes: Sequence[int]) -> list[list[float | None]]:
+    """The scores of a joint record, which stand one space after another, as a list for each of the ``sizes``."""
+    rest = iter(scores)
+    return [list(itertools.islice(rest, size)) for size in sizes]
+
+
 def check_labels(labels: Sequence[float], purpose: str = "a task search") -> None:
     """InputError unless there is a ranking in ``labels``; ``purpose`` names who needs it."""
     if len(labels) < FEWEST_LABELS:
