@@ -3,11 +3,13 @@
 import importlib.util
 import itertools
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 
 from naslib_gennas import load_preset, load_space
 
@@ -16,7 +18,7 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 def load(name):
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 
@@ -54,3 +56,48 @@ def test_ensemble_is_chosen_on_few_labels_and_tried_on_the_others(tmp_path, caps
     assert first.startswith("3 candidates") and "240" in first and "other" in chosen
     together, single = (float(line.split("labels; tau ")[1].split(",")[0]) for line in (chosen, alone))
     assert together > single + 0.05
+
+
+def correlate_run(directory, preset, table, scores, **config):
+    """What `gennas correlate` leaves behind; the last line is torn."""
+    directory.mkdir()
+    known = {"command": "correlate", "space": "nasbench201", "preset": preset, "table": str(table), "metric": "acc"}
+    (directory / "config.json").write_text(json.dumps({**known, **config}))
+    lines = [json.dumps({"arch": arch, "score": score, "seconds": 2.0}) + "\n" for arch, score in scores.items()]
+    (directory / "results.jsonl").write_text("".join(lines) + '{"arch": "|no')
+    return str(directory)
+
+
+def test_runs_are_compared_on_the_architectures_they_share(tmp_path, capsys):
+    """scipy agrees; a failed score ranks last; the sign of a reversed ranking is kept."""
+    texts = [str(arch) for arch in itertools.islice(load_space("nasbench201"), 12)]
+    truth = dict(zip(texts, np.random.default_rng(0).permutation(12).astype(float)))
+    table = tmp_path / "t.csv"
+    pd.DataFrame({"arch": texts, "acc": list(truth.values())}).to_csv(table, index=False)
+    noisy = {arch: value + (5 if place % 3 else 0) for place, (arch, value) in enumerate(truth.items())}
+    noisy[texts[0]] = None
+    first = correlate_run(tmp_path / "a", "reverse", table, {arch: -value for arch, value in truth.items()})
+    second = correlate_run(tmp_path / "b", "noisy", table, dict(itertools.islice(noisy.items(), 9)))
+    load("compare_runs").main([first, second])
+    header, row, reverse, better = capsys.readouterr().out.splitlines()
+    lowest = [-1e9 if noisy[arch] is None else noisy[arch] for arch in texts[:9]]
+    rho = spearmanr(lowest, [truth[arch] for arch in texts[:9]]).statistic
+    assert row.split()[:3] == ["nasbench201", "9", "-1.000"] and row.split()[4] == f"{rho:.3f}"
+    assert reverse == "reverse: mean rho -1.000" and f"mean rho {rho:.3f}, {1 + rho:+.3f}" in better
+    assert "1.0 times less time" in better
+
+
+@pytest.mark.parametrize(
+    "config, message",
+    [
+        ({"command": "search"}, "give runs of `gennas correlate`"),
+        ({"metric": "other"}, "differ in the table or the metric"),
+    ],
+)
+def test_runs_that_cannot_be_compared(tmp_path, capsys, config, message):
+    table = tmp_path / "t.csv"
+    first = correlate_run(tmp_path / "a", "fast", table, {})
+    second = correlate_run(tmp_path / "b", "best", table, {}, **config)
+    with pytest.raises(SystemExit) as stopped:
+        load("compare_runs").main([first, second])
+    assert stopped.value.code == 2 and message in capsys.readouterr().err
