@@ -5,8 +5,8 @@
     python examples/compare_runs.py runs/combo runs/fast
 
 Runs of several spaces may be given; every space needs the same presets. Printed are Spearman's rho and the seconds an
-architecture of each space, the mean rho of the spaces, and its difference to the first preset with the 95 % interval of
-a paired bootstrap over the architectures of each space.
+architecture of each space, the mean rho of the spaces and its difference to the first preset, with 95 % intervals of a
+paired bootstrap over the architectures of each space.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 
 from naslib_gennas import load_table
 from naslib_gennas.errors import GenNASError, InputError, RunError
-from naslib_gennas.evaluation import bootstrap_differences, spearman
+from naslib_gennas.evaluation import RESAMPLES, spearman
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,29 @@ def compare(runs: list[Scores]) -> Comparison:
     )
 
 
-def mean_differences(spaces: list[Comparison], preset: str, other: str) -> tuple[float, np.ndarray]:
-    """Mean over the spaces of rho of ``preset`` minus that of ``other``, and the same of 1,000 resamples."""
-    found = [spearman(c.scores[preset], c.truth) - spearman(c.scores[other], c.truth) for c in spaces]
-    drawn = [
-        bootstrap_differences(c.scores[preset], c.scores[other], c.truth, seed=place) for place, c in enumerate(spaces)
-    ]
-    return float(np.mean(found)), np.mean(drawn, axis=0)
+def mean_rhos(spaces: list[Comparison], preset: str) -> tuple[float, np.ndarray]:
+    """The mean rho of the spaces, and the same of resamples, which are equal for every preset."""
+    found = [spearman(c.scores[preset], c.truth) for c in spaces]
+    return float(np.mean(found)), np.nanmean([resampled(c, preset, seed) for seed, c in enumerate(spaces)], axis=0)
+
+
+def resampled(comparison: Comparison, preset: str, seed: int) -> list[float]:
+    """Rho of architectures drawn with replacement, NaN where a resample gives no ranking."""
+    rng = np.random.default_rng(seed)
+    rhos = []
+    for _ in range(RESAMPLES):
+        rows = rng.integers(len(comparison.truth), size=len(comparison.truth))
+        scores, truth = ([values[row] for row in rows] for values in (comparison.scores[preset], comparison.truth))
+        try:
+            rhos.append(spearman(scores, truth))
+        except InputError:
+            rhos.append(np.nan)
+    return rhos
+
+
+def interval(drawn: np.ndarray) -> str:
+    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    return f"({low:+.3f} to {high:+.3f})"
 
 
 def report(spaces: list[Comparison]) -> list[str]:
@@ -90,14 +106,15 @@ def report(spaces: list[Comparison]) -> list[str]:
     for c in spaces:
         cells = (f"{spearman(c.scores[p], c.truth):>15.3f} {c.seconds[p]:>8.2f}" for p in presets)
         lines.append(f"{c.space:20} {len(c.truth):>5} " + "".join(cells))
+    first, first_drawn = mean_rhos(spaces, presets[0])
     for preset in presets:
-        mean = np.mean([spearman(c.scores[preset], c.truth) for c in spaces])
-        line = f"{preset}: mean rho {mean:.3f}"
+        mean, drawn = mean_rhos(spaces, preset)
+        line = f"{preset}: mean rho {mean:.3f} {interval(drawn)}"
         if preset != presets[0]:
-            difference, drawn = mean_differences(spaces, preset, presets[0])
-            low, high = np.quantile(drawn, [0.025, 0.975])
             ratio = np.mean([c.seconds[presets[0]] for c in spaces]) / np.mean([c.seconds[preset] for c in spaces])
-            line += f", {difference:+.3f} ({low:+.3f} to {high:+.3f}) to {presets[0]}, {ratio:.1f} times less time"
+            line += (
+                f", {mean - first:+.3f} {interval(drawn - first_drawn)} to {presets[0]}, {ratio:.1f} times less time"
+            )
         lines.append(line)
     return lines
 

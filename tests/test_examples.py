@@ -83,7 +83,8 @@ def test_runs_are_compared_on_the_architectures_they_share(tmp_path, capsys):
     lowest = [-1e9 if noisy[arch] is None else noisy[arch] for arch in texts[:9]]
     rho = spearmanr(lowest, [truth[arch] for arch in texts[:9]]).statistic
     assert row.split()[:3] == ["nasbench201", "9", "-1.000"] and row.split()[4] == f"{rho:.3f}"
-    assert reverse == "reverse: mean rho -1.000" and f"mean rho {rho:.3f}, {1 + rho:+.3f}" in better
+    assert reverse == "reverse: mean rho -1.000 (-1.000 to -1.000)"
+    assert f"mean rho {rho:.3f} (" in better and f"), {1 + rho:+.3f} (" in better
     assert "1.0 times less time" in better
 
 
