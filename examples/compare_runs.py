@@ -50,6 +50,8 @@ def read_run(directory: str) -> Scores:
         written = (Path(directory) / "results.jsonl").read_text(encoding="utf-8")
     except OSError as error:
         raise RunError(f"{directory} holds no run ({error.strerror}: {error.filename})") from None
+    except ValueError as error:
+        raise RunError(f"{directory}/config.json is not JSON ({error})") from None
     if config.get("command") != "correlate":
         raise RunError(f"{directory} is a run of `gennas {config.get('command')}`; give runs of `gennas correlate`")
     complete = written[: written.rfind("\n") + 1]  # the last line may be on its way
@@ -62,6 +64,8 @@ def compare(runs: list[Scores]) -> Comparison:
     first = runs[0]
     if len({(run.table, run.metric) for run in runs}) > 1:
         raise InputError(f"the runs of {first.space} differ in the table or the metric")
+    if len({run.preset for run in runs}) < len(runs):
+        raise InputError(f"two runs of {first.space} have the same preset; give one run a space and preset")
     shared = [arch for arch in first.records if all(arch in run.records for run in runs)]
     table = load_table(first.table, first.space)
     return Comparison(
@@ -106,9 +110,9 @@ def report(spaces: list[Comparison]) -> list[str]:
     for c in spaces:
         cells = (f"{spearman(c.scores[p], c.truth):>15.3f} {c.seconds[p]:>8.2f}" for p in presets)
         lines.append(f"{c.space:20} {len(c.truth):>5} " + "".join(cells))
-    first, first_drawn = mean_rhos(spaces, presets[0])
-    for preset in presets:
-        mean, drawn = mean_rhos(spaces, preset)
+    means = {preset: mean_rhos(spaces, preset) for preset in presets}
+    first, first_drawn = means[presets[0]]
+    for preset, (mean, drawn) in means.items():
         line = f"{preset}: mean rho {mean:.3f} {interval(drawn)}"
         if preset != presets[0]:
             ratio = np.mean([c.seconds[presets[0]] for c in spaces]) / np.mean([c.seconds[preset] for c in spaces])
@@ -121,7 +125,9 @@ def report(spaces: list[Comparison]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("runs", nargs="+", help="--out of `gennas correlate`; of every space the same presets first")
+    parser.add_argument(
+        "runs", nargs="+", help="--out of `gennas correlate`; of every space the same presets, in the same order"
+    )
     options = parser.parse_args(arguments)
     by_space: dict[str, list[Scores]] = {}
     try:

@@ -93,6 +93,7 @@ def test_runs_are_compared_on_the_architectures_they_share(tmp_path, capsys):
     [
         ({"command": "search"}, "give runs of `gennas correlate`"),
         ({"metric": "other"}, "differ in the table or the metric"),
+        ({"preset": "fast"}, "two runs of nasbench201 have the same preset"),
     ],
 )
 def test_runs_that_cannot_be_compared(tmp_path, capsys, config, message):
