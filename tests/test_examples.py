@@ -58,7 +58,7 @@ def test_ensemble_is_chosen_on_few_labels_and_tried_on_the_others(tmp_path, caps
     assert together > single + 0.05
 
 
-def correlate_run(directory, preset, table, scores, **config):
+def correlate_run(directory, preset, table, scores, /, **config):
     """What `gennas correlate` leaves behind; the last line is torn."""
     directory.mkdir()
     known = {"command": "correlate", "space": "nasbench201", "preset": preset, "table": str(table), "metric": "acc"}
