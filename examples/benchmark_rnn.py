@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from naslib_gennas import Scorer, load_preset, load_space
-from naslib_gennas.spaces.networks_nlp import DROPOUT_BETWEEN, DROPOUT_OUT, DROPOUT_WEIGHTS, mask
+from naslib_gennas.spaces.nasbench_nlp.networks import DROPOUT_BETWEEN, DROPOUT_OUT, DROPOUT_WEIGHTS, mask
 
 PUBLISHED, FAST = "rnn-search", "rnn-fast"
 EMBEDDING, HIDDEN, LAYERS = 400, 600, 3

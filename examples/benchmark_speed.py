@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from naslib_gennas import Scorer, evaluate, load_table
-from naslib_gennas.runs import environment
+from naslib_gennas.runs.run import environment
 
 MEGABYTE = 2**20 if sys.platform == "darwin" else 2**10  # unit of ru_maxrss
 

@@ -20,7 +20,7 @@ import pandas as pd
 from scipy.stats import kendalltau, spearmanr
 
 from naslib_gennas import load_table
-from naslib_gennas.measures.ensemble import parse_measure
+from naslib_gennas.scoring.ensemble import parse_measure
 
 GENNAS = "gennas"
 

@@ -20,7 +20,7 @@ import torch
 from scipy.stats import mannwhitneyu
 
 from naslib_gennas import Scorer, load_space, load_table
-from naslib_gennas.plugin.compat import load
+from naslib_gennas.plugin.loading import load
 from naslib_gennas.plugin.search import naslib_search
 from naslib_gennas.search import regularized_evolution
 

@@ -1,7 +1,7 @@
 """Train random NAS-Bench-201 cells on cluttered digits: ``naslib_gennas/data/digits_nasbench201.csv.gz``.
 
 A small stand-in ground truth to try things with, not evidence. Needs scikit-learn. The task:
-``naslib_gennas.digits``; training and test images are made from different digits. Cells are drawn
+``naslib_gennas.tables.digits``; training and test images are made from different digits. Cells are drawn
 uniformly; one whose live edges make the same network as a cell already drawn is skipped. Each is trained
 with three seeds (initialisation and order of the images) by SGD with Nesterov momentum and a cosine
 learning rate.
@@ -31,10 +31,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from naslib_gennas import load_space
-from naslib_gennas.digits import CANVAS, CLASSES, make_task
-from naslib_gennas.layers import uninitialised
-from naslib_gennas.spaces.nasbench201 import OPERATIONS
-from naslib_gennas.spaces.networks201 import Backbone, Network
+from naslib_gennas.proxy.layers import uninitialised
+from naslib_gennas.spaces.nasbench201.encoding import OPERATIONS
+from naslib_gennas.spaces.nasbench201.networks import Backbone, Network
+from naslib_gennas.tables.digits import CANVAS, CLASSES, make_task
 
 SEEDS = 3
 SETTINGS = ("width", "train", "test", "epochs", "batch", "lr")  # a log holds runs of one setting

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 
 from naslib_gennas import load_space
-from naslib_gennas.images import load_images
 from naslib_gennas.measures import MEASURES
-from naslib_gennas.measures.scoring import measure_module
-from naslib_gennas.plugin import compat
-from naslib_gennas.plugin.convert import to_naslib
+from naslib_gennas.plugin import loading as compat
+from naslib_gennas.proxy.images import load_images
+from naslib_gennas.scoring.measure import measure_module
+from naslib_gennas.spaces.pasted import to_naslib
 
 THEIR_NAMES = {"naswot": "nwot", "jacob_cov": "jacov"}
 SPACE = "nasbench201"

@@ -11,7 +11,7 @@ import argparse
 import itertools
 
 from naslib_gennas import Scorer
-from naslib_gennas.export import export
+from naslib_gennas.commands.export.export import export
 from naslib_gennas.plugin.search import naslib_search
 
 

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from naslib_gennas import load_table
-from naslib_gennas.plugin.compat import load
+from naslib_gennas.plugin.loading import load
 from naslib_gennas.plugin.runner import run_stock
 
 CONFIG = Path(__file__).parent / "naslib" / "zc.yaml"

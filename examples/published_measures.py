@@ -19,8 +19,8 @@ import torch
 from naslib_gennas import Scorer, load_space
 from naslib_gennas.evaluation import bootstrap_interval, spearman
 from naslib_gennas.measures import MEASURES
-from naslib_gennas.measures.scoring import BATCH_SIZE, MeasureScorer
-from naslib_gennas.runs import environment
+from naslib_gennas.runs.run import environment
+from naslib_gennas.scoring.measure import BATCH_SIZE, MeasureScorer
 
 FAILED = -1e8  # NAS-Bench-Suite-Zero's mark
 ALIASES = {"logsynflow": "synflow", "nwot": "naswot", "jacov": "jacob_cov"}

@@ -8,20 +8,20 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Fidelity": "fidelity",
+    "Fidelity": "proxy.fidelity",
     "GenNASError": "errors",
-    "Preset": "presets",
-    "ProxyTask": "tasks",
-    "Score": "scoring",
-    "Scorer": "scoring",
+    "Preset": "proxy.presets",
+    "ProxyTask": "proxy.tasks",
+    "Score": "scoring.gennas",
+    "Scorer": "scoring.gennas",
     "SearchSpace": "spaces",
     "evaluate": "evaluation",
-    "load_preset": "presets",
+    "load_preset": "proxy.presets",
     "load_space": "spaces",
     "load_table": "tables",
-    "preset_names": "presets",
+    "preset_names": "proxy.presets",
     "register": "plugin",
-    "regress": "regression",
+    "regress": "proxy.regression",
 }
 
 __all__ = sorted(_HOMES)

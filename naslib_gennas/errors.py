@@ -24,6 +24,10 @@ class ModelError(InputError, ValueError):
     """A module of the user's that cannot be scored: the message names the part that is in the way."""
 
 
+class UnscorableError(GenNASError):
+    """An architecture whose measure is not a finite number."""
+
+
 class SpecError(InputError, ValueError):
     """A proxy task, fidelity or preset with an unknown key, a wrong type or an impossible value."""
 

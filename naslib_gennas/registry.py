@@ -36,6 +36,10 @@ class Registry(Generic[T]):
         except KeyError:
             raise UnknownNameError(unknown(self.kind, name, self._entries)) from None
 
+    def holds(self, entry: T) -> bool:
+        """Whether this very object is registered."""
+        return any(known is entry for known in self._entries.values())
+
     def __contains__(self, name: str) -> bool:
         return self._aliases.get(name, name) in self._entries
 

@@ -18,9 +18,9 @@ import torch
 from torch import nn
 
 from .errors import ArchitectureError
-from .fidelity import Fidelity
-from .initialise import initialise
-from .layers import uninitialised
+from .proxy.fidelity import Fidelity
+from .proxy.layers import uninitialised
+from .proxy.parameters import initialise
 from .spaces import SearchSpace, load_space
 
 FIDELITIES = (

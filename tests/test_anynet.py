@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from naslib_gennas.errors import ArchitectureError
-from naslib_gennas.fidelity import Fidelity
-from naslib_gennas.layers import uninitialised
+from naslib_gennas.proxy.fidelity import Fidelity
+from naslib_gennas.proxy.layers import uninitialised
 from naslib_gennas.spaces import SPACES, load_space
-from naslib_gennas.spaces.anynet import similarity_vector
+from naslib_gennas.spaces.anynet.encoding import similarity_vector
 
 FILES = {"ResNeXt-A_in": "nds_resnext_a_in", "ResNet_lr-wd_in": "nds_resnet_in", "Vanilla_lr-wd_in": "nds_resnet_in"}
 SPACES_HERE = [f"nds_{family}{end}" for family in ("resnet", "resnext_a", "resnext_b") for end in ("", "_in")]

@@ -10,13 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 from naslib_gennas import Scorer
-from naslib_gennas.batch_scoring import ScorerSettings
-from naslib_gennas.benchmark import BenchmarkSettings, benchmark, expressions, score_measures
 from naslib_gennas.cli import main
+from naslib_gennas.commands.benchmark import BenchmarkSettings, benchmark, expressions, score_measures
 from naslib_gennas.errors import GenNASError, InputError, RunError, TableError, UnknownNameError
 from naslib_gennas.evaluation import evaluate
-from naslib_gennas.presets import load_preset
-from naslib_gennas.runs import Run
+from naslib_gennas.executors.processes import ScorerSettings
+from naslib_gennas.proxy.presets import load_preset
+from naslib_gennas.runs.run import Run
 from naslib_gennas.spaces import load_space
 from naslib_gennas.tables import Table
 

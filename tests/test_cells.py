@@ -14,10 +14,10 @@ from torch import nn
 
 from naslib_gennas import Fidelity, load_space
 from naslib_gennas.errors import ArchitectureError
-from naslib_gennas.initialise import initialise
-from naslib_gennas.layers import uninitialised
-from naslib_gennas.spaces.cells import Cell, compact, live_cell
-from naslib_gennas.spaces.networks_cells import CellBlock
+from naslib_gennas.proxy.layers import uninitialised
+from naslib_gennas.proxy.parameters import initialise
+from naslib_gennas.spaces.cells.encoding import Cell, compact, live_cell
+from naslib_gennas.spaces.cells.networks import CellBlock
 from naslib_gennas.tables import load_table
 from naslib_gennas.testing import same_function
 

@@ -6,11 +6,11 @@ import torch
 
 from naslib_gennas import Scorer, load_preset, load_space
 from naslib_gennas.errors import SpecError
-from naslib_gennas.fidelity import Fidelity
-from naslib_gennas.presets import Part, parse_preset
+from naslib_gennas.proxy.fidelity import Fidelity
+from naslib_gennas.proxy.presets import Part, parse_preset
 from naslib_gennas.report.gallery import gallery
-from naslib_gennas.search.task_space import task_space
-from naslib_gennas.search.tasks import LabelledSettings, Workers
+from naslib_gennas.task_search.search import LabelledSettings, Workers
+from naslib_gennas.task_search.space import task_space
 
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
 SMALL = {"cells": 1, "channels": 4, "input_size": 8, "batch_size": 4, "steps": 4}

@@ -10,15 +10,7 @@ import pytest
 from scipy import stats
 
 from naslib_gennas.errors import InputError
-from naslib_gennas.evaluation import (
-    bootstrap_interval,
-    evaluate,
-    kendall,
-    precision_at,
-    regret,
-    retrieval,
-    spearman,
-)
+from naslib_gennas.evaluation import bootstrap_interval, evaluate, kendall, precision_at, regret, retrieval, spearman
 
 SHARES = ["5%", "10%", "20%", "30%", "40%", "50%"]  # paper, Table 9
 

@@ -14,9 +14,9 @@ from click.testing import CliRunner
 from torch import nn
 
 from naslib_gennas.cli import main
-from naslib_gennas.codegen import CodeError, source_of
+from naslib_gennas.commands.export.codegen import CodeError, source_of
+from naslib_gennas.commands.export.export import export, network_code
 from naslib_gennas.errors import ArchitectureError, InputError, UnknownNameError
-from naslib_gennas.export import export, network_code
 from naslib_gennas.spaces import load_space
 
 DEAD_EDGES = "|none~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|skip_connect~0|none~1|none~2|"

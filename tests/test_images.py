@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from naslib_gennas.errors import ImageError, MissingPackageError
-from naslib_gennas.images import MEAN, STD, load_images
+from naslib_gennas.proxy.images import MEAN, STD, load_images
 
 
 def pictures(count=4, size=32, seed=0):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from naslib_gennas.errors import InputError, UnknownNameError
-from naslib_gennas.measures.ensemble import Aggregate, Leaf, parse_measure, parse_measures
+from naslib_gennas.scoring.ensemble import Aggregate, Leaf, parse_measure, parse_measures
 
 A, B, C = "naswot", "params", "synflow"
 

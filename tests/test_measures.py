@@ -17,10 +17,10 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from naslib_gennas.errors import InputError, UnknownNameError
-from naslib_gennas.layers import SplitConv, own_randomness, shared_relu
 from naslib_gennas.measures import MEASURES, Subject
-from naslib_gennas.measures.scoring import MeasureScorer, check_applicable, measure_module, measure_subject
-from naslib_gennas.scoring import Scorer
+from naslib_gennas.proxy.layers import SplitConv, own_randomness, shared_relu
+from naslib_gennas.scoring.gennas import Scorer
+from naslib_gennas.scoring.measure import MeasureScorer, check_applicable, measure_module, measure_subject
 from naslib_gennas.spaces import load_space
 
 BATCH, CLASSES = 6, 4

@@ -14,9 +14,9 @@ import torch
 
 from naslib_gennas import load_space, load_table
 from naslib_gennas.errors import ArchitectureError, InputError, TableError
-from naslib_gennas.layers import uninitialised
-from naslib_gennas.spaces.nasbench_nlp import NASBenchNLP
-from naslib_gennas.spaces.recipes import NASBenchNLPArchitecture, live
+from naslib_gennas.proxy.layers import uninitialised
+from naslib_gennas.spaces.nasbench_nlp.encoding import NASBenchNLPArchitecture, live
+from naslib_gennas.spaces.nasbench_nlp.space import NASBenchNLP
 
 SPACE = load_space("nasbench_nlp")
 GRU = {

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from naslib_gennas.errors import SpecError, UnknownNameError
-from naslib_gennas.fidelity import Fidelity
-from naslib_gennas.presets import Preset, load_preset, parse_preset, preset_names
-from naslib_gennas.tasks import InputNoise, ProxyTask, Resize, Signal
+from naslib_gennas.proxy.fidelity import Fidelity
+from naslib_gennas.proxy.presets import Preset, load_preset, parse_preset, preset_names
+from naslib_gennas.proxy.tasks import InputNoise, ProxyTask, Resize, Signal
 
 NAMES = ["fast", "best", "paper-single", "paper-combo", "paper-search-n", "paper-search-d", "paper-search-r"]
 TABLE_1 = ["sin1d-l", "sin1d-m", "sin1d-h", "sin2d-l", "sin2d-m", "sin2d-h", "dot50", "dot100", "gdot50"]

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from naslib_gennas.published import find_published, published
+from naslib_gennas.tables.published import find_published, published
 
 
 def one(*place):

@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from naslib_gennas.fidelity import Fidelity
-from naslib_gennas.initialise import adopt, initialise
-from naslib_gennas.layers import conv, uninitialised
-from naslib_gennas.presets import load_preset
-from naslib_gennas.regression import Head, Regressor, build_and_regress, regress, train
+from naslib_gennas.proxy.fidelity import Fidelity
+from naslib_gennas.proxy.layers import conv, uninitialised
+from naslib_gennas.proxy.parameters import adopt, initialise
+from naslib_gennas.proxy.presets import load_preset
+from naslib_gennas.proxy.regression import Head, Regressor, build_and_regress, regress, train
+from naslib_gennas.proxy.tasks import Dot, InputNoise, Noise, ProxyTask, Resize, Stage
 from naslib_gennas.spaces import load_space
-from naslib_gennas.tasks import Dot, InputNoise, Noise, ProxyTask, Resize, Stage
 
 CELL_201 = "|nor_conv_3x3~0|+|nor_conv_1x1~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
 TASK = ProxyTask(stages=[Stage(channels=6, signals=[Noise()]), Stage(), Stage(channels=4, signals=[Dot(), Resize()])])

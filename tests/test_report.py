@@ -15,7 +15,7 @@ from naslib_gennas import __version__
 from naslib_gennas.cli import main
 from naslib_gennas.errors import InputError, RunError
 from naslib_gennas.evaluation import evaluate
-from naslib_gennas.presets import load_preset
+from naslib_gennas.proxy.presets import load_preset
 from naslib_gennas.report import MAX_BYTES, write_report
 from naslib_gennas.report.cells import cell
 from naslib_gennas.report.charts import Axes, limits, log_ticks, ticks
@@ -23,7 +23,7 @@ from naslib_gennas.report.figures import Figures
 from naslib_gennas.report.gallery import VIRIDIS, _rows, gallery
 from naslib_gennas.report.load import load_run
 from naslib_gennas.report.reference import published_ranking, published_seconds, published_value
-from naslib_gennas.scoring import Scorer
+from naslib_gennas.scoring.gennas import Scorer
 
 EVIL = "a<script>alert('x')</script>&\"b"
 FIELDS = "n failures spearman spearman_interval kendall kendall_interval retrieval top1 best_of_top10 best".split()

@@ -14,11 +14,11 @@ from click.testing import CliRunner
 from naslib_gennas import Scorer, load_preset, load_space
 from naslib_gennas.cli import main
 from naslib_gennas.errors import SpecError
-from naslib_gennas.initialise import FlatParameters
-from naslib_gennas.presets import parse_preset
-from naslib_gennas.rnn import RNNFidelity
-from naslib_gennas.rnn_regression import _adam, build_and_regress_rnn
-from naslib_gennas.spaces.networks_nlp import RecurrentNet
+from naslib_gennas.proxy.parameters import FlatParameters
+from naslib_gennas.proxy.presets import parse_preset
+from naslib_gennas.proxy.rnn import RNNFidelity
+from naslib_gennas.proxy.rnn_regression import _adam, build_and_regress_rnn
+from naslib_gennas.spaces.nasbench_nlp.networks import RecurrentNet
 
 SPACE = load_space("nasbench_nlp")
 PRESETS = ["rnn-single", "rnn-combo", "rnn-search"]

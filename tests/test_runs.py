@@ -5,7 +5,7 @@ import json
 import pytest
 
 from naslib_gennas.errors import RunError
-from naslib_gennas.runs import Run
+from naslib_gennas.runs.run import Run
 
 
 def test_records_are_on_disk_before_the_run_ends(tmp_path):

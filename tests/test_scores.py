@@ -15,8 +15,8 @@ from click.testing import CliRunner
 
 from naslib_gennas.cli import main
 from naslib_gennas.errors import ArchitectureError, InputError, MissingPackageError, TableError
-from naslib_gennas.runs import Run
-from naslib_gennas.scores import (
+from naslib_gennas.runs.run import Run
+from naslib_gennas.runs.score_files import (
     COLUMNS,
     look_up,
     merge_scores,

@@ -6,7 +6,7 @@ import torch
 
 from naslib_gennas import Scorer, load_preset
 from naslib_gennas.errors import DeviceError
-from naslib_gennas.spaces.nasbench201 import NASBench201Architecture
+from naslib_gennas.spaces.nasbench201.encoding import NASBench201Architecture
 
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
 
@@ -68,7 +68,7 @@ def test_out_of_memory_becomes_a_record(tiny, monkeypatch):
     def exhausted(*arguments):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr("naslib_gennas.scoring.build_and_regress", exhausted)
+    monkeypatch.setattr("naslib_gennas.scoring.gennas.build_and_regress", exhausted)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
     result = Scorer("nasbench201", tiny).score(CELL)
     assert result.status == "failed" and result.score is None and "out of memory" in result.message

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from naslib_gennas.errors import InputError
-from naslib_gennas.runs import Run
+from naslib_gennas.runs.run import Run
 from naslib_gennas.search import best_records, best_so_far, random_search, regularized_evolution, search_architectures
 from naslib_gennas.spaces import load_space
 

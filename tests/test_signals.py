@@ -10,8 +10,8 @@ import torch
 from scipy import stats
 from scipy.ndimage import gaussian_filter
 
-from naslib_gennas import signals
-from naslib_gennas.tasks import Dot, GDot, Noise, ProxyTask, Resize, Sin1D, Sin2D, Stage, Zero
+from naslib_gennas.proxy import signals
+from naslib_gennas.proxy.tasks import Dot, GDot, Noise, ProxyTask, Resize, Sin1D, Sin2D, Stage, Zero
 
 SIZES = [(2, 3, 8, 8), (1, 1, 4, 4), (3, 50, 5, 9), (2, 7, 1, 1), (1, 2, 16, 2)]
 

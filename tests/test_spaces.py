@@ -14,8 +14,8 @@ from scipy import stats
 
 from naslib_gennas import Fidelity, load_space
 from naslib_gennas.errors import ArchitectureError, UnknownNameError
-from naslib_gennas.layers import uninitialised
-from naslib_gennas.spaces.nasbench101 import OPERATIONS as OPERATIONS_101
+from naslib_gennas.proxy.layers import uninitialised
+from naslib_gennas.spaces.nasbench101.encoding import OPERATIONS as OPERATIONS_101
 
 NB201, NB101 = load_space("nasbench201"), load_space("nasbench101")
 FIRST = "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|"
@@ -146,7 +146,7 @@ def test_nasbench101_canonical_form_ignores_vertex_order_and_dead_vertices():
 @pytest.mark.parametrize("space", [NB201, NB101], ids=lambda space: space.name)
 @pytest.mark.parametrize("fidelity", [{}, {"cells": 1, "channels": 8}, {"cells": 2, "channels": 5}], ids=str)
 def test_backbones_have_the_declared_maps_and_finite_gradients(space, fidelity):
-    from naslib_gennas.initialise import initialise
+    from naslib_gennas.proxy.parameters import initialise
 
     rng = np.random.default_rng(3)
     for _ in range(3):

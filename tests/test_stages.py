@@ -12,9 +12,9 @@ from torch import nn
 from naslib_gennas import Scorer
 from naslib_gennas.cli import main
 from naslib_gennas.errors import ArchitectureError, MissingPackageError, ModelError, UnknownNameError
-from naslib_gennas.presets import load_preset
-from naslib_gennas.spaces.module import ModuleSpace, named_modules
-from naslib_gennas.stages import Tapped, find_stages
+from naslib_gennas.proxy.presets import load_preset
+from naslib_gennas.proxy.stages import Tapped, find_stages
+from naslib_gennas.spaces.modules.space import ModuleSpace, named_modules
 
 PRESET = load_preset("fast").with_fidelity(steps=3, batch_size=4)
 

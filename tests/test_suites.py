@@ -11,18 +11,18 @@ import pytest
 from click.testing import CliRunner
 
 from naslib_gennas.cli import main
+from naslib_gennas.commands.suites import SuiteSettings, load_suite, run_suite, suite_names
+from naslib_gennas.commands.suites.context import Work
+from naslib_gennas.commands.suites.procedures import KINDS, OPTIMUM, speed
+from naslib_gennas.commands.suites.spec import obtain, suite_data
 from naslib_gennas.errors import InputError, UnknownNameError
-from naslib_gennas.measures.ensemble import parse_measure
-from naslib_gennas.measures.scoring import MeasureScorer
-from naslib_gennas.presets import load_preset
-from naslib_gennas.published import find_published
-from naslib_gennas.runs import Run
+from naslib_gennas.proxy.presets import load_preset
+from naslib_gennas.runs.run import Run
+from naslib_gennas.scoring.ensemble import parse_measure
+from naslib_gennas.scoring.measure import MeasureScorer
 from naslib_gennas.spaces import load_space
-from naslib_gennas.suites import SuiteSettings, load_suite, run_suite, suite_names
-from naslib_gennas.suites.kinds import KINDS, OPTIMUM, speed
-from naslib_gennas.suites.spec import obtain, suite_data
-from naslib_gennas.suites.work import Work
 from naslib_gennas.tables import Table
+from naslib_gennas.tables.published import find_published
 
 NAMES = "table1 table2 table3 table5 table6 table7 table8 table9 table10 fig6 fig8".split()
 SPACE = "nasbench201"

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 
 from naslib_gennas.errors import ArchitectureError, MissingPackageError, TableError
+from naslib_gennas.readers import nb101
 from naslib_gennas.spaces.base import SPACES, load_space
-from naslib_gennas.tables import convert_table, load_table, nb101, sources, table, table_from_nasbench
+from naslib_gennas.tables import convert_table, load_table, sources, table, table_from_nasbench
 
 A = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
 B = "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|"
@@ -530,7 +531,7 @@ class TestTFRecord:
 
     def test_the_messages_agree_with_the_library_that_made_them(self):
         pytest.importorskip("google.protobuf")
-        from naslib_gennas.tables.tfrecord import _metrics_message
+        from naslib_gennas.readers.tfrecord import _metrics_message
 
         message = _metrics_message().FromString(metrics_message(300, [(0.25, 0.5)]))
         assert message.trainable_parameters == 300 and message.total_time == 1234.5

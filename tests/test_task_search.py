@@ -16,16 +16,15 @@ from scipy import stats
 from naslib_gennas.cli import main
 from naslib_gennas.errors import GenNASError, InputError, RunError, SpecError
 from naslib_gennas.evaluation import bootstrap_differences, spearman
-from naslib_gennas.presets import load_preset
-from naslib_gennas.runs import Run
-from naslib_gennas.scoring import Scorer
-from naslib_gennas.search.adapt import POPULATION, adapted_preset
-from naslib_gennas.search.guard import kept_start, probability_better
-from naslib_gennas.search.labels import Labelled, Transfer, elsewhere_rows, split
-from naslib_gennas.search.task_checks import split_half
-from naslib_gennas.search.task_report import TaskSearchSettings
-from naslib_gennas.search.task_space import CHANNELS, DIMENSIONS, task_space
-from naslib_gennas.search.tasks import (
+from naslib_gennas.proxy.presets import load_preset
+from naslib_gennas.runs.run import Run
+from naslib_gennas.scoring.gennas import Scorer
+from naslib_gennas.spaces import load_space
+from naslib_gennas.tables import load_table
+from naslib_gennas.task_search.adapt import POPULATION, adapted_preset
+from naslib_gennas.task_search.checks import split_half
+from naslib_gennas.task_search.labels import Labelled, elsewhere_rows, split
+from naslib_gennas.task_search.search import (
     JointFitness,
     LabelledSettings,
     TaskFitness,
@@ -40,8 +39,9 @@ from naslib_gennas.search.tasks import (
     task_of,
     upper_limit,
 )
-from naslib_gennas.spaces import load_space
-from naslib_gennas.tables import load_table
+from naslib_gennas.task_search.settings import TaskSearchSettings, Transfer
+from naslib_gennas.task_search.significance import kept_start, probability_better
+from naslib_gennas.task_search.space import CHANNELS, DIMENSIONS, task_space
 
 TINY = """
 name: tiny

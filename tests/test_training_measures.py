@@ -10,15 +10,15 @@ from torch import nn
 
 from naslib_gennas.cli import main
 from naslib_gennas.errors import ImageError, InputError, UnknownNameError
-from naslib_gennas.images import MEAN, STD
 from naslib_gennas.measures import MEASURES
 from naslib_gennas.measures.col import SIDE, to_lab, uncoloured
-from naslib_gennas.measures.ensemble import parse_measures
 from naslib_gennas.measures.jig import shuffled
-from naslib_gennas.measures.lessons import Pictures, split
+from naslib_gennas.measures.pretext_data import Pictures, split
 from naslib_gennas.measures.rot import turned
-from naslib_gennas.measures.scoring import MeasureScorer, check_applicable, measure_module
-from naslib_gennas.scoring import Scorer
+from naslib_gennas.proxy.images import MEAN, STD
+from naslib_gennas.scoring.ensemble import parse_measures
+from naslib_gennas.scoring.gennas import Scorer
+from naslib_gennas.scoring.measure import MeasureScorer, check_applicable, measure_module
 from naslib_gennas.spaces import load_space
 
 PRETEXT = ["rot@2", "jig@2", "col@2"]

@@ -9,11 +9,11 @@ import torch.nn.functional as F
 
 from naslib_gennas import Scorer
 from naslib_gennas.errors import ArchitectureError
-from naslib_gennas.fidelity import Fidelity
-from naslib_gennas.layers import uninitialised
+from naslib_gennas.proxy.fidelity import Fidelity
+from naslib_gennas.proxy.layers import uninitialised
 from naslib_gennas.spaces import load_space
-from naslib_gennas.spaces.networks_transnas import MicroCell
-from naslib_gennas.spaces.transnas import TransNASMicroArchitecture
+from naslib_gennas.spaces.transnas.encoding import TransNASMicroArchitecture
+from naslib_gennas.spaces.transnas.networks import MicroCell
 
 MICRO, MACRO = "transnas101_micro", "transnas101_macro"
 

@@ -1,6 +1,5 @@
 """The command ``gennas``. Importing a module here adds its commands."""
 
-from . import benchmark, export, lists, naslib, report, scores, scoring, tasks  # noqa: F401
 from .base import main
 
 __all__ = ["main"]

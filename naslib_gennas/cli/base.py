@@ -98,9 +98,9 @@ def main():
 
 
 def scorer_settings(settings):
-    from ..batch_scoring import ScorerSettings
-    from ..presets import load_preset
-    from ..scoring import check_kind, find_device
+    from ..executors.processes import ScorerSettings
+    from ..proxy.presets import load_preset
+    from ..scoring.gennas import check_kind, find_device
     from ..spaces import SPACES, load_space
 
     if settings["space"] is None:
@@ -123,7 +123,7 @@ def config_of(settings) -> dict:
 
 
 def open_run(settings, config):
-    from ..runs import Run
+    from ..runs.run import Run
 
     if settings["resume"] and not settings["out"]:
         raise InputError("--resume needs --out, the directory of the run to continue")

@@ -61,8 +61,8 @@ def benchmark(
     "printed", "published", "n", "failures", "seconds_per_architecture", "note", ...}], "missing": [{"item", "why"}],
     "note", ...}; "value" is null where a number is printed only. Exit code 2 if nothing of it can be run.
     """
-    from ..benchmark import benchmark as run_benchmark
-    from ..benchmark import expressions
+    from ..commands.benchmark import benchmark as run_benchmark
+    from ..commands.benchmark import expressions
 
     if suite is not None:
         common = {"workers": workers, "batch_size": batch_size, "image_size": image_size, "strict": strict}
@@ -95,8 +95,8 @@ def benchmark(
 
 
 def _suite(name, sources, as_json, settings, sample, **options):
-    from ..scoring import find_device
-    from ..suites import SuiteSettings, run_suite, text_of
+    from ..commands.suites import SuiteSettings, run_suite, text_of
+    from ..scoring.gennas import find_device
 
     given = [option for option in OWN if _given(option)]
     if given:
@@ -130,7 +130,7 @@ def _place(text: str) -> tuple[str, str]:
 def measures(action, name):
     """List the measures, or `measures show NAME`."""
     from ..measures import MEASURES
-    from ..measures.ensemble import AGGREGATIONS
+    from ..scoring.ensemble import AGGREGATIONS
 
     if action != "show":
         for shown in MEASURES.names():

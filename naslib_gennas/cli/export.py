@@ -19,7 +19,7 @@ def export(arch, space, out, classes, seed, as_json):
 
     JSON: {"arch", "space", "canonical", "parameters", "classes", "seed", "file", "load", ...}.
     """
-    from ..export import export as write
+    from ..commands.export.export import export as write
 
     facts = write(space, arch, out, classes, seed)
     show(facts, as_json, lambda: f"{out}: {facts['parameters']:,} parameters; {facts['load']}")

@@ -13,7 +13,7 @@ from .base import main, say, show
 @click.argument("name", required=False)
 def presets(action, name):
     """List the presets, or `presets show NAME`."""
-    from ..presets import load_preset, preset_names
+    from ..proxy.presets import load_preset, preset_names
 
     if action == "show":
         preset = load_preset(_required(name, "gennas presets show NAME"))
@@ -48,11 +48,11 @@ def spaces(action, name):
 @click.option("--picture", default=None, help="Draw all signals into this .png or .svg file.")
 def signals(action, name, picture):
     """List the signals, or `signals show NAME`; --picture draws them, as in the paper's Fig. 3."""
+    from ..proxy.tasks import SIGNALS
     from ..registry import unknown
-    from ..tasks import SIGNALS
 
     if picture:
-        from ..plotting import draw_signals
+        from ..report.plotting import draw_signals
 
         draw_signals(picture)
         say(f"wrote {picture}")
@@ -74,7 +74,7 @@ def signals(action, name, picture):
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def doctor(as_json):
     """Versions, devices, threads, and which optional parts are installed."""
-    from ..doctor import examine, lines
+    from ..commands.doctor import examine, lines
 
     data = examine()
     show(data, as_json, lambda: "\n".join(lines(data)))

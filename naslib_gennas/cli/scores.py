@@ -24,7 +24,7 @@ def show_scores(source, architecture, space, measure, as_json):
 
     JSON: {"arch", "scores": [{"dataset", "measure", "score", "seconds"}]}.
     """
-    from ..scores import look_up, read_scores, translations
+    from ..runs.score_files import look_up, read_scores, translations
     from ..spaces import load_space
 
     space = load_space(space)
@@ -43,7 +43,7 @@ def show_scores(source, architecture, space, measure, as_json):
 @click.option("--metric", default=None, help="Column of the table [default: the space's own].")
 def convert(sources, out, space, dataset, table, metric):
     """Merge SOURCES and write OUT: .csv, .csv.gz, .parquet, or .json in the layout of zc_<space>.json."""
-    from ..scores import merge_scores, read_scores, translations, with_accuracy, write_scores
+    from ..runs.score_files import merge_scores, read_scores, translations, with_accuracy, write_scores
     from ..spaces import load_space
 
     needs_space = [name for name in (*sources, out) if name.endswith(".json")] + ([table] if table else [])

@@ -55,8 +55,8 @@ def score(
 
     JSON: {"preset", "space", "seed", "scores": [{"arch", "key", "score", "status", "seconds", ...}]}.
     """
-    from ..batch_scoring import score_many
-    from ..spaces.module import MODULE_PRESET, named_modules
+    from ..executors.processes import score_many
+    from ..spaces.modules.space import MODULE_PRESET, named_modules
 
     if models or timm or torchvision:
         if click.get_current_context().get_parameter_source("preset") is ParameterSource.DEFAULT:
@@ -106,7 +106,7 @@ def correlate(source, metric, sample, everything, strict, workers, curves, as_js
     JSON: {"spearman", "spearman_interval", "kendall", "kendall_interval", "n", "failures", "retrieval",
     "regret", "top1", "best_of_top10", "seconds_per_architecture", "preset", "space", "metric", "table", ...}.
     """
-    from ..commands import correlate as run_correlation
+    from ..commands.correlate import correlate as run_correlation
 
     bound = scorer_settings(settings)
     table = read_table(source, bound.space, strict)
@@ -168,7 +168,7 @@ def search(
     JSON: {"preset", "space", "seed", "engine", "steps", "evaluated", "seconds", "finalists", "final_preset",
     "final_repeats", "final_seed", "best": [{"arch", "final_score", "score", "step", "accuracy", "rank"}]}.
     """
-    from ..commands import search as run_search
+    from ..commands.search import search as run_search
     from ..plugin.search import choose_engine
 
     bound = scorer_settings(settings)
@@ -185,10 +185,10 @@ def search(
 
 
 def _module_settings(settings, modules, stages, input_size):
-    from ..batch_scoring import ScorerSettings
-    from ..presets import load_preset
-    from ..scoring import find_device, with_input_size
-    from ..spaces.module import ModuleSpace
+    from ..executors.processes import ScorerSettings
+    from ..proxy.presets import load_preset
+    from ..scoring.gennas import find_device, with_input_size
+    from ..spaces.modules.space import ModuleSpace
 
     if settings["space"]:
         raise InputError("--space and networks of one's own exclude each other")
@@ -199,10 +199,10 @@ def _module_settings(settings, modules, stages, input_size):
 
 
 def _measured(bound, measure, texts, run, workers, on_error, input_size):
-    from ..benchmark import score_expression
-    from ..measures.ensemble import parse_measure
-    from ..measures.scoring import IMAGE_SIZE
-    from ..spaces.module import DEFAULT_SIZE
+    from ..commands.benchmark import score_expression
+    from ..scoring.ensemble import parse_measure
+    from ..scoring.measure import IMAGE_SIZE
+    from ..spaces.modules.space import DEFAULT_SIZE
 
     size = input_size or (DEFAULT_SIZE if getattr(bound.space, "own_weights", False) else IMAGE_SIZE)
     return score_expression(bound, parse_measure(measure), texts, run, workers, on_error, size)

@@ -62,7 +62,7 @@ def task_search(source, strict, workers, threads, steps, max_seconds, as_json, *
     """
     import torch
 
-    from ..search.task_report import task_search as run_search
+    from ..task_search.report import task_search as run_search
 
     if threads < 1:
         raise InputError(f"threads must be at least 1, got {threads}")
@@ -79,12 +79,11 @@ def task_search(source, strict, workers, threads, steps, max_seconds, as_json, *
 def _settings(table, options):
     from dataclasses import fields
 
-    from ..presets import load_preset
-    from ..scoring import find_device
-    from ..search.labels import Transfer
-    from ..search.task_report import TaskSearchSettings
-    from ..search.task_space import base_preset
+    from ..proxy.presets import load_preset
+    from ..scoring.gennas import find_device
     from ..spaces import load_space
+    from ..task_search.settings import TaskSearchSettings, Transfer
+    from ..task_search.space import base_preset
 
     find_device(options["device"])
     metric = options["metric"] or table.default_metric

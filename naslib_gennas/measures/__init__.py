@@ -3,29 +3,8 @@
 Importing this package registers them; importing :mod:`.base` alone registers none and needs no tensors.
 """
 
-from . import (  # noqa: F401, I001 - the order of registration is the order of the lists
-    gennas,
-    synflow,
-    naswot,
-    jacob_cov,
-    snip,
-    grasp,
-    fisher,
-    grad_norm,
-    l2_norm,
-    plain,
-    zen,
-    epe_nas,
-    zico,
-    vote,
-    cls,
-    rot,
-    jig,
-    col,
-    params,
-    flops,
-)
+from ..scoring import gennas_measure as gennas  # noqa: F401, I001 - the order of registration is the order of the lists
 from .base import MEASURES, Measure, measure
-from .subject import Subject
+from .measured_network import Subject
 
 __all__ = ["MEASURES", "Measure", "Subject", "measure"]

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..registry import Registry
 
 if TYPE_CHECKING:
-    from .subject import Subject
+    from .measured_network import Subject
 
 GENNAS = "gennas"
 PLACEHOLDER = "@N"  # ends the name of a measure that is called with a number, such as cls@10
@@ -66,7 +66,7 @@ class Measures(Registry[Measure]):
     def __getitem__(self, name: str) -> Measure:
         family, at, which = name.partition("@")
         if at and family == GENNAS:
-            from ..presets import load_preset
+            from ..proxy.presets import load_preset
 
             return replace(self[GENNAS], name=f"{GENNAS}@{load_preset(which).name}")
         if not at or name.endswith(PLACEHOLDER) or family + PLACEHOLDER not in self.names():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .base import training
-from .subject import Subject
-from .training import accuracy
+from .measured_network import Subject
+from .short_training import accuracy
 
 
 @training(

@@ -7,11 +7,11 @@ import math
 import torch
 import torch.nn.functional as F
 
-from ..images import MEAN, STD
+from ..proxy.images import MEAN, STD
 from .base import training
-from .lessons import Lesson
-from .subject import Subject
-from .training import Painter
+from .measured_network import Subject
+from .pretext_data import Lesson
+from .short_training import Painter
 
 STEP, REACH = 20.0, 110.0  # of the grid of colours, in units of CIELAB
 SIDE = int(2 * REACH / STEP)
@@ -52,7 +52,7 @@ def uncoloured(images: torch.Tensor, shape: tuple[int, int]) -> tuple[torch.Tens
 
 
 def to_lab(images: torch.Tensor) -> torch.Tensor:
-    """Pictures normalised as :func:`naslib_gennas.images.load_images` does it -> CIELAB (n, 3, s, s)."""
+    """Pictures normalised as :func:`naslib_gennas.proxy.images.load_images` does it -> CIELAB (n, 3, s, s)."""
     mean, std = (images.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
     rgb = ((images * std + mean) / 255).clamp(0, 1)
     linear = torch.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .base import measure
-from .subject import Subject
+from .measured_network import Subject
 
 K = 1e-5
 MANY_CLASSES = 100

@@ -7,7 +7,7 @@ from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from .base import measure
-from .subject import Subject, mode
+from .measured_network import Subject, mode
 
 
 def prepare() -> None:

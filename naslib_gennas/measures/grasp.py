@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from .base import measure
-from .subject import Subject, gradients_of
+from .measured_network import Subject, gradients_of
 
 
 @measure(

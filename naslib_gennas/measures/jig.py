@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from .base import training
-from .lessons import Lesson
-from .subject import Subject
-from .training import accuracy
+from .measured_network import Subject
+from .pretext_data import Lesson
+from .short_training import accuracy
 
 SIDE = 2  # tiles a side
 ORDERS = 10  # as many as a network for ten classes has outputs

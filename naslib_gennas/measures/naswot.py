@@ -6,7 +6,7 @@ import numpy as np
 
 from ..errors import InputError
 from .base import measure
-from .subject import Subject
+from .measured_network import Subject
 
 
 @measure(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .base import measure
-from .subject import Subject
+from .measured_network import Subject
 
 
 @measure(

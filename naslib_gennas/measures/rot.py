@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from .base import training
-from .lessons import Lesson
-from .subject import Subject
-from .training import accuracy
+from .measured_network import Subject
+from .pretext_data import Lesson
+from .short_training import accuracy
 
 TURNS = 4
 

@@ -7,7 +7,7 @@ import math
 import torch
 
 from .base import measure
-from .subject import Subject, Watch
+from .measured_network import Subject, Watch
 
 
 @measure(

@@ -7,7 +7,7 @@ from torch import nn
 
 from ..errors import InputError
 from .base import measure
-from .subject import Subject, Watch, batch_norms
+from .measured_network import Subject, Watch, batch_norms
 
 GAMMA = 1e-2
 

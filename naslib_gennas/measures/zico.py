@@ -7,7 +7,7 @@ import math
 import torch
 
 from .base import measure
-from .subject import Subject, gradients_of
+from .measured_network import Subject, gradients_of
 
 
 @measure(

@@ -14,7 +14,7 @@ from ..errors import TableError
 from ..registry import Registry
 from ..spaces.base import load_space
 from ..tables import Table
-from .compat import load
+from .loading import load
 from .search import validity_api
 
 COLUMNS = {"ImageNet16-120": "imagenet16"}  # data set -> how tables call it; by its own name elsewhere

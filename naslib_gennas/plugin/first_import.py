@@ -24,7 +24,7 @@ class FirstImport(MetaPathFinder, Loader):
         return ModuleSpec(fullname, self, origin=real.origin if real else None, is_package=True)
 
     def create_module(self, spec):
-        from .compat import load
+        from .loading import load
 
         load()
         module = sys.modules["naslib"]

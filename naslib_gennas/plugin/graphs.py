@@ -18,13 +18,13 @@ import torch
 from torch import nn
 
 from ..errors import ImageError, InputError
-from ..presets import load_preset
+from ..proxy.presets import load_preset
+from ..proxy.tasks import STAGES
 from ..registry import Registry, unknown
-from ..scoring import Scorer
+from ..scoring.gennas import Scorer
 from ..spaces.base import SearchSpace
-from ..tasks import STAGES
-from .convert import CONVERTERS, OUR_NAMES, from_naslib
-from .search import PrivateGenerators
+from ..spaces.pasted import CONVERTERS, OUR_NAMES, from_naslib
+from .generators import PrivateGenerators
 
 PROBE = 128  # pixels of the image that tells widths and strides
 STRIDE = 4  # of the last stage in the networks that the presets were made for
@@ -44,7 +44,7 @@ class GraphScorer:
     """Scores NASLib's graphs with one preset, seed and device, and remembers the scores.
 
     Args:
-        preset, seed, device: as those of :class:`naslib_gennas.scoring.Scorer`, which gives the same score to
+        preset, seed, device: as those of :class:`naslib_gennas.scoring.gennas.Scorer`, which gives the same score to
             the same architecture on the same images.
         repeats: replaces the preset's number of independent runs.
 

@@ -10,11 +10,11 @@ import torch
 from torch.backends import cudnn
 
 from ..errors import UnknownNameError
-from ..presets import load_preset, preset_names
+from ..proxy.presets import load_preset, preset_names
 from ..registry import unknown
-from ..scores import FAILURE
-from .compat import NASLib, load
+from ..runs.score_files import FAILURE
 from .graphs import GraphScorer
+from .loading import NASLib, load
 from .runner_config import is_ours
 
 MEASURE = "gennas"

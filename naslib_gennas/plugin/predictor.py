@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import GenNASError, InputError, SpecError
-from ..presets import validate
 from ..progress import progress
+from ..proxy.presets import validate
 from ..registry import unknown
-from ..scores import FAILURE
+from ..runs.score_files import FAILURE
 from .runner_config import SECTION, Section
 
 SETTINGS = tuple(Section.model_fields)
@@ -38,8 +38,8 @@ def settings_of(config: Any) -> dict[str, Any]:
 @functools.lru_cache(maxsize=1)
 def predictor_class() -> type:
     """:class:`GenNASPredictor`; made when first asked for, since its base class is NASLib's."""
-    from .compat import load
     from .graphs import GraphScorer, labelled_texts
+    from .loading import load
 
     class GenNASPredictor(load()["Predictor"]):
         """The GenNAS score as a predictor: nothing has to be fitted, higher is better.
@@ -75,8 +75,8 @@ def predictor_class() -> type:
                 self.scores = self._adapted(xtrain, ytrain)
 
         def _adapted(self, graphs: Any, labels: Any) -> GraphScorer:
-            from ..search.adapt import adapted_preset
-            from ..search.tasks import check_labels
+            from ..task_search.adapt import adapted_preset
+            from ..task_search.search import check_labels
 
             graphs, labels = ([] if given is None else list(given) for given in (graphs, labels))
             seed, device, preset = self.settings["seed"], self.settings["device"], self.configured.preset

@@ -18,7 +18,7 @@ from types import GeneratorType, ModuleType
 from typing import Any, Callable
 
 from ..errors import MissingPackageError
-from .standins import importable, is_stand_in, standing_in
+from .stub_packages import importable, is_stand_in, standing_in
 
 Modules = Sequence[ModuleType]  # NASLib's, after its import
 

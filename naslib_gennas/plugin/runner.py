@@ -24,7 +24,7 @@ import yaml
 
 from ..errors import GenNASError, InputError
 from ..tables import Table
-from .compat import NASLib, load
+from .loading import NASLib, load
 from .runner_config import Job, Say, is_ours, read_config
 
 NOTE = "_gennas_note"  # a name in the script's scope
@@ -50,7 +50,7 @@ def run_stock(
         overrides: alternating keys and values that replace those of the file, as NASLib takes them.
         table: ground truth that stands for NASLib's dataset API and its JSON files where given.
         metric: column of ``table`` [default: that of the data set].
-        images: see :func:`naslib_gennas.images.load_images`; None is the embedded batch.
+        images: see :func:`naslib_gennas.proxy.images.load_images`; None is the embedded batch.
         naslib: a checkout, see :func:`.locate.locate`.
         say: gets a line for every substitution.
 
@@ -58,7 +58,7 @@ def run_stock(
         InputError: a configuration that :func:`.runner_config.read_config` refuses, data that nobody
             supplies, no such script; MissingPackageError without NASLib; GenNASError if the script fails.
     """
-    from .supplies import Swaps, supply
+    from .substitutes import Swaps, supply
 
     config = read_config(command, config_file, overrides)
     job = Job(command, config, table, metric, images, say)
@@ -77,7 +77,7 @@ def run_stock(
 
 
 def _execute(job: Job, script: Path, naslib: NASLib) -> None:
-    from .supplies import image_batch, make_predictor
+    from .substitutes import image_batch, make_predictor
 
     tree = ast.parse(script.read_text(encoding="utf-8"), str(script))
     scope: dict[str, Any] = {"__name__": "__main__", "__file__": str(script), NOTE: job.failures.append}

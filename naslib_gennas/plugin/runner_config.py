@@ -12,8 +12,8 @@ import yaml
 from pydantic import Field
 
 from ..errors import InputError
-from ..fidelity import Spec
-from ..presets import validate
+from ..proxy.fidelity import Spec
+from ..proxy.presets import validate
 from ..registry import unknown
 from ..tables import Table
 

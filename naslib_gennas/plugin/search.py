@@ -11,20 +11,18 @@ import contextlib
 import copy
 import itertools
 import math
-import random
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Callable
 
-import numpy as np
-
 from ..errors import InputError
 from ..search.architectures import ALGORITHMS, ENGINES
 from ..spaces import SearchSpace
-from .compat import NASLib, load
-from .convert import from_naslib
+from ..spaces.pasted import from_naslib
+from .generators import PrivateGenerators
+from .loading import NASLib, load
 from .locate import layout_of, locate, require
 
 OPTIMIZERS = {"evolution": "RegularizedEvolution", "random": "RandomSearch", "local": "LocalSearch"}
@@ -172,24 +170,6 @@ def validity_api(naslib: NASLib, space: str) -> dict[str, Any] | None:
         "available_ops": ["conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3"],
     }
     return {"api": api, "nb101_data": rules}
-
-
-class PrivateGenerators:
-    """A context: while open, the global generators of Python and numpy continue from states of their own."""
-
-    def __init__(self, seed: int):
-        self.state = (random.Random(seed).getstate(), np.random.RandomState(seed).get_state())
-
-    def __enter__(self) -> PrivateGenerators:
-        self.outside = (random.getstate(), np.random.get_state())
-        random.setstate(self.state[0])
-        np.random.set_state(self.state[1])
-        return self
-
-    def __exit__(self, *exception) -> None:
-        self.state = (random.getstate(), np.random.get_state())
-        random.setstate(self.outside[0])
-        np.random.set_state(self.outside[1])
 
 
 def _text(individual: Any) -> str:

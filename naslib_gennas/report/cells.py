@@ -7,7 +7,10 @@ from html import escape
 from typing import Optional
 
 from ..errors import ArchitectureError
-from ..spaces import nasbench101, nasbench201
+from ..spaces.nasbench101 import encoding as cells101
+from ..spaces.nasbench101.space import NASBench101
+from ..spaces.nasbench201 import encoding as cells201
+from ..spaces.nasbench201.space import NASBench201
 
 STEP, EDGE, RISE = 118, 34, 34  # pixels between nodes, to the border, and of an arc for every node it spans
 SHORT = {"conv3x3-bn-relu": "conv 3x3", "conv1x1-bn-relu": "conv 1x1", "maxpool3x3": "max pool 3x3"}
@@ -28,15 +31,15 @@ def cell(space: str, text: str, title: str) -> Optional[str]:
 
 
 def _graph201(text: str) -> tuple[list[str], list[Edge]]:
-    arch = nasbench201.NASBench201().parse(text)
-    names = [nasbench201.OPERATIONS[op] for op in arch.ops]
-    edges = [(s, t, SHORT[name]) for name, (s, t) in zip(names, nasbench201.EDGES) if name != "none"]
+    arch = NASBench201().parse(text)
+    names = [cells201.OPERATIONS[op] for op in arch.ops]
+    edges = [(s, t, SHORT[name]) for name, (s, t) in zip(names, cells201.EDGES) if name != "none"]
     return ["in", "1", "2", "out"], edges
 
 
 def _graph101(text: str) -> tuple[list[str], list[Edge]]:
-    arch = nasbench101.NASBench101().parse(text)
-    nodes = ["in", *(SHORT[nasbench101.OPERATIONS[op]] for op in arch.ops), "out"]
+    arch = NASBench101().parse(text)
+    nodes = ["in", *(SHORT[cells101.OPERATIONS[op]] for op in arch.ops), "out"]
     size = range(len(arch.matrix))
     return nodes, [(s, t, "") for s in size for t in size if arch.matrix[s][t]]
 

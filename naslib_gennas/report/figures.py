@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from ..evaluation import retrieval
-from ..presets import Preset
+from ..proxy.presets import Preset
 from ..search import best_so_far
 from .assets import asset
 from .cells import cell

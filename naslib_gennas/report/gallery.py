@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from ..images import load_images
-from ..presets import Preset
-from ..scoring import run_generator
+from ..proxy.images import load_images
+from ..proxy.presets import Preset
+from ..scoring.gennas import run_generator
 
 if TYPE_CHECKING:
     import torch

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import GenNASError, RunError
-from ..presets import Preset, load_preset, parse_preset
-from ..runs import CONFIG, ENVIRONMENT, PRESET, RESULTS, SCORES, SUMMARY
+from ..proxy.presets import Preset, load_preset, parse_preset
+from ..runs.run import CONFIG, ENVIRONMENT, PRESET, RESULTS, SCORES, SUMMARY
 
 ROW_KEYS = (
     "n failures spearman spearman_interval kendall kendall_interval retrieval top1 best_of_top10 best "

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ..errors import InputError
-from ..runs import SCORES
+from ..runs.run import SCORES
 from .assets import asset
 from .figures import Figures, Picture
 from .load import LoadedRun, load_run

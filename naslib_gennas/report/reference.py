@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ..published import Published, find_published
+from ..tables.published import Published, find_published
 
 CIFAR_SPACES = {"nasbench101": "NASBench-101", "nasbench201": "NASBench-201"}
 DATA_SETS = {"cifar100": "CIFAR-100", "cifar10": "CIFAR-10", "imagenet16": "ImgNet16"}  # in names of metrics

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..errors import InputError, RunError
 from ..progress import progress
-from ..runs import Run
-from ..scoring import Scorer
+from ..runs.run import Run
+from ..scoring.gennas import Scorer
 from ..spaces import SearchSpace
 from .evolution import POPULATION, TOURNAMENT, Evaluate, random_search, regularized_evolution
 

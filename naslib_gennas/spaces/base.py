@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import ArchitectureError
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from ..fidelity import Fidelity
+    from ..proxy.fidelity import Fidelity
 
 SPACES: Registry[type[SearchSpace]] = Registry("search space")
 
@@ -33,6 +33,17 @@ class SearchSpace(ABC):
     channels: ClassVar[int]  # stem width in the paper's proxy networks
     own_weights: ClassVar[bool] = False  # build() gives networks with weights, drawn by PyTorch's global generator
     strides: ClassVar[tuple[int, int, int]] = (1, 2, 4)  # of the three stages, relative to the input
+
+    origin: str = ""  # the file whose architectures are sampled, if there is one
+
+    @property
+    def source(self) -> str:
+        """The text that names this space."""
+        return f"{self.name}:{self.origin}" if self.origin else self.name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By name: many classes of spaces are made by a function, so that Python cannot find them."""
+        return (_remade, (self.name, vars(self))) if SPACES.holds(type(self)) else super().__reduce__()
 
     @abstractmethod
     def sample(self, rng: np.random.Generator) -> Any:
@@ -67,7 +78,7 @@ class SearchSpace(ABC):
     def build(self, arch: Any, fidelity: Fidelity) -> torch.nn.Module:
         """The backbone: (b, 3, s, s) -> three stage feature maps; ``.channels`` are their widths.
 
-        Parameters are left uninitialised (:func:`naslib_gennas.initialise.initialise` fills them). If the module has
+        Parameters are left uninitialised (:func:`.proxy.parameters.initialise` fills them). If the module has
         a method ``first(count)``, the network up to its ``count``-th stage, tasks that read no more cost less.
         """
 
@@ -83,9 +94,12 @@ class SearchSpace(ABC):
     def build_network(self, arch: Any, classes: int = 10) -> torch.nn.Module:
         """The benchmark's own full-size classification network, PyTorch's default initialisation."""
 
-    def restricted(self, source: str) -> SearchSpace:
-        """The same space, sampled from the architectures of the file ``source``."""
-        raise ArchitectureError(f"{self.name} is sampled by its own rules; leave out ':{source}'")
+    def over(self, architectures: Iterable[str], origin: str) -> SearchSpace:
+        """The same space, sampled from these architectures, which come from the file ``origin``.
+
+        ArchitectureError for a space that is sampled by its own rules only.
+        """
+        raise ArchitectureError(f"{self.name} is sampled by its own rules; leave out ':{origin}'")
 
     def __iter__(self) -> Iterator[Any]:
         """All architectures, in the benchmark's order where it has one."""
@@ -93,12 +107,15 @@ class SearchSpace(ABC):
 
 
 def load_space(name: str | SearchSpace) -> SearchSpace:
-    """The registered search space called ``name`` (UnknownNameError lists near matches).
+    """The registered search space called ``name``; UnknownNameError lists near matches.
 
-    ``name:FILE`` restricts sampling and mutation to the architectures of a file, in spaces that offer this.
+    >>> load_space("nasbench201").size
+    15625
     """
-    if isinstance(name, SearchSpace):
-        return name
-    plain, colon, source = name.partition(":")
-    space = SPACES[plain]()
-    return space.restricted(source) if colon else space
+    return name if isinstance(name, SearchSpace) else SPACES[name]()
+
+
+def _remade(name: str, state: dict[str, Any]) -> SearchSpace:
+    space = SPACES[name].__new__(SPACES[name])
+    space.__dict__.update(state)
+    return space

@@ -3,31 +3,51 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Optional
+from typing import Any
 from zipfile import BadZipFile
 
 import pandas as pd
 
-from ..errors import TableError
-from ..registry import Registry
+from ..errors import ArchitectureError, TableError
+from ..readers.nlp import finished
+from ..readers.registry import FOLDER, READERS, Progress
 from ..spaces.base import SearchSpace, load_space
 from .table import Table
-
-Progress = Optional[Callable[[int, int], None]]  # called with (done, total): bytes, or files of a folder
-FOLDER = "/"  # the "ending" of a folder
-Reader = Callable[[Path, Optional[str], Progress], pd.DataFrame]
-
-READERS: Registry[Reader] = Registry("table format")
-"""Ending of a file name -> reader(path, part, progress) of a frame: ``arch`` (text) and metrics.
-
-``part`` is what follows '#' in the source, for formats that hold several tables, otherwise None.
-"""
 
 EMBEDDED = Path(__file__).resolve().parents[1] / "data" / "digits_nasbench201.csv.gz"
 EMBEDDED_NAME, EMBEDDED_SPACE = "digits", "nasbench201"
 NASLIB_PREFIX = "naslib:"
+
+
+def open_space(name: str | SearchSpace) -> SearchSpace:
+    """The search space called ``name``; ``NAME:FILE`` samples from the architectures of a file, where a space can.
+
+    Rows that do not parse are left out, and of training logs those of runs that did not finish. Raises
+    UnknownNameError, ArchitectureError for a space that cannot, TableError for a file that holds no architectures.
+
+    >>> open_space("nasbench201").name
+    'nasbench201'
+    """
+    if isinstance(name, SearchSpace):
+        return name
+    plain, colon, file = name.partition(":")
+    space = load_space(plain)
+    if not colon:
+        return space
+    space.over([], file)  # refused before the file is read
+    parsed = [arch for arch in map(partial(_parsed, space), finished(read_frame(file))["arch"]) if arch is not None]
+    if not parsed:
+        raise TableError(f"{file} holds no architecture of {plain}; name a file that does")
+    return space.over(parsed, file)
+
+
+def _parsed(space: SearchSpace, text: str) -> Any:
+    try:
+        return space.parse(text)
+    except ArchitectureError:
+        return None
 
 
 def load_table(

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArchitectureError, TableError
+from ..readers import nb101
 from ..registry import unknown
 from ..spaces.base import SearchSpace
-from . import nb101
 
 EAGER_ROWS = 50_000  # larger tables are parsed row by row when needed
 EXAMPLES = 3  # bad rows named of each kind

@@ -21,7 +21,9 @@ import pytest
 
 import naslib_gennas
 from naslib_gennas.errors import InputError, MissingPackageError, UnknownNameError
-from naslib_gennas.plugin import compat, locate, repairs, standins
+from naslib_gennas.plugin import loading as compat
+from naslib_gennas.plugin import locate, repairs
+from naslib_gennas.plugin import stub_packages as standins
 
 PACKAGE = Path(naslib_gennas.__file__).parent
 ENVIRONMENT = {

@@ -12,8 +12,8 @@ import pytest
 
 from naslib_gennas import load_space
 from naslib_gennas.errors import ArchitectureError, UnknownNameError
-from naslib_gennas.plugin import compat
-from naslib_gennas.plugin.convert import CONVERTERS, from_naslib, to_naslib
+from naslib_gennas.plugin import loading as compat
+from naslib_gennas.spaces.pasted import CONVERTERS, from_naslib, to_naslib
 
 SPACES = ["nasbench101", "nasbench201", "nasbench301", "transnas101_micro", "transnas101_macro"]
 

@@ -13,9 +13,10 @@ import pytest
 
 from naslib_gennas import load_space, load_table
 from naslib_gennas.errors import MissingPackageError, TableError, UnknownNameError
-from naslib_gennas.plugin import compat, dataset_api, locate
-from naslib_gennas.plugin.convert import to_naslib
+from naslib_gennas.plugin import dataset_api, locate
+from naslib_gennas.plugin import loading as compat
 from naslib_gennas.plugin.dataset_api import from_table, metric_of, to_frame
+from naslib_gennas.spaces.pasted import to_naslib
 from naslib_gennas.tables import Table
 
 CONV = "|nor_conv_1x1~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|nor_conv_3x3~1|avg_pool_3x3~2|"

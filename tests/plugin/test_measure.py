@@ -16,11 +16,11 @@ from torch import nn
 from naslib_gennas import Scorer, load_preset, load_space, preset_names
 from naslib_gennas.errors import DeviceError, ImageError, InputError, SpecError, UnknownNameError
 from naslib_gennas.plugin import graphs
-from naslib_gennas.plugin.convert import OUR_NAMES, from_naslib, to_naslib
 from naslib_gennas.plugin.graphs import SEGMENTS, GraphScorer
-from naslib_gennas.regression import build_and_regress
-from naslib_gennas.scores import FAILURE
-from naslib_gennas.scoring import run_generator
+from naslib_gennas.proxy.regression import build_and_regress
+from naslib_gennas.runs.score_files import FAILURE
+from naslib_gennas.scoring.gennas import run_generator
+from naslib_gennas.spaces.pasted import OUR_NAMES, from_naslib, to_naslib
 
 TINY = load_preset("tiny").with_fidelity(cells=1, channels=4, input_size=16, batch_size=4, steps=3, average=1)
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "naslib_zero_cost.py"
@@ -234,7 +234,7 @@ def same(first, second) -> bool:
 def naslib(naslib_home):
     import warnings
 
-    from naslib_gennas.plugin import compat
+    from naslib_gennas.plugin import loading as compat
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

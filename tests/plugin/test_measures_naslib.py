@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from naslib_gennas.images import load_images
 from naslib_gennas.measures import MEASURES
-from naslib_gennas.measures.scoring import measure_module
-from naslib_gennas.plugin import compat
+from naslib_gennas.plugin import loading as compat
+from naslib_gennas.proxy.images import load_images
+from naslib_gennas.scoring.measure import measure_module
 
 pytestmark = pytest.mark.naslib
 

@@ -19,9 +19,10 @@ from torch.utils.data import DataLoader, TensorDataset
 from naslib_gennas import Scorer, load_preset, load_table
 from naslib_gennas.errors import MissingPackageError, SpecError
 from naslib_gennas.evaluation import spearman
-from naslib_gennas.plugin import compat, locate, predictor
-from naslib_gennas.plugin.convert import from_naslib, to_naslib
+from naslib_gennas.plugin import loading as compat
+from naslib_gennas.plugin import locate, predictor
 from naslib_gennas.plugin.predictor import checked_settings, settings_of
+from naslib_gennas.spaces.pasted import from_naslib, to_naslib
 
 TINY = """
 name: tiny
@@ -84,7 +85,7 @@ def test_plugin_imports_without_naslib():
     """Nothing fails and nothing is slow before NASLib is asked for; then it is one sentence."""
     code = """
     import sys
-    import naslib_gennas, naslib_gennas.plugin.compat
+    import naslib_gennas, naslib_gennas.plugin.loading
     from naslib_gennas.plugin import locate
     assert "torch" not in sys.modules
     if locate.locate() is None:

@@ -149,7 +149,7 @@ for x in (1, 0):
 
 
 def test_swaps_are_undone(monkeypatch):
-    from naslib_gennas.plugin.supplies import Swaps
+    from naslib_gennas.plugin.substitutes import Swaps
 
     thing, other = object(), object()
     modules = {name: types.ModuleType(name) for name in ("naslib", "naslib.a", "elsewhere")}
@@ -165,7 +165,7 @@ def test_swaps_are_undone(monkeypatch):
 
 
 def test_image_batch(tmp_path):
-    from naslib_gennas.plugin.supplies import image_batch
+    from naslib_gennas.plugin.substitutes import image_batch
 
     x, y = image_batch(None, 256, 32)
     assert x.shape == (64, 3, 32, 32) and x.dtype == torch.float32 and y[:11].tolist() == [*range(10), 0]

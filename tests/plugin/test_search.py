@@ -13,8 +13,9 @@ from naslib_gennas.cli import main
 from naslib_gennas.errors import InputError, MissingPackageError
 from naslib_gennas.plugin import locate
 from naslib_gennas.plugin import search as engine
+from naslib_gennas.plugin.generators import PrivateGenerators
 from naslib_gennas.plugin.locate import layout_of
-from naslib_gennas.plugin.search import PrivateGenerators, choose_engine
+from naslib_gennas.plugin.search import choose_engine
 
 TINY = """
 name: tiny

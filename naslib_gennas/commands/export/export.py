@@ -1,0 +1,143 @@
+"""The architecture that was found, as a network ready to train, outside this package.
+
+>>> export("nasbench201", "|nor_conv_3x3~0|+|...|", "net.py")     # also writes net.json
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any, Callable
+
+import torch
+from torch import nn
+
+from ... import __version__
+from ...errors import InputError
+from ...proxy.layers import own_randomness, uninitialised
+from ...spaces import SearchSpace, load_space
+from .codegen import CodeError, source_of
+
+EXAMPLE_SHAPE = (2, 3, 32, 32)
+PROBE_SHAPE = (2, 3, 16, 16)  # smaller: the check takes a network of full size through its paces
+
+
+def export(space: str | SearchSpace, arch: Any, out: str | os.PathLike, classes: int = 10, seed: int = 0) -> dict:
+    """Write the full-size network of ``arch``, classifier included, and what it is in a ``.json`` beside it.
+
+    Args:
+        space: a registered name or a SearchSpace.
+        arch: an architecture of it, or its text.
+        out: ends in ``.pt`` (the module itself: ``torch.load(out, weights_only=False)`` where this package
+            is installed) or ``.py`` (code that needs PyTorch only: ``from net import Network``).
+        classes: outputs of the classifier.
+        seed: of the initial weights in a ``.pt``; PyTorch's global generator is left as it was.
+
+    Returns:
+        What the JSON file holds: ``arch``, ``space``, ``canonical``, ``parameters``, ``classes``, ...
+
+    Raises:
+        InputError: another ending, a path that cannot be written, fewer than 1 class, a space whose
+            networks cannot be written as code; ArchitectureError if a text does not parse.
+    """
+    out = Path(out)
+    if out.suffix not in WRITERS:
+        raise InputError(f"a network is written as {' or '.join(WRITERS)}; got {out.name!r}")
+    if classes < 1:
+        raise InputError(f"a classifier needs at least 1 class; got {classes}")
+    space = load_space(space)
+    arch = space.parse(arch) if isinstance(arch, str) else arch
+    network = _network(space, arch, classes, seed)
+    facts = {
+        "arch": str(arch),
+        "space": space.name,
+        "canonical": space.canonical(arch),
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "classes": classes,
+        "seed": seed,
+        "file": out.name,
+        "load": LOADING[out.suffix].format(stem=out.stem),
+        "naslib_gennas": __version__,
+        "torch": torch.__version__,
+    }
+    content = WRITERS[out.suffix](space, arch, network, classes)
+    try:
+        out.write_bytes(content)
+        out.with_suffix(".json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {error.filename or out}: {error.strerror or error}") from None
+    return facts
+
+
+def _network(space: SearchSpace, arch: Any, classes: int, seed: int) -> nn.Module:
+    with own_randomness(seed, torch.device("cpu")):
+        return space.build_network(arch, classes)
+
+
+def _module_bytes(space: SearchSpace, arch: Any, network: nn.Module, classes: int) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(network, buffer)
+    return buffer.getvalue()
+
+
+def _code_bytes(space: SearchSpace, arch: Any, network: nn.Module, classes: int) -> bytes:
+    return network_code(space, arch, classes).encode()
+
+
+def network_code(space: SearchSpace, arch: Any, classes: int = 10) -> str:
+    """Python code with a class ``Network`` equal to ``space.build_network(arch, classes)``.
+
+    It is checked before it is returned: same names and shapes in the state dict, same outputs for the same
+    weights up to rounding. Raises InputError where that cannot be had.
+    """
+    arch = space.parse(arch) if isinstance(arch, str) else arch
+    try:
+        with uninitialised():
+            code = source_of(space.build_network(arch, classes), torch.empty(EXAMPLE_SHAPE))
+    except (CodeError, RuntimeError, TypeError, AttributeError) as error:
+        raise _not_as_code(space, str(error)) from error
+    code = _HEADER.format(arch=arch, space=space.name, classes=classes, version=__version__) + code + "\n"
+    _check(space, _network(space, arch, classes, seed=0), code)
+    return code
+
+
+def _check(space: SearchSpace, network: nn.Module, code: str) -> None:
+    """Runs the code and compares."""
+    scope: dict[str, Any] = {"__name__": "exported"}
+    x = torch.randn(PROBE_SHAPE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    try:
+        exec(compile(code, "exported network", "exec"), scope)
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            rebuilt = scope["Network"]()
+            rebuilt.load_state_dict(network.state_dict())
+            pair = network.double(), rebuilt.double()  # in which rounding is out of the way
+            same = all(torch.allclose(*(net.train(mode)(x) for net in pair), rtol=1e-6) for mode in (True, False))
+    except (RuntimeError, SyntaxError, NameError, TypeError, AttributeError) as error:
+        raise _not_as_code(space, str(error).splitlines()[0]) from error
+    if not same:
+        raise _not_as_code(space, "the code computes something else")
+
+
+def _not_as_code(space: SearchSpace, why: str) -> InputError:
+    return InputError(f"networks of {space.name} cannot be written as code ({why}); export a .pt instead")
+
+
+_HEADER = '''"""{arch}
+
+of the space {space}, written by naslib-gennas {version}: (b, 3, s, s) -> logits (b, {classes}). Needs PyTorch only.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+'''
+
+WRITERS: dict[str, Callable[[SearchSpace, Any, nn.Module, int], bytes]] = {".pt": _module_bytes, ".py": _code_bytes}
+LOADING = {
+    ".pt": 'torch.load("{stem}.pt", weights_only=False)',
+    ".py": "from {stem} import Network; Network()",
+}

@@ -1,0 +1,192 @@
+"""A suite at work: settings, tables, run directories, and what turns out to be missing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ...errors import ImageError, InputError
+from ...executors.processes import ScorerSettings
+from ...proxy.images import load_images
+from ...proxy.presets import Preset, load_preset
+from ...runs.run import Run
+from ...scoring.measure import BATCH_SIZE, IMAGE_SIZE
+from ...spaces import SPACES, load_space
+from ...tables import Table
+from ...tables.published import find_published
+from .spec import Method, Part, Suite, obtain, suite_data
+
+STAND_IN = "digits"  # whose accuracies are beside no published number
+
+
+class Unavailable(InputError):
+    """What cannot be run here: what is missing and how to get it."""
+
+
+@dataclass(frozen=True)
+class SuiteSettings:
+    """``tables``: space -> where its ground truth is; ``sample`` and ``quick`` change how much is run."""
+
+    tables: Mapping[str, str] = field(default_factory=dict)
+    quick: bool = False
+    sample: int | None = None
+    seed: int = 0
+    device: str = "cpu"
+    images: str | None = None
+    workers: int = 1
+    batch_size: int = BATCH_SIZE
+    image_size: int = IMAGE_SIZE
+    strict: bool = False
+
+    def config(self) -> dict[str, Any]:
+        """What the suites in one directory must share."""
+        return {
+            "command": "suite",
+            "quick": self.quick,
+            "sample": self.sample,
+            "seed": self.seed,
+            "device": self.device,
+            "images": self.images,
+            "batch_size": self.batch_size,
+            "image_size": self.image_size,
+        }
+
+
+class Work:
+    """One suite being run: its settings, tables and directory, and what turned out to be missing."""
+
+    def __init__(self, suite: Suite, settings: SuiteSettings, run: Run, tables: Mapping[str, Table]):
+        self.suite, self.settings, self.run, self.tables = suite, settings, run, tables
+        self.missing: list[dict[str, str]] = []
+
+    @staticmethod
+    def check(suite: Suite, settings: SuiteSettings) -> None:
+        """InputError for a table that the suite has no use for, UnknownNameError for one of no space."""
+        for space in settings.tables:
+            if SPACES[space].name not in suite.spaces:
+                raise InputError(f"{suite.name} does not look at {space}, but at {', '.join(suite.spaces)}")
+
+    def lacks(self, item: str, why: object) -> None:
+        self.missing.append({"item": item, "why": str(why)})
+
+    def amount(self, kind: str) -> dict[str, int]:
+        """How long a search is."""
+        return suite_data()["quick" if self.settings.quick else "full"][kind]
+
+    def table(self, part: Part) -> Table:
+        """The ground truth of the part; Unavailable if none was named."""
+        if part.space not in self.tables:
+            raise Unavailable(f"there is no table of {part.space}; {obtain(part.space)}")
+        return self.tables[part.space]
+
+    def metrics(self, part: Part) -> dict[str, str]:
+        """Column -> printed row, of the columns that the table has; the others are noted as missing."""
+        table = self.table(part)
+        if table.name == STAND_IN:
+            return {table.default_metric: STAND_IN}
+        for metric, row in part.rows.items():
+            if metric not in table.frame:
+                self.lacks(f"{part.printed or self.suite.title}, {row or metric}", self._no_column(table, metric))
+        found = {metric: row for metric, row in part.rows.items() if metric in table.frame}
+        if not found:
+            raise Unavailable(f"the table {table.name} has no column {' or '.join(part.rows)}")
+        return found
+
+    def too_long(self, part: Part, method: Method) -> bool:
+        """Whether the method is left out with --quick, noted as missing."""
+        if method.full_only and self.settings.quick:
+            self.lacks(f"{part.printed}, {method.name}", "takes too long for --quick; leave --quick out")
+        return method.full_only and self.settings.quick
+
+    def measure(self, part: Part, method: Method, metric: str) -> str | None:
+        """The measure of a method; None, noted as missing, if the table lacks its column or it takes too long."""
+        text = method.measure.format(data_set=metric.split("_")[0])
+        if self.too_long(part, method):
+            return None
+        table, column = self.table(part), text.partition("table:")[2]
+        if column and column not in table.frame:
+            self.lacks(f"{part.printed}, {method.name}", self._no_column(table, column))
+            return None
+        return text
+
+    @staticmethod
+    def _no_column(table: Table, column: str) -> str:
+        return f"the table {table.name} has no column {column}; add the column to it, or name a table that has it"
+
+    def preset(self, method: Method) -> Preset:
+        """The method's preset; with --quick, the paper's are shortened first."""
+        preset = load_preset(method.preset)
+        if self.settings.quick and preset.name.startswith(("paper-", "rnn-")):
+            preset = preset.with_fidelity(**suite_data()["quick"]["fidelity"][preset.kind])
+        if method.fidelity:
+            preset = preset.with_fidelities(partial(_possible, changes=method.fidelity))
+        return preset
+
+    def scorer(self, space: str, preset: Preset, seed: int = 0) -> ScorerSettings:
+        settings = self.settings
+        images = settings.images if load_space(space).kind == "cnn" else None  # recurrent networks see none
+        return ScorerSettings(space, preset, settings.seed + seed, settings.device, images)
+
+    def has_images(self, preset: Preset, item: str) -> bool:
+        """Whether there are pictures enough for the batch; if not, ``item`` is noted as missing."""
+        try:
+            if preset.kind == "cnn":
+                for _, member in preset.members():
+                    load_images(self.settings.images, member.fidelity.batch_size, member.fidelity.input_size)
+        except ImageError as error:
+            self.lacks(item, f"{error} (--images)")
+            return False
+        return True
+
+    def drawn(self, part: Part, metric: str) -> Table:
+        """A table of the sampled architectures only, the same for all methods."""
+        table = self.table(part)
+        known = int(table.column(metric).notna().sum())
+        amount = self.settings.sample or (suite_data()["quick"]["sample"] if self.settings.quick else part.sample)
+        rows = table.sample(min(known, amount), metric, np.random.default_rng(self.settings.seed))
+        return Table(rows, table.space, name=table.name)
+
+    def inside(self, name: str, config: dict[str, Any]) -> Run:
+        """A run of its own inside the suite's directory, continued if it is there."""
+        digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:8]
+        return self.run.inside(f"{name}-{digest}", config)
+
+    def row(self, part: Part, printed_row: str, method: Method, value: float | None, **more) -> dict[str, Any]:
+        """A row of the result, with the printed number that belongs to it."""
+        quantity = more.pop("quantity", self.suite.quantity)
+        place = (method.printed, quantity) if part.columns else (printed_row, method.printed)
+        cell = self.suite.cell(part, *place)
+        blank = {"interval": None, "n": None, "failures": None, "seconds_per_architecture": None, "note": ""}
+        return {
+            "part": part.printed or self.suite.title,
+            "space": part.space,
+            "row": printed_row,
+            "method": method.name,
+            "quantity": quantity,
+            "value": value,
+            "printed": None if cell is None else cell.printed,
+            "published": None if cell is None else cell.value,
+            "published_note": "" if cell is None else cell.note,
+            **blank,
+            **more,
+        }
+
+    def printed_only(self, part: Part, printed_row: str) -> Iterator[dict[str, Any]]:
+        """Rows of the printed columns that no method is for."""
+        if self.suite.table is None or not part.printed or part.columns:
+            return
+        known = {method.printed for method in part.methods} | {"average", "samples"}
+        for cell in find_published(self.suite.table, part.printed, printed_row):
+            if cell.column not in known:
+                yield self.row(part, printed_row, Method(cell.column), None, note="printed only")
+
+
+def _possible(fidelity, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes, and an average over no more steps than there are."""
+    return {"average": min(fidelity.average, changes.get("steps", fidelity.steps)), **changes}

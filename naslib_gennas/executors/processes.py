@@ -1,0 +1,145 @@
+"""In processes of this machine, each of which may die or hang: that costs one job, and another process takes over."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import itertools
+import multiprocessing
+import multiprocessing.connection
+import os
+import pickle
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Any, Optional
+
+from pebble import ProcessExpired, ProcessPool
+
+from ..errors import GenNASError
+from ..scoring.failures import ProcessDied, TimeLimit
+from .protocol import EXECUTORS, Job, Resources, Result_co, Work
+
+QUEUE_PER_WORKER = 4
+START_LIMIT = 300  # seconds until the first process must have started
+
+
+@EXECUTORS.register("processes")
+class Processes:
+    """A pool of processes, started when first needed and kept for further work of the same kind."""
+
+    def __init__(self, resources: Resources = Resources(workers=2)):
+        self.resources = resources
+        self._pool: Optional[ProcessPool] = None
+        self._work: Any = None
+
+    def map(self, work: Work[Job, Result_co], jobs: Iterable[Job]) -> Iterator[Result_co]:
+        pool, queue = self._started(work), iter(jobs)
+        running: dict[Any, Job] = {}
+
+        def schedule(job: Job) -> None:
+            running[pool.schedule(_do, args=(job,), timeout=self.resources.timeout)] = job
+
+        try:
+            for job in itertools.islice(queue, self.resources.workers * QUEUE_PER_WORKER):
+                schedule(job)
+            while running:
+                done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+                for future in done:
+                    job = running.pop(future)
+                    for following in itertools.islice(queue, 1):
+                        schedule(following)
+                    error = self._loss(future)
+                    if error is None:
+                        yield future.result()
+                        continue
+                    parts = work.parts(job)
+                    for part in parts:
+                        schedule(part)
+                    if not parts:
+                        yield work.lost(job, error)
+        except BaseException:
+            self._stop()
+            raise
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(
+        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self._stop()
+
+    def _loss(self, future: Any) -> Optional[Exception]:
+        """Why the process of a finished job did not answer; None if it did."""
+        error = future.exception()
+        if isinstance(error, ProcessExpired):
+            return ProcessDied(error.exitcode)
+        if isinstance(error, (TimeoutError, concurrent.futures.TimeoutError)) and self.resources.timeout is not None:
+            return TimeLimit(self.resources.timeout)
+        return None
+
+    def _started(self, work: Work[Any, Any]) -> ProcessPool:
+        """The pool for ``work``; GenNASError if its processes do not start."""
+        if self._pool is not None and self._work is work:
+            return self._pool
+        self._stop()
+        threads = self.resources.threads if self.resources.workers == 1 else 1
+        self._pool = ProcessPool(
+            self.resources.workers,
+            initializer=_start,
+            initargs=(pickle.dumps(work), threads),
+            context=multiprocessing.get_context("spawn"),
+        )
+        self._work = work
+        try:
+            self._pool.schedule(_hello).result(START_LIMIT)
+        except (TimeoutError, concurrent.futures.TimeoutError):
+            self._stop()
+            raise GenNASError(
+                f"the worker processes did not start within {START_LIMIT} s; a script that uses workers needs "
+                "`if __name__ == '__main__':` around its calls"
+            ) from None
+        except BaseException:
+            self._stop()
+            raise
+        return self._pool
+
+    def _stop(self) -> None:
+        if self._pool is not None:
+            self._pool.stop()
+            self._pool.join()
+        self._pool = self._work = None
+
+
+_content: bytes = b""  # of a worker process: its work, pickled
+_work: Any = None
+
+
+def _start(content: bytes, threads: int) -> None:
+    global _content
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the pool
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(threads)
+    _content = content
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot end its pool."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _hello() -> None:
+    """The first job: whether processes start at all."""
+
+
+def _do(job: Any) -> Any:
+    global _work
+    if _work is None:
+        _work = pickle.loads(_content)  # here, so that what goes wrong is an error of the job
+    return _work(job)

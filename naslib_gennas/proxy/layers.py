@@ -1,0 +1,105 @@
+"""Layers that the search spaces share."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.overrides import handle_torch_function, has_torch_function_unary
+
+
+@contextmanager
+def uninitialised() -> Iterator[None]:
+    """Modules created inside hold no storage and draw no random numbers."""
+    with torch.device("meta"):
+        yield
+
+
+@contextmanager
+def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
+    """Dropout and the like draw from ``seed``; the global generators of the CPU and of CUDA are left as they were.
+
+    Those operators take no generator. ``torch.manual_seed`` would set the generators of all devices for good.
+    """
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        elif device.type == "mps":
+            torch.mps.manual_seed(seed)
+        yield
+
+
+def conv(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, branches: int = 1) -> nn.Conv2d:
+    """A bias-free convolution that keeps the map size; ``outputs`` counts the channels of all branches.
+
+    ``branches`` parallel convolutions of the same input are one operator here; initialisation
+    (Xavier's fan-out) and parameter counts are those of the separate ones.
+    """
+    layer = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+    layer.branches = branches
+    return layer
+
+
+def shallow_copy(module: nn.Module) -> nn.Module:
+    """Another module with the same submodules, which can then be replaced in one of the two."""
+    other = copy.copy(module)
+    other._modules = dict(module._modules)
+    return other
+
+
+class SplitConv(nn.Module):
+    """Convolution and BatchNorm of several parallel branches: (b, c, h, w) -> one tensor per branch."""
+
+    def __init__(self, inputs: int, widths: list[int], kernel: int, stride: int = 1):
+        super().__init__()
+        self.widths = widths
+        self.conv = conv(inputs, sum(widths), kernel, stride, branches=len(widths))
+        self.bn = nn.BatchNorm2d(sum(widths))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        y = self.bn(self.conv(x))
+        return (y,) if len(self.widths) == 1 else torch.split(y, self.widths, dim=1)
+
+
+def shared_relu(x: torch.Tensor, readers: int) -> torch.Tensor:
+    """ReLU computed once where the benchmark's network has one for each of ``readers`` branches.
+
+    The function shows itself to PyTorch's function modes, so that measures can count as the benchmark does.
+    """
+    if has_torch_function_unary(x):
+        return handle_torch_function(shared_relu, (x,), x, readers)
+    return F.relu(x)
+
+
+class Pointwise(nn.Conv2d):
+    """A 1x1 convolution as a matrix product: up to twice as fast on small channels-last maps, backward included."""
+
+    def __init__(self, inputs: int, outputs: int, branches: int = 1):
+        super().__init__(inputs, outputs, 1, bias=False)
+        self.branches = branches  # as in layers.conv
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1)).permute(0, 3, 1, 2)
+
+
+class FactorizedReduce(nn.Module):
+    """Halves the map: one half of the channels sees the even pixels, the other the odd ones. ReLU is the caller's."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.even = Pointwise(inputs, outputs // 2)
+        self.odd = Pointwise(inputs, outputs // 2)
+        self.bn = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        height, width = x.shape[-2:]
+        if height % 2 or width % 2:
+            x = F.pad(x, (0, width % 2, 0, height % 2))
+        halves = [self.even(x[:, :, ::2, ::2]), self.odd(x[:, :, 1::2, 1::2])]
+        return self.bn(torch.cat(halves, dim=1))

@@ -1,0 +1,195 @@
+"""The regression proxy (paper, Section 3.1.1): train heads and backbone on one batch of signals, read the loss."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .fidelity import Fidelity
+from .layers import uninitialised
+from .parameters import FlatParameters, adopt, initialise
+from .tasks import Batch
+
+CHECK_EVERY = 10  # steps between looks at the loss for divergence
+
+
+@dataclass(frozen=True)
+class RegressionResult:
+    """``loss``: the read-out, NaN if diverged; lower is better. ``curve``: training loss of every step done.
+
+    ``stage_losses``: unweighted MSE of the read-out per stage (NaN for unused stages). ``seconds``: training
+    and read-out only. ``status``: ``ok`` or ``diverged`` (a loss that is not finite).
+    """
+
+    loss: float
+    status: str
+    curve: tuple[float, ...]
+    stage_losses: tuple[float, ...]
+    steps: int
+    parameters: int
+    seconds: float
+
+
+class Head(nn.Module):
+    """Feature map (b, c, h, w) -> nearest resize to ``size`` -> BatchNorm -> 1x1 convolution -> (b, k, t, t)."""
+
+    def __init__(self, inputs: int, outputs: int, size: int):
+        super().__init__()
+        self.size = size
+        self.bn = nn.BatchNorm2d(inputs)
+        self.conv = nn.Conv2d(inputs, outputs, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(self.bn(_nearest(x, self.size)))
+
+
+class Regressor(nn.Module):
+    """A backbone and one head for every stage that has a target."""
+
+    def __init__(self, backbone: nn.Module, heads: nn.ModuleDict):
+        super().__init__()
+        self.backbone = backbone
+        self.heads = heads
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        maps = self.backbone(x)
+        return [head(maps[int(stage)]) for stage, head in self.heads.items()]
+
+
+def regress(backbone: nn.Module, batch: Batch, fidelity: Fidelity, generator: torch.Generator) -> RegressionResult:
+    """Regress ``batch`` with a copy of ``backbone``, which stays as it is.
+
+    backbone: (b, 3, s, s) -> three feature maps, with their widths in ``backbone.channels``; its parameters
+    are the starting point. generator: on the CPU; initialises the heads and seeds the input noise.
+    """
+    return regress_in_place(copy.deepcopy(backbone), batch, fidelity, generator)
+
+
+def regress_in_place(
+    backbone: nn.Module, batch: Batch, fidelity: Fidelity, generator: torch.Generator
+) -> RegressionResult:
+    """As :func:`regress` for a backbone that is not needed afterwards: it is trained itself, not a copy."""
+    device = batch.inputs.device
+    heads = _heads(backbone.channels, batch)
+    initialise(heads, generator, device, fidelity.weight_init, fidelity.bias_init)
+    regressor = Regressor(backbone.to(device), heads)
+    return train(regressor, adopt(regressor), batch, fidelity, generator)
+
+
+def build_and_regress(
+    backbone: nn.Module, batch: Batch, fidelity: Fidelity, generator: torch.Generator
+) -> RegressionResult:
+    """As :func:`regress` for a backbone made under ``uninitialised()``, which is filled and trained in place.
+
+    Stages after the last that has a target are left out, if the backbone can do that (method ``first``).
+    """
+    if batch.stages < len(backbone.channels) and hasattr(backbone, "first"):
+        with uninitialised():
+            backbone = backbone.first(batch.stages)
+    regressor = Regressor(backbone, _heads(backbone.channels, batch))
+    device = batch.inputs.device
+    flat = initialise(regressor, generator, device, fidelity.weight_init, fidelity.bias_init)
+    return train(regressor, flat, batch, fidelity, generator)
+
+
+def train(
+    regressor: Regressor,
+    flat: FlatParameters,
+    batch: Batch,
+    fidelity: Fidelity,
+    generator: torch.Generator,
+) -> RegressionResult:
+    """SGD with momentum on the weighted sum of the stages' MSEs, then the read-out."""
+    started = time.perf_counter()
+    device = batch.inputs.device
+    noise = torch.Generator(device).manual_seed(_draw_seed(generator))
+    used = [stage for stage, target in enumerate(batch.targets) if target is not None]
+    targets = [batch.targets[stage] for stage in used]
+    weights, score_weights = (
+        torch.tensor([of[stage] for stage in used], device=device) for of in (batch.weights, batch.score_weights)
+    )
+    _set_mode(regressor, fidelity)
+
+    def losses() -> torch.Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=fidelity.precision == "bfloat16"):
+            outputs = regressor(batch.noise.add(batch.inputs, noise))
+        return torch.stack([F.mse_loss(o.float(), t) for o, t in zip(outputs, targets)])
+
+    decay = flat.decays * fidelity.weight_decay
+    velocity = flat.gradients  # backward adds the gradients to what momentum leaves of it
+    history: list[torch.Tensor] = []  # (stages used,) per step
+    for count in range(fidelity.steps):
+        velocity.mul_(fidelity.momentum)
+        with torch.enable_grad():
+            stage_losses = losses()
+            (stage_losses @ weights).backward()
+        with torch.no_grad():
+            velocity.addcmul_(decay, flat.values)
+            flat.values.add_(velocity, alpha=-fidelity.learning_rate)
+        history.append(stage_losses.detach())
+        if (count + 1) % CHECK_EVERY == 0 and not bool(torch.isfinite(history[-1]).all()):
+            break
+    final = _read_out(regressor, losses, history, fidelity)
+    curve = (torch.stack(history) @ weights).tolist()
+    loss = float(final @ score_weights)
+    ok = math.isfinite(loss) and all(map(math.isfinite, curve))
+    per_stage = [math.nan] * len(batch.targets)
+    for stage, value in zip(used, final.tolist()):
+        per_stage[stage] = value
+    return RegressionResult(
+        loss=loss if ok else math.nan,
+        status="ok" if ok else "diverged",
+        curve=tuple(curve),
+        stage_losses=tuple(per_stage),
+        steps=len(history),
+        parameters=flat.count,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _read_out(regressor, losses, history, fidelity) -> torch.Tensor:
+    """Losses of the used stages, (stages,)."""
+    if fidelity.readout == "train":
+        return torch.stack(history[-fidelity.average :]).mean(dim=0)
+    regressor.eval()
+    with torch.no_grad():
+        return losses()
+
+
+def _set_mode(regressor: nn.Module, fidelity: Fidelity) -> None:
+    """Training mode; running statistics are kept only if the read-out needs them."""
+    regressor.train()
+    if fidelity.readout == "train":
+        for layer in regressor.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.track_running_stats = False
+                layer.running_mean = layer.running_var = layer.num_batches_tracked = None
+
+
+def _nearest(x: torch.Tensor, size: int) -> torch.Tensor:
+    height, width = x.shape[-2:]
+    if (height, width) == (size, size):
+        return x
+    return F.interpolate(x, size=(size, size), mode="nearest")
+
+
+def _heads(channels: Sequence[int], batch: Batch) -> nn.ModuleDict:
+    with uninitialised():
+        return nn.ModuleDict(
+            {
+                str(stage): Head(width, target.shape[1], target.shape[-1])
+                for stage, (width, target) in enumerate(zip(channels, batch.targets))
+                if target is not None
+            }
+        )
+
+
+def _draw_seed(generator: torch.Generator) -> int:
+    return int(torch.randint(2**62, (), generator=generator))

@@ -1,0 +1,149 @@
+"""Tables in CSV, JSON lines or a JSON list, each also gzipped."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import TableError
+from .nlp import after_epoch, with_recipes
+from .registry import READERS
+
+EARLY = 10  # epochs: the paper's cls@ep10
+TEXT_COLUMNS = ("arch", "n_vertices", "adjacency", "ops", "naslib_ops")  # leading zeros matter
+
+
+@READERS.register(".csv.gz")
+@READERS.register(".csv")
+def read_csv(path: Path, part=None, progress=None) -> pd.DataFrame:
+    """One architecture a row, below a line of column names."""
+    _no_part(path, part)
+    try:
+        frame = pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str), low_memory=False)
+    except (ValueError, EOFError, zlib.error) as error:  # pandas' own errors are ValueErrors
+        raise TableError(f"cannot read {path} as CSV: {_one_line(error)}") from None
+    for name in frame.columns.intersection(list(TEXT_COLUMNS)):
+        frame[name] = frame[name].fillna("")
+    return _with_architectures(frame, path)
+
+
+@READERS.register(".jsonl.gz")
+@READERS.register(".jsonl")
+def read_jsonl(path: Path, part=None, progress=None) -> pd.DataFrame:
+    """One JSON object a line."""
+    _no_part(path, part)
+    rows = []
+    for number, line in enumerate(_text(path).splitlines(), start=1):
+        if line.strip():
+            rows.append(_object(_json(line, f"line {number} of {path}"), f"line {number} of {path}"))
+    return _with_architectures(pd.DataFrame(rows), path)
+
+
+@READERS.register(".json.gz")
+@READERS.register(".json")
+def read_json(path: Path, part=None, progress=None) -> pd.DataFrame:
+    """A list of JSON objects, or an object of such lists (``part`` names one of them)."""
+    content = _json(_text(path), path)
+    if isinstance(content, dict):
+        content = _chosen(content, path, part)
+    else:
+        _no_part(path, part)
+    if not isinstance(content, list):
+        raise TableError(f"{path} must hold a list of JSON objects, one an architecture")
+    rows = [_object(row, f"entry {number} of {path}") for number, row in enumerate(content, start=1)]
+    return _with_architectures(pd.DataFrame(rows), path)
+
+
+def _with_architectures(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The frame with a text column ``arch`` in front, made from whichever columns describe the cells."""
+    frame.columns = [str(name) for name in frame.columns]
+    columns = set(frame.columns)
+    if "arch" in columns:
+        arch, used = frame["arch"].map(_as_text), ["arch"]
+    elif {"n_vertices", "adjacency", "ops"} <= columns:
+        used = ["n_vertices", "adjacency", "ops"]
+        arch = frame["n_vertices"].astype(str).str.cat([frame["adjacency"], frame["ops"]], sep=":")
+    elif {"matrix", "ops"} <= columns:
+        used = ["matrix", "ops"]
+        cells = zip(frame["matrix"], frame["ops"])
+        arch = [json.dumps({"matrix": matrix, "ops": ops}) for matrix, ops in cells]
+    elif "recipe" in columns:
+        return with_recipes(frame)
+    elif "net" in columns:
+        arch, used = frame["net"].map(_as_text), ["net"]
+        frame = _with_accuracy(frame)
+    elif not len(frame):
+        return frame
+    else:
+        raise TableError(
+            f"{path} has no column of architectures: expected 'arch', or 'n_vertices', 'adjacency', "
+            f"'ops', or 'matrix' and 'ops', or 'recipe', or 'net'; it has {', '.join(map(repr, frame.columns[:12]))}"
+        )
+    rest = frame.drop(columns=used)
+    rest.insert(0, "arch", arch)
+    return rest
+
+
+def _with_accuracy(frame: pd.DataFrame) -> pd.DataFrame:
+    """Records of NDS give top-1 errors in percent: the lowest of all epochs becomes ``accuracy``.
+
+    That after ten epochs becomes ``accuracy_e10`` where there is one. The columns of errors are left out, so that
+    higher is better in every metric.
+    """
+    if "min_test_top1" not in frame.columns:
+        return frame
+    errors = [name for name in frame.columns if name.endswith("_top1")]
+    rest = frame.drop(columns=[*errors, "rng_seed"], errors="ignore")
+    rest["accuracy"] = 100.0 - pd.to_numeric(frame["min_test_top1"], errors="coerce")
+    early = after_epoch(frame, "test_ep_top1", EARLY)
+    if early is not None:
+        rest[f"accuracy_e{EARLY}"] = 100.0 - early
+    return rest
+
+
+def _as_text(value) -> str:
+    return json.dumps(value) if isinstance(value, (dict, list)) else str(value).strip()
+
+
+def _text(path: Path) -> str:
+    opener = gzip.open if path.name.lower().endswith(".gz") else open
+    try:
+        with opener(path, "rt", encoding="utf-8") as file:
+            return file.read()
+    except (UnicodeDecodeError, EOFError, zlib.error) as error:
+        raise TableError(f"cannot read {path} as text: {_one_line(error)}") from None
+
+
+def _json(text: str, where):
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise TableError(f"{where} is not JSON: {_one_line(error)}") from None
+
+
+def _object(row, where: str) -> dict:
+    if not isinstance(row, dict):
+        raise TableError(f"{where} must be a JSON object with an architecture and its metrics")
+    return row
+
+
+def _chosen(content: dict, path: Path, part: str | None):
+    lists = [name for name, value in content.items() if isinstance(value, list)]
+    if part is None and len(lists) == 1:
+        part = lists[0]
+    if part not in lists:
+        raise TableError(f"{path} holds the lists {', '.join(lists) or '(none)'}; name one of them as {path.name}#NAME")
+    return content[part]
+
+
+def _no_part(path: Path, part: str | None) -> None:
+    if part is not None:
+        raise TableError(f"{path} holds one table only, so '#{part}' names nothing in it; leave it out")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,211 @@
+"""From an architecture to its GenNAS score: a space, a preset, a seed and a device bound together."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
+
+import numpy as np
+import torch
+
+from ..errors import DeviceError, SpecError
+from ..proxy.layers import own_randomness, uninitialised
+from ..proxy.presets import Preset, load_preset, preset_names
+from ..proxy.regression import RegressionResult, build_and_regress, regress_in_place
+from ..proxy.rnn_regression import build_and_regress_rnn
+from ..runs.run import Record
+from ..spaces.base import SearchSpace
+from ..spaces.modules.space import ModuleSpace
+from ..tables import open_space
+from .protocol import BaseScorer
+from .score import GENNAS, ErrorRecord, Score
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    Images = Union[str, Path, torch.Tensor, None]
+
+DIVERGED = ErrorRecord("Diverged", "the loss is not finite")
+
+
+class GenNASScorer(BaseScorer):
+    """Minus the regression loss of architectures of one space; isomorphic ones share it, computed once.
+
+    ``naslib_gennas.Scorer`` is this class.
+
+    Args:
+        space: a registered name (``NAME:FILE`` samples from the architectures of a file), or a SearchSpace.
+        preset: a shipped name, a ``.yaml`` file or a Preset.
+        seed: decides targets, initialisation and noise; the same seed gives the same score.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        images: see :func:`naslib_gennas.proxy.images.load_images`.
+
+    Raises:
+        UnknownNameError, SpecError, ImageError, DeviceError: see the argument of that name.
+
+    >>> scorer = GenNASScorer("nasbench201", "tiny")
+    >>> scorer.score("5").status
+    'ok'
+    """
+
+    def __init__(
+        self,
+        space: Union[str, SearchSpace],
+        preset: Union[str, Path, Preset] = "fast",
+        seed: int = 0,
+        device: str = "cpu",
+        images: Images = None,
+        measure: str = GENNAS,
+    ):
+        self.space = open_space(space)
+        self.preset = load_preset(preset)
+        check_kind(self.space, self.preset)
+        self.seed = seed
+        self.device = find_device(device)
+        self.images = images
+        self.measure = measure
+        self._members = self.preset.members()
+        self._scores: dict[str, Score] = {}
+        self._batches: dict[tuple[int, int], Any] = {}
+
+    @classmethod
+    def for_modules(
+        cls,
+        modules: Mapping[str, Union[nn.Module, Callable[[], nn.Module]]],
+        preset: Union[str, Path, Preset] = "fast-three",
+        input_size: Optional[int] = None,
+        stages: Optional[Sequence[str]] = None,
+        **settings: Any,
+    ) -> GenNASScorer:
+        """A scorer of networks of your own: ``Scorer.for_modules({"mine": make_net}).score("mine")``.
+
+        Args:
+            modules: name -> a module, or a function without arguments that returns a new one (better: nothing
+                is copied, and weights are drawn from ``seed``). Modules given are not changed.
+            input_size: height and width of the images, in pixels; None is the preset's.
+            stages: names of the three submodules that are read, for all modules; None finds them
+                (:func:`naslib_gennas.proxy.stages.find_stages`). ``Score.note`` says which they are.
+            settings: ``seed``, ``device``, ``images``.
+
+        A module that cannot be scored has a score of status ``failed`` whose error says why.
+        """
+        return cls(ModuleSpace(modules, stages), with_input_size(load_preset(preset), input_size), **settings)
+
+    def identity(self) -> Record:
+        """Space, preset and what its name stands for, seed, device and images."""
+        return {
+            "space": self.space.source,
+            "preset": self.preset.name,
+            "preset_digest": self.preset.digest(),
+            "seed": self.seed,
+            "device": str(self.device),
+            "images": None if self.images is None else str(self.images),
+        }
+
+    def compute(self, arch: Any, key: str) -> Score:
+        if key not in self._scores:
+            self._scores[key] = self._scored(arch, key)
+        return self._scores[key].of(str(arch))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_scores": {}, "_batches": {}}  # what another process can make by itself stays here
+
+    def _scored(self, arch: Any, key: str) -> Score:
+        results: list[RegressionResult] = []
+        losses: list[float] = []  # of the tasks, weighted
+        seconds, reduced = 0.0, self.space.reduced(arch)
+        for member, (weight, _) in enumerate(self._members):
+            runs, spent = self._repeats(reduced, key, member)
+            losses.append(weight * math.fsum(run.loss for run in runs) / len(runs))
+            results += runs
+            seconds += spent
+        diverged = any(result.status == "diverged" for result in results)
+        return Score(
+            arch=str(arch),
+            key=key,
+            value=None if diverged else -math.fsum(losses),
+            status="diverged" if diverged else "ok",
+            seconds=seconds,
+            measure=self.measure,
+            error=DIVERGED if diverged else None,
+            note=self.space.note(reduced),
+            details={
+                "seconds_build": seconds - sum(result.seconds for result in results),
+                "steps": sum(result.steps for result in results),
+                "parameters": results[0].parameters,
+            },
+            curve=results[0].curve,
+        )
+
+    def _repeats(self, arch: Any, key: str, member: int) -> tuple[list[RegressionResult], float]:
+        """The repeats of one task, and the seconds that they took."""
+        started = time.perf_counter()
+        repeats = range(self._members[member][1].fidelity.repeats)
+        return [self._regress(arch, member, repeat) for repeat in repeats], time.perf_counter() - started
+
+    def _regress(self, arch: Any, member: int, repeat: int) -> RegressionResult:
+        fidelity = self._members[member][1].fidelity
+        batch, generator = self._batch(member, repeat), self._generator("network", member, repeat)
+        if self.space.own_weights:
+            with own_randomness(generator.initial_seed(), self.device):
+                backbone = self.space.build(arch, fidelity)
+                return regress_in_place(backbone, batch, fidelity, generator)
+        with uninitialised():
+            backbone = self.space.build(arch, fidelity)
+        regress = build_and_regress if self.space.kind == "cnn" else build_and_regress_rnn
+        return regress(backbone, batch, fidelity, generator)
+
+    def _batch(self, member: int, repeat: int) -> Any:
+        """The same targets for every architecture, other ones for every repeat."""
+        if (member, repeat) not in self._batches:
+            generator = self._generator("task", member, repeat)
+            batch = self._members[member][1].materialise(self.images, generator)
+            self._batches[member, repeat] = batch.to(self.device)
+        return self._batches[member, repeat]
+
+    def _generator(self, purpose: str, member: int, repeat: int) -> torch.Generator:
+        return run_generator(self.seed, purpose, repeat, member)
+
+
+def run_generator(seed: int, purpose: str, repeat: int, member: int = 0) -> torch.Generator:
+    """The random numbers of one repeat of a preset's task number ``member``.
+
+    purpose: of its targets (``task``), or of initialisation and noise (``network``).
+    """
+    stream = [("task", "network").index(purpose), repeat] + ([member] if member else [])
+    state = np.random.SeedSequence([seed, *stream]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+
+
+def with_input_size(preset: Preset, size: Optional[int]) -> Preset:
+    """The same task on images of ``size`` pixels a side, targets a quarter of it; None leaves the preset as it is."""
+    return preset if size is None else preset.with_fidelity(input_size=size, target_size=None)
+
+
+def check_kind(space: SearchSpace, preset: Preset) -> None:
+    """SpecError unless the preset is for networks of the space's kind."""
+    if space.kind != preset.kind:
+        suited = [name for name in preset_names() if load_preset(name).kind == space.kind]
+        raise SpecError(
+            f"the preset {preset.name} is for {preset.kind.upper()}s, the space {space.name} holds "
+            f"{space.kind.upper()}s; use {', '.join(suited[:4])} or another that `gennas presets` lists"
+        )
+
+
+def find_device(name: str) -> torch.device:
+    """The torch device called ``name``; DeviceError if the name is wrong or this machine has no such device."""
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise DeviceError(f"no device is called {name!r}; there are: cpu, cuda, cuda:<number>, mps") from None
+    if device.type == "cuda" and not (torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()):
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        raise DeviceError(f"device {name!r} is not available: PyTorch sees {count} CUDA device(s); try cpu")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError("device 'mps' is not available to this PyTorch; try cpu")
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise DeviceError(f"device {name!r} is not supported; there are: cpu, cuda, cuda:<number>, mps")
+    return device

@@ -1,0 +1,75 @@
+"""The one contract: an architecture goes in, one :class:`.score.Score` comes out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+from ..runs.run import Record
+from ..spaces.base import SearchSpace
+from .failures import attempted
+from .score import Score
+
+
+class Scorer(Protocol):
+    """A measure bound to a search space, a preset, a seed and a device.
+
+    Equal keys give equal values, a value is higher-is-better, the same identity and architecture give the same value,
+    and global random generators and a user's modules are left as they were.
+    ``naslib_gennas.testing.check_scorer`` tries all of it.
+    """
+
+    space: SearchSpace
+    measure: str
+
+    def identity(self) -> Record:
+        """Everything that can change a value, JSON-safe; runs of different identities do not mix."""
+        ...
+
+    def key(self, arch: Any) -> str:
+        """Equal for architectures that share a value."""
+        ...
+
+    def score(self, arch: Any) -> Score:
+        """The score of an architecture or its text; never raises for what the architecture does wrong.
+
+        ArchitectureError for a text that is none; SpecError, ImageError or DeviceError for settings that cannot work.
+        """
+        ...
+
+    def score_many(self, archs: Iterable[Any]) -> Iterator[Score]:
+        """The scores of ``archs``, in their order."""
+        ...
+
+    def forget(self) -> None:
+        """Drop what was kept for other measures of the last architecture."""
+        ...
+
+
+class BaseScorer(ABC):
+    """A :class:`Scorer` that needs ``identity`` and ``compute`` only."""
+
+    space: SearchSpace
+    measure: str = "gennas"
+
+    @abstractmethod
+    def identity(self) -> Record: ...
+
+    @abstractmethod
+    def compute(self, arch: Any, key: str) -> Score:
+        """The score of an architecture; whatever it raises is recorded as its failure."""
+
+    def key(self, arch: Any) -> str:
+        return self.space.score_key(arch)
+
+    def score(self, arch: Any) -> Score:
+        arch = self.space.parse(arch) if isinstance(arch, str) else arch
+        key = self.key(arch)
+        return attempted(str(arch), key, self.measure, lambda: self.compute(arch, key))
+
+    def score_many(self, archs: Iterable[Any]) -> Iterator[Score]:
+        return map(self.score, archs)
+
+    def forget(self) -> None:
+        return None

@@ -1,0 +1,259 @@
+"""Networks of the cell spaces, built for speed: live parts only, convolutions of one input as one operator.
+
+Stem, cells with reductions after one and two thirds, as in NDS (which follows DARTS, Liu et al., 2019).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ...proxy.layers import FactorizedReduce, Pointwise, conv, shared_relu
+from .encoding import INPUTS, NONE, SKIP, Cell, CellArchitecture
+
+POOLS = {
+    "avg_pool_3x3": lambda x, stride: F.avg_pool2d(x, 3, stride, 1, count_include_pad=False),
+    "max_pool_3x3": lambda x, stride: F.max_pool2d(x, 3, stride, 1),
+    "max_pool_5x5": lambda x, stride: F.max_pool2d(x, 5, stride, 2),
+    "max_pool_7x7": lambda x, stride: F.max_pool2d(x, 7, stride, 3),
+}
+
+
+def depthwise(channels: int, kernel: int, stride: int, dilation: int) -> nn.Conv2d:
+    padding = dilation * (kernel // 2)
+    return nn.Conv2d(channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False)
+
+
+def separable(channels: int, kernel: int, stride: int, dilation: int, repeats: int) -> nn.Sequential:
+    """Depthwise and pointwise convolution and BatchNorm, ``repeats`` times; the first ReLU is the caller's."""
+    layers: list[nn.Module] = []
+    for repeat in range(repeats):
+        if repeat:
+            layers.append(nn.ReLU(inplace=True))
+        layers.append(depthwise(channels, kernel, 1 if repeat else stride, dilation))
+        layers.append(Pointwise(channels, channels))
+        layers.append(nn.BatchNorm2d(channels))
+    return nn.Sequential(*layers)
+
+
+def dense(channels: int, kernel: int, stride: int) -> nn.Sequential:
+    """A plain convolution."""
+    return nn.Sequential(conv(channels, channels, kernel, stride), nn.BatchNorm2d(channels))
+
+
+def factored(channels: int, kernel: int, stride: int) -> nn.Sequential:
+    """A row convolution, then a column convolution."""
+    pad = kernel // 2
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, (1, kernel), (1, stride), (0, pad), bias=False),
+        nn.Conv2d(channels, channels, (kernel, 1), (stride, 1), (pad, 0), bias=False),
+        nn.BatchNorm2d(channels),
+    )
+
+
+OPERATIONS = {
+    "sep_conv_3x3": lambda c, stride: separable(c, 3, stride, dilation=1, repeats=2),
+    "sep_conv_5x5": lambda c, stride: separable(c, 5, stride, dilation=1, repeats=2),
+    "sep_conv_7x7": lambda c, stride: separable(c, 7, stride, dilation=1, repeats=2),
+    "dil_conv_3x3": lambda c, stride: separable(c, 3, stride, dilation=2, repeats=1),
+    "dil_conv_5x5": lambda c, stride: separable(c, 5, stride, dilation=2, repeats=1),
+    "dil_sep_conv_3x3": lambda c, stride: separable(c, 3, stride, dilation=2, repeats=2),
+    "conv_1x1": lambda c, stride: dense(c, 1, stride),
+    "conv_3x3": lambda c, stride: dense(c, 3, stride),
+    "conv_3x1_1x3": lambda c, stride: factored(c, 3, stride),
+    "conv_7x1_1x7": lambda c, stride: factored(c, 7, stride),
+    SKIP: lambda c, stride: FactorizedReduce(c, c),
+}
+"""Operations with parameters, all applied to an input after ReLU; 'skip_connect' is one where it halves the map."""
+
+
+class CellBlock(nn.Module):
+    """The nodes of one cell: two maps of ``channels`` channels -> (b, len(concat) channels, h / stride, w / stride)."""
+
+    def __init__(self, cell: Cell, channels: int, stride: int):
+        super().__init__()
+        self.channels, self.stride, self.concat = channels, stride, cell.concat
+        self.plan: list[list[tuple[str, int, int]]] = []  # per node: (operation, input, stride)
+        self.readers = [0] * (INPUTS + cell.nodes)  # operations after a ReLU of that node
+        self.operations = nn.ModuleList()
+        for pair in cell.pairs():
+            node = []
+            for op, source in pair:
+                if op != NONE:
+                    step = stride if source < INPUTS else 1
+                    node.append((op, source, step))
+                    if op not in POOLS and (op != SKIP or step > 1):
+                        self.operations.append(OPERATIONS[op](channels, step))
+                        self.readers[source] += 1
+            self.plan.append(node)
+        self.uses = {source for node in self.plan for _, source, _ in node if source < INPUTS} or {1}
+
+    def forward(self, first: torch.Tensor | None, second: torch.Tensor | None) -> torch.Tensor:
+        states: list[torch.Tensor | None] = [first, second]
+        pooled: dict[tuple[str, int], torch.Tensor] = {}
+        active: dict[int, torch.Tensor] = {}
+        operations = iter(self.operations)
+        zeros = self._zeros(first if first is not None else second)
+
+        def term(op: str, source: int, stride: int) -> torch.Tensor:
+            if op == SKIP and stride == 1:
+                return states[source]
+            if op in POOLS:
+                if (op, source) not in pooled:
+                    pooled[op, source] = POOLS[op](states[source], stride)
+                return pooled[op, source]
+            if source not in active:
+                active[source] = shared_relu(states[source], self.readers[source])
+            return next(operations)(active[source])
+
+        for node in self.plan:
+            terms = [term(*edge) for edge in node]
+            states.append(terms[0] + terms[1] if len(terms) == 2 else terms[0] if terms else zeros)
+        outputs = [states[node] for node in self.concat]
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
+
+    def _zeros(self, like: torch.Tensor | None) -> torch.Tensor | None:
+        if all(self.plan) or like is None:
+            return None
+        batch, _, height, width = like.shape
+        return like.new_zeros(batch, self.channels, -(-height // self.stride), -(-width // self.stride))
+
+
+class Projections(nn.Module):
+    """What the cells that read one map need of it: ReLU, 1x1 convolution and BatchNorm, as one operator.
+
+    ``plain``: output channels of each consumer at the map's own size; ``halved``: those of the consumer at
+    half the size, 0 if there is none; it comes last in the output.
+    """
+
+    def __init__(self, inputs: int, plain: list[int], halved: int):
+        super().__init__()
+        self.widths = plain
+        self.plain = None
+        if plain:
+            total = sum(plain)
+            self.plain = nn.Sequential(Pointwise(inputs, total, len(plain)), nn.BatchNorm2d(total))
+        self.halved = FactorizedReduce(inputs, halved) if halved else None
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        x = shared_relu(x, len(self.widths) + (self.halved is not None))
+        outputs = list(torch.split(self.plain(x), self.widths, dim=1)) if self.plain else []
+        return outputs + [self.halved(x)] if self.halved else outputs
+
+
+class Stem(nn.Module):
+    """Image -> the maps that the first cell takes for the outputs of the two cells before it.
+
+    ImageNet's stem divides the size by 4 and 8 in the benchmark (``stride`` 2). In the proxy network it keeps
+    the size (``stride`` 1), as in the published code, so that small images can be used.
+    """
+
+    def __init__(self, width: int, imagenet: bool, stride: int):
+        super().__init__()
+        self.channels = (width, width) if imagenet else (3 * width, 3 * width)
+        if imagenet:
+            self.first = nn.Sequential(
+                conv(3, width // 2, 3, stride),
+                nn.BatchNorm2d(width // 2),
+                nn.ReLU(inplace=True),
+                conv(width // 2, width, 3, stride),
+                nn.BatchNorm2d(width),
+            )
+            self.second = nn.Sequential(nn.ReLU(), conv(width, width, 3, stride), nn.BatchNorm2d(width))
+        else:
+            self.first = nn.Sequential(conv(3, 3 * width, 3), nn.BatchNorm2d(3 * width))
+            self.second = nn.Identity()
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        first = self.first(x)
+        return first, self.second(first)
+
+
+class Backbone(nn.Module):
+    """(b, 3, s, s) -> outputs of the cells at one third, two thirds and the end; sizes s, s/2, s/4.
+
+    Maps are numbered: 0 and 1 come from the stem, ``2 + i`` from cell ``i``, which reads maps ``i`` and
+    ``i + 1``. ``whole`` builds the benchmark's network: strides of the ImageNet stem, and dead parts too.
+    ``stages``: how many of the three outputs there are; what only later ones need is left out.
+    """
+
+    def __init__(self, arch: CellArchitecture, imagenet: bool, whole: bool = False, stages: int = 3):
+        super().__init__()
+        self.arch, self.imagenet = arch, imagenet
+        depth = arch.depth
+        self.shared_stem = not imagenet  # maps 0 and 1 are one
+        self.stem = Stem(arch.width, imagenet, stride=2 if whole else 1)
+        reductions = (depth // 3, 2 * depth // 3)
+        self.taps = (*(1 + cell for cell in reductions), 1 + depth)[:stages]
+        widths = [arch.width * 2 ** sum(cell >= start for start in reductions) for cell in range(depth)]
+        blocks = [
+            CellBlock(arch.reduce, width, 2) if cell in reductions else CellBlock(arch.normal, width, 1)
+            for cell, width in enumerate(widths)
+        ]
+        maps = [*self.stem.channels, *(len(block.concat) * width for block, width in zip(blocks, widths))]
+        self.channels = tuple(maps[tap] for tap in self.taps)
+        readers = self._readers(blocks, whole)
+        self.cells = nn.ModuleDict(
+            {str(cell): blocks[cell] for cell in sorted({cell for r in readers.values() for cell, _ in r})}
+        )
+        halved = {start + 1 for start in reductions} | ({0} if imagenet and whole else set())
+        self.consumers: dict[int, list[tuple[int, int]]] = {}  # map -> (cell, slot), in the order of the projections
+        self.projections = nn.ModuleDict()
+        for index, cells in readers.items():
+            plain = [(cell, slot) for cell, slot in cells if slot or cell not in halved]
+            half = [reader for reader in cells if reader not in plain]
+            self.consumers[index] = plain + half
+            self.projections[str(index)] = Projections(
+                maps[index], [widths[cell] for cell, _ in plain], sum(widths[cell] for cell, _ in half)
+            )
+
+    def _readers(self, blocks: list[CellBlock], whole: bool) -> dict[int, list[tuple[int, int]]]:
+        """Map -> the (cell, slot) that read it, of the cells on which a tap depends."""
+        live = set(self.taps)
+        readers: dict[int, list[tuple[int, int]]] = {}
+        for cell in reversed(range(len(blocks))):
+            if not whole and cell + INPUTS not in live:
+                continue
+            for slot in range(INPUTS) if whole else blocks[cell].uses:
+                index = max(1, cell + slot) if self.shared_stem else cell + slot
+                live.add(index)
+                readers.setdefault(index, []).append((cell, slot))
+        return dict(sorted(readers.items()))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        inputs: dict[tuple[int, int], torch.Tensor] = {}
+        tapped = {}
+        for index, value in enumerate(self._maps(x, inputs)):
+            if value is None:
+                continue
+            if index in self.taps:
+                tapped[index] = value
+            if str(index) in self.projections:
+                inputs.update(zip(self.consumers[index], self.projections[str(index)](value)))
+        return tuple(tapped[tap] for tap in self.taps)
+
+    def first(self, count: int) -> Backbone:
+        """The network up to its ``count``-th stage, of new layers: cells share the projections of their inputs."""
+        return Backbone(self.arch, self.imagenet, stages=count)
+
+    def _maps(self, x: torch.Tensor, inputs: dict[tuple[int, int], torch.Tensor]):
+        """The maps in order, None for those that nobody needs; ``inputs`` is filled between them."""
+        yield from self.stem(x)
+        for cell in range(self.taps[-1] - 1):
+            if str(cell) in self.cells:
+                yield self.cells[str(cell)](inputs.pop((cell, 0), None), inputs.pop((cell, 1), None))
+            else:
+                yield None
+
+
+class Network(nn.Module):
+    """The benchmark's classification network: (b, 3, s, s) -> logits (b, classes); no auxiliary head."""
+
+    def __init__(self, arch: CellArchitecture, imagenet: bool, classes: int):
+        super().__init__()
+        self.backbone = Backbone(arch, imagenet, whole=True)
+        self.classifier = nn.Linear(self.backbone.channels[-1], classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.classifier(self.backbone(x)[-1].mean(dim=(2, 3)))

@@ -1,0 +1,124 @@
+"""Networks of NAS-Bench-101, built for speed: projections of the cell's input as one operator."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ...errors import SpecError
+from ...proxy.layers import SplitConv, conv, shallow_copy
+from .encoding import OPERATIONS, Matrix, NASBench101Architecture
+
+KERNELS = {OPERATIONS.index("conv3x3-bn-relu"): 3, OPERATIONS.index("conv1x1-bn-relu"): 1}
+STACKS = 3
+
+
+class ConvBnRelu(nn.Sequential):
+    def __init__(self, inputs: int, outputs: int, kernel: int):
+        super().__init__(conv(inputs, outputs, kernel), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+class Cell(nn.Module):
+    """A pruned cell: (b, inputs, h, w) -> (b, outputs, h, w).
+
+    Vertices feeding the output are concatenated; an edge from the input is a 1x1 projection; a vertex that
+    receives wider tensors uses their first channels (NAS-Bench-101 paper, Section 2.3).
+    """
+
+    def __init__(self, arch: NASBench101Architecture, inputs: int, outputs: int):
+        super().__init__()
+        matrix = arch.matrix
+        self.last = len(matrix) - 1
+        self.widths = vertex_channels(matrix, inputs, outputs)
+        self.sources = [[u for u in range(v) if matrix[u][v]] for v in range(self.last + 1)]
+        self.projected = [v for v in range(1, self.last + 1) if matrix[0][v]]
+        self.projections = SplitConv(inputs, [self.widths[v] for v in self.projected], 1)
+        self.operations = nn.ModuleList(
+            ConvBnRelu(width, width, KERNELS[op]) if op in KERNELS else nn.MaxPool2d(3, 1, 1)
+            for op, width in zip(arch.ops, self.widths[1:])
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        p = self.projections
+        projected = F.relu(p.bn(p.conv(x)), inplace=True)
+        branches = dict(zip(self.projected, torch.split(projected, p.widths, dim=1)))
+        tensors: list[torch.Tensor | None] = [None]
+        for vertex in range(1, self.last):
+            terms = [_first(tensors[u], self.widths[vertex]) for u in self.sources[vertex] if u]
+            if vertex in branches:
+                terms.append(branches[vertex])
+            tensors.append(self.operations[vertex - 1](_sum(terms)))
+        inner = [tensors[u] for u in self.sources[self.last] if u]
+        terms = [torch.cat(inner, dim=1) if len(inner) > 1 else inner[0]] if inner else []
+        if self.last in branches:
+            terms.append(branches[self.last])
+        return _sum(terms)
+
+
+class Backbone(nn.Module):
+    """(b, 3, s, s) -> feature maps after the three stacks, widths c, 2c, 4c, sizes s, s/2, s/4."""
+
+    def __init__(self, arch: NASBench101Architecture, cells: int, channels: int):
+        super().__init__()
+        self.channels = tuple(channels * 2**stack for stack in range(STACKS))
+        self.stem = ConvBnRelu(3, channels, 3)
+        self.stacks = nn.ModuleList()
+        inputs = channels
+        for width in self.channels:
+            widths = [inputs] + [width] * cells
+            self.stacks.append(nn.Sequential(*(Cell(arch, a, b) for a, b in zip(widths, widths[1:]))))
+            inputs = width
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        maps = [self.stacks[0](self.stem(x))]
+        for stack in self.stacks[1:]:
+            maps.append(stack(F.max_pool2d(maps[-1], 2)))
+        return tuple(maps)
+
+    def first(self, count: int) -> Backbone:
+        """The network up to its ``count``-th stage, of the same layers."""
+        part = shallow_copy(self)
+        part.channels, part.stacks = self.channels[:count], self.stacks[:count]
+        return part
+
+
+class Network(nn.Module):
+    """The benchmark's classification network: (b, 3, s, s) -> logits (b, classes)."""
+
+    def __init__(self, arch: NASBench101Architecture, cells: int, channels: int, classes: int):
+        super().__init__()
+        self.backbone = Backbone(arch, cells, channels)
+        self.classifier = nn.Linear(self.backbone.channels[-1], classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.classifier(self.backbone(x)[-1].mean(dim=(2, 3)))
+
+
+def vertex_channels(matrix: Matrix, inputs: int, outputs: int) -> list[int]:
+    """Channels of every vertex: those that feed the output share its channels, the others take what they feed."""
+    last = len(matrix) - 1
+    widths = [inputs] + [0] * (last - 1) + [outputs]
+    feeding = [v for v in range(1, last) if matrix[v][last]]
+    if outputs < len(feeding):
+        raise SpecError(
+            f"the cell concatenates {len(feeding)} branches, "
+            f"so the fidelity needs at least that many channels; got {outputs}"
+        )
+    for place, v in enumerate(feeding):
+        widths[v] = outputs // len(feeding) + (place < outputs % len(feeding))
+    for v in range(last - 1, 0, -1):
+        if v not in feeding:
+            widths[v] = max(widths[w] for w in range(v + 1, last) if matrix[v][w])
+    return widths
+
+
+def _first(x: torch.Tensor, channels: int) -> torch.Tensor:
+    return x if x.shape[1] == channels else x[:, :channels]
+
+
+def _sum(terms: list[torch.Tensor]) -> torch.Tensor:
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return total

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Callable
+
+from ...errors import ArchitectureError
+from ...registry import unknown
+
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))  # (source, target), in the order of the text form
+NONE, SKIP = 0, 1
+
+EXAMPLE = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
+
+
+@dataclass(frozen=True)
+class NASBench201Architecture:
+    """``ops[i]`` is the index in ``OPERATIONS`` of the operation on edge ``EDGES[i]``."""
+
+    ops: tuple[int, ...]
+
+    def __str__(self) -> str:
+        groups: list[list[str]] = [[], [], []]
+        for op, (source, target) in zip(self.ops, EDGES):
+            groups[target - 1].append(f"{OPERATIONS[op]}~{source}")
+        return "+".join("|" + "|".join(group) + "|" for group in groups)
+
+    def live_edges(self) -> list[tuple[int, int, int]]:
+        """(operation, source, target) of the edges on a path from the input node 0 to the output node 3."""
+        edges = [(op, s, t) for op, (s, t) in zip(self.ops, EDGES) if op != NONE]
+        forward, backward = {0}, {3}
+        for _, s, t in edges:  # EDGES is in topological order of the targets
+            if s in forward:
+                forward.add(t)
+        for _, s, t in reversed(edges):
+            if t in backward:
+                backward.add(s)
+        return [(op, s, t) for op, s, t in edges if s in forward and t in backward]
+
+
+def _parse_group(text: str, target: int, group: str) -> list[int]:
+    if not (group.startswith("|") and group.endswith("|") and len(group) > 2):
+        raise _broken(text, f"the group of node {target}, {group!r}, must start and end with '|'")
+    edges = group[1:-1].split("|")
+    if len(edges) != target:
+        raise _broken(text, f"node {target} has {len(edges)} incoming edges, expected {target}")
+    ops = []
+    for source, edge in enumerate(edges):
+        op, tilde, node = edge.partition("~")
+        if not tilde or node != str(source):
+            raise _broken(text, f"edge {edge!r} of node {target} must read 'operation~{source}'")
+        if op not in OPERATIONS:
+            raise _broken(text, unknown("operation", op, OPERATIONS))
+        ops.append(OPERATIONS.index(op))
+    return ops
+
+
+def _broken(text: str, why: str) -> ArchitectureError:
+    return ArchitectureError(f"not a nasbench201 architecture: {text!r}: {why}; an example is {EXAMPLE}")
+
+
+def _expression(arch: NASBench201Architecture) -> str:
+    """The output written as nested sums, 'skip_connect' transparent, whatever is zero written '#'.
+
+    Cells with equal expressions are the benchmark paper's isomorphic cells (6,466 classes).
+    """
+    nodes = ["x", "", "", ""]
+    terms: list[list[str]] = [[], [], [], []]
+    for op, (source, target) in zip(arch.ops, EDGES):
+        value = nodes[source]
+        zero = op == NONE or value == "#"
+        terms[target].append("#" if zero else value if op == SKIP else f"({value}){op}")
+        nodes[target] = "+".join(sorted(terms[target]))
+    return nodes[3]
+
+
+def _function(arch: NASBench201Architecture) -> tuple[str, ...]:
+    """The output as a flat sum of terms without the zero ones: equal for cells that are the same network."""
+    sums: list[tuple[str, ...]] = [("x",), (), (), ()]
+    for op, (source, target) in zip(arch.ops, EDGES):
+        value = sums[source]
+        if op != NONE and value:
+            added = value if op == SKIP else (f"({'+'.join(value)}){op}",)
+            sums[target] = tuple(sorted(sums[target] + added))
+    return sums[3]
+
+
+@lru_cache(maxsize=1)
+def _all_cells() -> tuple[NASBench201Architecture, ...]:
+    return tuple(NASBench201Architecture(ops) for ops in itertools.product(range(len(OPERATIONS)), repeat=len(EDGES)))
+
+
+@lru_cache(maxsize=2)
+def _first_cells(form: Callable[[NASBench201Architecture], Any]) -> dict[Any, NASBench201Architecture]:
+    """``form`` of a cell -> the first cell that has it."""
+    first: dict[Any, NASBench201Architecture] = {}
+    for arch in _all_cells():
+        first.setdefault(form(arch), arch)
+    return first
+
+
+@lru_cache(maxsize=1)
+def _benchmark_order() -> tuple[NASBench201Architecture, ...]:
+    """The benchmark numbered its cells after one shuffle, Python's generator seeded with 88."""
+    cells = list(_all_cells())
+    random.Random(88).shuffle(cells)
+    return tuple(cells)

@@ -1,0 +1,123 @@
+"""Networks of NAS-Bench-201, built for speed: live edges only, parallel convolutions as one operator."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ...proxy.layers import SplitConv, conv, shallow_copy, shared_relu
+from .encoding import EDGES, NONE, OPERATIONS, SKIP, NASBench201Architecture
+
+KERNELS = {OPERATIONS.index("nor_conv_1x1"): 1, OPERATIONS.index("nor_conv_3x3"): 3}
+POOL = OPERATIONS.index("avg_pool_3x3")
+
+
+class Cell(nn.Module):
+    """One cell: (b, c, h, w) -> (b, c, h, w); ``edges`` are (operation, source, target)."""
+
+    def __init__(self, edges: list[tuple[int, int, int]], channels: int):
+        super().__init__()
+        self.plan = []  # per node: targets by skip, targets by pooling, [(convolutions, their targets)]
+        self.convs = nn.ModuleList()
+        for node in range(3):
+            outgoing = [(op, target) for op, source, target in edges if source == node]
+            groups = []
+            for code, kernel in KERNELS.items():
+                targets = [target for op, target in outgoing if op == code]
+                if targets:
+                    groups.append((len(self.convs), targets))
+                    self.convs.append(SplitConv(channels, [channels] * len(targets), kernel))
+            skips = [target for op, target in outgoing if op == SKIP]
+            pools = [target for op, target in outgoing if op == POOL]
+            self.plan.append((skips, pools, groups))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        nodes: list[torch.Tensor | None] = [x, None, None, None]
+
+        def add(target: int, value: torch.Tensor) -> None:
+            nodes[target] = value if nodes[target] is None else nodes[target] + value
+
+        for node, (skips, pools, groups) in enumerate(self.plan):
+            value = nodes[node]
+            if value is None:
+                continue
+            for target in skips:
+                add(target, value)
+            if pools:
+                pooled = F.avg_pool2d(value, 3, 1, 1, count_include_pad=False)
+                for target in pools:
+                    add(target, pooled)
+            if groups:
+                active = shared_relu(value, sum(len(targets) for _, targets in groups))
+                for index, targets in groups:
+                    for target, branch in zip(targets, self.convs[index](active)):
+                        add(target, branch)
+        return torch.zeros_like(x) if nodes[3] is None else nodes[3]
+
+
+class Reduction(nn.Module):
+    """The residual block between stacks: (b, c, h, w) -> (b, 2c, h/2, w/2)."""
+
+    def __init__(self, inputs: int):
+        super().__init__()
+        outputs = 2 * inputs
+        self.conv_a = conv(inputs, outputs, 3, stride=2)
+        self.bn_a = nn.BatchNorm2d(outputs)
+        self.conv_b = conv(outputs, outputs, 3)
+        self.bn_b = nn.BatchNorm2d(outputs)
+        self.shortcut = conv(inputs, outputs, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.bn_a(self.conv_a(F.relu(x)))
+        y = self.bn_b(self.conv_b(F.relu(y)))
+        return y + self.shortcut(F.avg_pool2d(x, 2, ceil_mode=True))
+
+
+class Backbone(nn.Module):
+    """(b, 3, s, s) -> feature maps after the three stacks, widths c, 2c, 4c, sizes s, s/2, s/4."""
+
+    def __init__(self, arch: NASBench201Architecture, cells: int, channels: int, live_only: bool = True):
+        super().__init__()
+        edges = arch.live_edges() if live_only else _all_edges(arch)
+        self.channels = (channels, 2 * channels, 4 * channels)
+        self.stem = nn.Sequential(conv(3, channels, 3), nn.BatchNorm2d(channels))
+        self.stacks = nn.ModuleList(
+            nn.Sequential(*(Cell(edges, width) for _ in range(cells))) for width in self.channels
+        )
+        self.reductions = nn.ModuleList(Reduction(width) for width in self.channels[:2])
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        maps = [self.stacks[0](self.stem(x))]
+        for reduction, stack in zip(self.reductions, self.stacks[1:]):
+            maps.append(stack(reduction(maps[-1])))
+        return tuple(maps)
+
+    def first(self, count: int) -> Backbone:
+        """The network up to its ``count``-th stage, of the same layers."""
+        part = shallow_copy(self)
+        part.channels, part.stacks = self.channels[:count], self.stacks[:count]
+        part.reductions = self.reductions[: count - 1]
+        return part
+
+
+class Network(nn.Module):
+    """The benchmark's classification network: (b, 3, s, s) -> logits (b, classes).
+
+    Every edge is built, dead ones too, so that parameters are counted as the benchmark counts them.
+    """
+
+    def __init__(self, arch: NASBench201Architecture, cells: int, channels: int, classes: int):
+        super().__init__()
+        self.backbone = Backbone(arch, cells, channels, live_only=False)
+        width = self.backbone.channels[-1]
+        self.bn = nn.BatchNorm2d(width)
+        self.classifier = nn.Linear(width, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        features = F.relu(self.bn(self.backbone(x)[-1]))
+        return self.classifier(features.mean(dim=(2, 3)))
+
+
+def _all_edges(arch: NASBench201Architecture) -> list[tuple[int, int, int]]:
+    return [(op, source, target) for op, (source, target) in zip(arch.ops, EDGES) if op != NONE]

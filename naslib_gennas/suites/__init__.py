@@ -1,7 +1,0 @@
-"""Suites: tables and figures of the paper, run as far as the tables of ground truth at hand allow."""
-
-from .run import run_suite, text_of
-from .spec import load_suite, suite_names
-from .work import SuiteSettings
-
-__all__ = ["SuiteSettings", "load_suite", "run_suite", "suite_names", "text_of"]
