@@ -27,7 +27,7 @@ from naslib_gennas.cli import main
 
 WHOLE = ("nasbench101", "nasbench201", "nasbench_nlp", "transnas101_micro")
 MEASURED = ("nasbench101", "nasbench201", "nds_darts_in")
-RECURRENT = ("synflow", "grad_norm", "l2_norm", "plain", "snip", "params", "flops", "naswot", "jacob_cov")
+RECURRENT = ("synflow", "grad_norm", "l2_norm", "plain", "snip", "params", "flops", "grasp")
 TRAINING = ("cls@1", "rot@1", "jig@1", "col@1")
 ARCHITECTURES, SHORT = 3, 2  # of steps, repeats and images
 PAPERS = "paper-stage"  # Table 1: twenty presets and more, on one space

@@ -8,20 +8,20 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Fidelity": "proxy.fidelity",
-    "GenNASError": "errors",
-    "Preset": "proxy.presets",
-    "ProxyTask": "proxy.tasks",
-    "Score": "scoring.gennas",
-    "Scorer": "scoring.gennas",
-    "SearchSpace": "spaces",
-    "evaluate": "evaluation",
-    "load_preset": "proxy.presets",
-    "load_space": "spaces",
-    "load_table": "tables",
-    "preset_names": "proxy.presets",
-    "register": "plugin",
-    "regress": "proxy.regression",
+    "Fidelity": "proxy.fidelity:Fidelity",
+    "GenNASError": "errors:GenNASError",
+    "Preset": "proxy.presets:Preset",
+    "ProxyTask": "proxy.tasks:ProxyTask",
+    "Score": "scoring:Score",
+    "Scorer": "scoring:GenNASScorer",
+    "SearchSpace": "spaces:SearchSpace",
+    "evaluate": "evaluation:evaluate",
+    "load_preset": "proxy.presets:load_preset",
+    "load_space": "tables:open_space",
+    "load_table": "commands.ground_truth:load_table",
+    "preset_names": "proxy.presets:preset_names",
+    "register": "plugin:register",
+    "regress": "proxy.regression:regress",
 }
 
 __all__ = sorted(_HOMES)
@@ -29,7 +29,8 @@ __all__ = sorted(_HOMES)
 
 def __getattr__(name):
     if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        module, _, found = _HOMES[name].partition(":")
+        return getattr(import_module(f"{__name__}.{module}"), found)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

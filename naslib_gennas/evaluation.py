@@ -124,6 +124,21 @@ def regret(scores: Sequence[float | None], truth: Sequence[float | None], k: int
     return float(t.max() - _expected_best(s, t, k))
 
 
+def best_so_far(values: Sequence[float | None]) -> list[float]:
+    """The highest of the values up to each, from the first that is not None.
+
+    >>> best_so_far([None, 2.0, 1.0, None, 3.0])
+    [2.0, 2.0, 2.0, 3.0]
+    """
+    curve: list[float] = []
+    for value in values:
+        if value is not None and (not curve or value > curve[-1]):
+            curve.append(value)
+        elif curve:
+            curve.append(curve[-1])
+    return curve
+
+
 def bootstrap_interval(
     statistic: Callable[[np.ndarray, np.ndarray], float],
     scores: Sequence[float | None],

@@ -39,6 +39,19 @@ def show(data, as_json: bool, text) -> None:
 PRESET_DEFAULT = "fast; fast-three for networks of your own"
 
 
+WHERE = [
+    click.option("--workers", default=1, show_default=True, help="Processes of one thread each; 1 is this process."),
+    click.option("--threads", default=1, show_default=True, help="PyTorch threads of a single process."),
+    click.option("--timeout", type=float, default=None, help="Seconds that an architecture may take [default: any]."),
+    click.option(
+        "--isolate/--no-isolate",
+        default=None,
+        help="Score in a process of its own, so that a crash costs one record [default: only your own networks].",
+    ),
+]
+OWN_NETWORKS = ("models", "timm", "torchvision")
+
+
 def scoring_options(command):
     """Options shared by everything that scores."""
     options = [
@@ -49,24 +62,31 @@ def scoring_options(command):
         click.option("--seed", default=0, show_default=True, help="Same seed, same scores."),
         click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 or mps."),
         click.option("--images", default=None, help="Images for the batch: .npz or a folder [default: embedded]."),
-        click.option("--threads", default=1, show_default=True, help="PyTorch threads of this process."),
+        *WHERE,
         click.option("--out", default=None, help="Directory that keeps settings and results."),
         click.option("--resume", is_flag=True, help="Continue the run in --out."),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
     ]
+    return placed(command, options)
+
+
+def placed(command, options):
+    """``command`` with options; those of ``WHERE`` reach it as ``resources``."""
     for option in reversed(options):
         command = option(command)
 
     @wraps(command)
-    def with_threads(*args, threads, **kwargs):
+    def with_resources(*args, workers, threads, timeout, isolate, **kwargs):
         import torch
 
-        if threads < 1:
-            raise InputError(f"threads must be at least 1, got {threads}")
-        torch.set_num_threads(threads)
-        return command(*args, **kwargs)
+        from ..executors.protocol import Resources
 
-    return with_threads
+        apart = bool(isolate) or (isolate is None and any(kwargs.get(name) for name in OWN_NETWORKS))
+        resources = Resources(workers, threads, timeout, apart, watch=True)
+        torch.set_num_threads(threads)
+        return command(*args, resources=resources, **kwargs)
+
+    return with_resources
 
 
 table_option = click.option(
@@ -84,7 +104,6 @@ def sampling_options(command):
         click.option("--sample", default=100, show_default=True, help="Architectures drawn from the table."),
         click.option("--all", "everything", is_flag=True, help="Every architecture of the table."),
         click.option("--strict", is_flag=True, help="Stop at rows that do not parse or appear twice."),
-        click.option("--workers", default=1, show_default=True, help="Processes of one thread each."),
     ]
     for option in reversed(options):
         command = option(command)
@@ -97,29 +116,14 @@ def main():
     """Score, rank and search neural architectures without labels, by regression on synthetic signals."""
 
 
-def scorer_settings(settings):
-    from ..executors.processes import ScorerSettings
-    from ..proxy.presets import load_preset
-    from ..scoring.gennas import check_kind, find_device
-    from ..spaces import SPACES, load_space
+def the_scorer(settings):
+    """The scorer that the options describe."""
+    from ..scoring.gennas import GenNASScorer
+    from ..spaces import SPACES
 
     if settings["space"] is None:
         raise InputError(f"name the search space: --space {' | '.join(SPACES.names()[:3])} ... (see `gennas spaces`)")
-    find_device(settings["device"])
-    preset = load_preset(settings["preset"])
-    check_kind(load_space(settings["space"]), preset)
-    return ScorerSettings(settings["space"], preset, settings["seed"], settings["device"], settings["images"])
-
-
-def config_of(settings) -> dict:
-    return {
-        "space": getattr(settings.space, "name", settings.space),
-        "preset": settings.preset.name,
-        "preset_digest": settings.preset.digest(),
-        "seed": settings.seed,
-        "device": settings.device,
-        "images": settings.images,
-    }
+    return GenNASScorer(*(settings[name] for name in ("space", "preset", "seed", "device", "images")))
 
 
 def open_run(settings, config):
@@ -131,7 +135,7 @@ def open_run(settings, config):
 
 
 def read_table(source, space, strict):
-    from ..tables import load_table
+    from ..commands.ground_truth import load_table
 
     table = load_table(source, space, strict)
     if table.problems:

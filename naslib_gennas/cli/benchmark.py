@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..errors import InputError
-from .base import config_of, main, open_run, read_table, sampling_options, say, scorer_settings, scoring_options, show
+from .base import main, open_run, read_table, sampling_options, say, scoring_options, show, the_scorer
 
 OWN = ("texts", "metric", "space", "preset", "everything")  # what a suite decides itself
 
@@ -47,8 +47,8 @@ def benchmark(
     strict,
     batch_size,
     image_size,
-    workers,
     as_json,
+    resources,
     **settings,
 ):
     """Compare several measures on the same architectures.
@@ -61,33 +61,35 @@ def benchmark(
     "printed", "published", "n", "failures", "seconds_per_architecture", "note", ...}], "missing": [{"item", "why"}],
     "note", ...}; "value" is null where a number is printed only. Exit code 2 if nothing of it can be run.
     """
+    from ..commands.benchmark import BenchmarkSettings, expressions
     from ..commands.benchmark import benchmark as run_benchmark
-    from ..commands.benchmark import expressions
+    from ..executors import open_executor
 
     if suite is not None:
-        common = {"workers": workers, "batch_size": batch_size, "image_size": image_size, "strict": strict}
+        common = {"resources": resources, "batch_size": batch_size, "image_size": image_size, "strict": strict}
         _suite(suite, sources, as_json, settings, quick=quick, sample=sample, **common)
         return
     if quick or len(sources) > 1:
         raise InputError("--quick and more than one --table are for --suite")
     (source,) = sources
     measures = expressions(",".join(texts))
-    bound = scorer_settings(settings)
-    table = read_table(source, bound.space, strict)
-    metrics = metric.split(",") if metric else [table.default_metric]
+    scorer = the_scorer(settings)
+    table = read_table(source, scorer.space, strict)
+    metrics = tuple(metric.split(",")) if metric else (table.default_metric,)
     config = {
         "command": "benchmark",
-        **config_of(bound),
+        **scorer.identity(),
         "measures": [str(expression) for expression in measures],
         "table": source,
-        "metrics": metrics,
+        "metrics": list(metrics),
         "sample": "all" if everything else sample,
         "batch_size": batch_size,
         "image_size": image_size,
     }
     amount = None if everything else sample
-    with open_run(settings, config) as run:
-        data = run_benchmark(bound, table, metrics, measures, amount, run, workers, batch_size, image_size)
+    compared = BenchmarkSettings(metrics, tuple(measures), amount, batch_size, image_size)
+    with open_run(settings, config) as run, open_executor(resources) as executor:
+        data = run_benchmark(scorer, table, compared, run, executor)
     show(data, as_json, lambda: "\n".join(_lines(data)))
     for name, reasons in data["failures"].items():
         for reason, count in reasons.items():

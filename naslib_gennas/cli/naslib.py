@@ -20,8 +20,7 @@ def naslib(runner, config_file, source, metric, images, checkout, overrides):
 
     KEY VALUE pairs replace those of the configuration, as NASLib takes them.
     """
-    from ..plugin.runner import run_stock
-    from ..plugin.runner_config import read_config
+    from ..commands.naslib import read_config, run_stock
 
     config = read_config(runner, config_file, overrides)
     table = None if source is None else read_table(source, config["search_space"], False)

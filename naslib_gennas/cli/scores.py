@@ -25,9 +25,9 @@ def show_scores(source, architecture, space, measure, as_json):
     JSON: {"arch", "scores": [{"dataset", "measure", "score", "seconds"}]}.
     """
     from ..runs.score_files import look_up, read_scores, translations
-    from ..spaces import load_space
+    from ..tables import open_space
 
-    space = load_space(space)
+    space = open_space(space)
     rows = look_up(read_scores(source, translations(space)[0]), architecture, space, measure)
     records = rows.astype(object).where(rows.notna(), None).to_dict("records")
     data = {"arch": records[0]["arch"], "scores": [{k: v for k, v in r.items() if k != "arch"} for r in records]}
@@ -44,12 +44,12 @@ def show_scores(source, architecture, space, measure, as_json):
 def convert(sources, out, space, dataset, table, metric):
     """Merge SOURCES and write OUT: .csv, .csv.gz, .parquet, or .json in the layout of zc_<space>.json."""
     from ..runs.score_files import merge_scores, read_scores, translations, with_accuracy, write_scores
-    from ..spaces import load_space
+    from ..tables import open_space
 
     needs_space = [name for name in (*sources, out) if name.endswith(".json")] + ([table] if table else [])
     if needs_space and not space:
         raise InputError(f"{needs_space[0]} needs --space, the search space of the architectures")
-    decode, encode = translations(load_space(space)) if space else (None, None)
+    decode, encode = translations(open_space(space)) if space else (None, None)
     frame = merge_scores(read_scores(source, decode) for source in sources)
     if dataset:
         frame.loc[frame["dataset"] == "", "dataset"] = dataset

@@ -7,17 +7,16 @@ from click.core import ParameterSource
 
 from ..errors import InputError, ModelError
 from .base import (
-    config_of,
     curves_option,
     main,
     open_run,
     read_table,
     sampling_options,
     say,
-    scorer_settings,
     scoring_options,
     show,
     table_option,
+    the_scorer,
 )
 
 
@@ -25,7 +24,6 @@ from .base import (
 @click.argument("architectures", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every architecture of the space.")
 @click.option("--sample", type=int, default=None, help="This many random architectures.")
-@click.option("--workers", default=1, show_default=True, help="Processes of one thread each.")
 @click.option("--on-error", type=click.Choice(["record", "stop"]), default="record", show_default=True)
 @click.option("--model", "models", multiple=True, help="Your own network: module:function, which returns an nn.Module.")
 @click.option("--timm", multiple=True, help="timm models, e.g. 'resnet*'.")
@@ -39,7 +37,6 @@ def score(
     architectures,
     everything,
     sample,
-    workers,
     on_error,
     models,
     timm,
@@ -49,49 +46,57 @@ def score(
     measure,
     curves,
     as_json,
+    resources,
     **settings,
 ):
     """Score ARCHITECTURES (text, or lines of a file given as @FILE), or any networks; higher is better.
 
     JSON: {"preset", "space", "seed", "scores": [{"arch", "key", "score", "status", "seconds", ...}]}.
     """
-    from ..executors.processes import score_many
-    from ..spaces.modules.space import MODULE_PRESET, named_modules
+    from ..commands.score import chosen, fingerprint, score_expression
+    from ..executors import open_executor, score_all
+    from ..scoring.ensemble import parse_measure
+    from ..scoring.measure import IMAGE_SIZE
+    from ..spaces.modules.space import DEFAULT_SIZE, MODULE_PRESET, named_modules
 
-    if models or timm or torchvision:
+    own = bool(models or timm or torchvision)
+    if own:
         if click.get_current_context().get_parameter_source("preset") is ParameterSource.DEFAULT:
             settings["preset"] = MODULE_PRESET
-        bound = _module_settings(settings, named_modules(models, timm, torchvision), stages, input_size)
+        scorer = _own_networks(settings, named_modules(models, timm, torchvision), stages, input_size)
         everything = not architectures and sample is None
     elif stages or input_size:
         raise InputError("--stages and --input-size are for networks given by --model, --timm or --torchvision")
     else:
-        bound = scorer_settings(settings)
-    texts = _architectures(bound, architectures, everything, sample)
-    config = {"command": "score", **config_of(bound), "architectures": _fingerprint(texts)}
+        scorer = the_scorer(settings)
+    texts = chosen(scorer.space, architectures, everything, sample, settings["seed"])
+    config = {"command": "score", **scorer.identity(), "architectures": fingerprint(texts)}
     if measure != "gennas":
         config["measure"] = measure
         if curves:
             raise InputError(f"--curves are of the regressions of gennas; {measure} has none")
     config.update({"curves": True} if curves else {})
-    alone = bool(models or timm or torchvision) and len(texts) == 1  # then its failure is the answer
-    with open_run(settings, config) as run:
+    alone = own and len(texts) == 1  # then its failure is the answer
+    with open_run(settings, config) as run, open_executor(resources) as executor:
         on_error = "record" if alone else on_error
         if measure == "gennas":
-            records = score_many(bound, texts, run, workers, on_error, curves)
+            scores = score_all([scorer], texts, run, executor, on_error, curves)["gennas"]
         else:
-            records = _measured(bound, measure, texts, run, workers, on_error, input_size)
+            size = input_size or (DEFAULT_SIZE if own else IMAGE_SIZE)
+            scores = score_expression(scorer, parse_measure(measure), texts, run, executor, on_error, size)
         path = run.path("results.jsonl")
-    if alone and records[0]["status"] == "failed":
-        raise ModelError(_reason(records[0]))
-    data = {"preset": bound.preset.name, "space": config["space"], "seed": settings["seed"], "scores": records}
-    show(data, as_json, lambda: _score_lines(records, path))
-    for record in records:
-        if record["message"]:
-            say(_reason(record))
-    failed = sum(record["status"] != "ok" for record in records)
+    if alone and scores[0].status not in ("ok", "diverged"):
+        raise ModelError(_reason(scores[0]))
+    records = [score.as_record(curves) for score in scores]
+    data = {"preset": scorer.preset.name, "space": config["space"], "seed": settings["seed"], "scores": records}
+    show(data, as_json, lambda: _score_lines(scores, path))
+    for found in scores:
+        if found.message:
+            say(_reason(found))
+    failed = sum(found.status != "ok" for found in scores)
     if failed:
-        say(f"{failed} of {len(records)} architectures have no score (status diverged or failed)")
+        kinds = ", ".join(dict.fromkeys(found.status for found in scores if found.status != "ok"))
+        say(f"{failed} of {len(scores)} architectures have no score (status {kinds})")
 
 
 @main.command()
@@ -100,28 +105,29 @@ def score(
 @sampling_options
 @curves_option
 @scoring_options
-def correlate(source, metric, sample, everything, strict, workers, curves, as_json, **settings):
+def correlate(source, metric, sample, everything, strict, curves, as_json, resources, **settings):
     """Compare the ranking by score with ground truth.
 
     JSON: {"spearman", "spearman_interval", "kendall", "kendall_interval", "n", "failures", "retrieval",
     "regret", "top1", "best_of_top10", "seconds_per_architecture", "preset", "space", "metric", "table", ...}.
     """
     from ..commands.correlate import correlate as run_correlation
+    from ..executors import open_executor
 
-    bound = scorer_settings(settings)
-    table = read_table(source, bound.space, strict)
+    scorer = the_scorer(settings)
+    table = read_table(source, scorer.space, strict)
     metric = metric or table.default_metric
     table.column(metric)
     config = {
         "command": "correlate",
-        **config_of(bound),
+        **scorer.identity(),
         "table": source,
         "metric": metric,
         "sample": "all" if everything else sample,
         **({"curves": True} if curves else {}),
     }
-    with open_run(settings, config) as run:
-        data = run_correlation(bound, table, metric, None if everything else sample, run, workers, curves)
+    with open_run(settings, config) as run, open_executor(resources) as executor:
+        data = run_correlation(scorer, table, metric, None if everything else sample, run, executor, curves)
     show(data, as_json, lambda: _correlation_lines(data))
 
 
@@ -158,6 +164,7 @@ def search(
     source,
     metric,
     as_json,
+    resources,
     **settings,
 ):
     """Search the space by regularized evolution with the score as fitness.
@@ -168,98 +175,44 @@ def search(
     JSON: {"preset", "space", "seed", "engine", "steps", "evaluated", "seconds", "finalists", "final_preset",
     "final_repeats", "final_seed", "best": [{"arch", "final_score", "score", "step", "accuracy", "rank"}]}.
     """
+    from ..commands.search import find_engine
     from ..commands.search import search as run_search
-    from ..plugin.search import choose_engine
+    from ..search.architectures import SearchSettings
 
-    bound = scorer_settings(settings)
-    if final_preset is not None:
-        scorer_settings({**settings, "preset": final_preset})  # wrong ones are refused before the search
-    table = None if source is None else read_table(source, bound.space, False)
-    engine, why = choose_engine(engine, bound.space, algorithm, checkout)
+    scorer = the_scorer(settings)
+    table = None if source is None else read_table(source, scorer.space, False)
+    engine, why = find_engine(engine, scorer, algorithm, checkout)
     say(f"engine: {engine} ({why})")
-    options = {"algorithm": algorithm, "population": population, "tournament": tournament, "engine": engine}
-    config = {"command": "search", **config_of(bound), **options}
+    options = {"algorithm": algorithm, "population": population, "tournament": tournament}
+    bound = SearchSettings(steps, seed=scorer.seed, max_seconds=max_seconds, **options)
+    config = {"command": "search", **scorer.identity(), **options, "engine": engine}
     with open_run(settings, config) as run:
-        data = run_search(bound, run, steps, options, max_seconds, table, metric, finalists, final_preset)
+        data = run_search(scorer, run, bound, engine, resources, table, metric, finalists, final_preset)
     show(data, as_json, lambda: _search_lines(data))
 
 
-def _module_settings(settings, modules, stages, input_size):
-    from ..executors.processes import ScorerSettings
+def _own_networks(settings, modules, stages, input_size):
     from ..proxy.presets import load_preset
-    from ..scoring.gennas import find_device, with_input_size
+    from ..scoring.gennas import GenNASScorer, with_input_size
     from ..spaces.modules.space import ModuleSpace
 
     if settings["space"]:
         raise InputError("--space and networks of one's own exclude each other")
-    find_device(settings["device"])
     space = ModuleSpace(modules, stages.split(",") if stages else None)
     preset = with_input_size(load_preset(settings["preset"]), input_size)
-    return ScorerSettings(space, preset, settings["seed"], settings["device"], settings["images"])
+    return GenNASScorer(space, preset, settings["seed"], settings["device"], settings["images"])
 
 
-def _measured(bound, measure, texts, run, workers, on_error, input_size):
-    from ..commands.benchmark import score_expression
-    from ..scoring.ensemble import parse_measure
-    from ..scoring.measure import IMAGE_SIZE
-    from ..spaces.modules.space import DEFAULT_SIZE
-
-    size = input_size or (DEFAULT_SIZE if getattr(bound.space, "own_weights", False) else IMAGE_SIZE)
-    return score_expression(bound, parse_measure(measure), texts, run, workers, on_error, size)
+def _reason(score) -> str:
+    return f"{score.arch}: {score.message.removeprefix(score.arch + ': ')}"
 
 
-def _architectures(settings, given, everything, sample) -> list[str]:
-    """The texts asked for; exactly one of the three ways must be used."""
-    import numpy as np
-
-    from ..spaces import load_space
-
-    if sum([bool(given), everything, sample is not None]) != 1:
-        raise InputError("name architectures, or use one of --all and --sample N")
-    space = load_space(settings.space)
-    if everything:
-        return [str(arch) for arch in space]
-    if sample is None:
-        return [str(space.parse(text)) for text in _expanded(given)]
-    if sample < 1:
-        raise InputError(f"--sample must be at least 1, got {sample}")
-    if space.size and sample > space.size:
-        raise InputError(f"--sample {sample} is more than the {space.size} architectures of {space.name}")
-    rng = np.random.default_rng(settings.seed)
-    drawn: dict[str, None] = {}
-    while len(drawn) < sample:
-        drawn[str(space.sample(rng))] = None
-    return list(drawn)
-
-
-def _expanded(given):
-    for text in given:
-        if not text.startswith("@"):
-            yield text
-            continue
-        try:
-            with open(text[1:], encoding="utf-8") as file:
-                yield from (line.strip() for line in file if line.strip())
-        except OSError as error:
-            raise InputError(f"cannot read the architectures in {text[1:]}: {error.strerror}") from None
-
-
-def _fingerprint(texts) -> str:
-    import hashlib
-
-    return f"{len(texts)}, sha256 {hashlib.sha256(chr(10).join(texts).encode()).hexdigest()[:12]}"
-
-
-def _reason(record) -> str:
-    return f"{record['arch']}: {record['message'].removeprefix(record['arch'] + ': ')}"
-
-
-def _score_lines(records, path) -> str:
-    shown = sorted(records, key=lambda r: -float("inf") if r["score"] is None else r["score"], reverse=True)[:20]
-    lines = [f"{_number(r['score'])}  {r['status']:8} {r['seconds']:7.2f} s  {r['arch']}" for r in shown]
-    if len(records) > len(shown):
+def _score_lines(scores, path) -> str:
+    shown = sorted(scores, key=lambda s: -float("inf") if s.value is None else s.value, reverse=True)[:20]
+    lines = [f"{_number(s.value)}  {s.status:8} {s.seconds:7.2f} s  {s.arch}" for s in shown]
+    if len(scores) > len(shown):
         where = f"all in {path}" if path else "--out keeps all"
-        lines.append(f"the best {len(shown)} of {len(records)}; {where}")
+        lines.append(f"the best {len(shown)} of {len(scores)}; {where}")
     return "\n".join(lines)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import click
 
-from ..errors import InputError
-from .base import main, open_run, read_table, say, show
+from .base import WHERE, main, open_run, placed, read_table, say, show
+
+
+def where_options(command):
+    return placed(command, WHERE)
 
 
 @main.command("task-search")
@@ -42,14 +45,13 @@ from .base import main, open_run, read_table, say, show
 @click.option("--name", default="searched", show_default=True, help="Name of the preset that is written.")
 @click.option("--max-seconds", type=float, default=None, help="Stop after this wall-clock time.")
 @click.option("--strict", is_flag=True, help="Stop at rows that do not parse or appear twice.")
-@click.option("--workers", default=1, show_default=True, help="Processes of one thread each.")
-@click.option("--threads", default=1, show_default=True, help="PyTorch threads of this process.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 or mps.")
 @click.option("--images", default=None, help="Images for the batch: .npz or a folder [default: embedded].")
 @click.option("--out", default=None, help="Directory for history, task.yaml, summary and picture.")
 @click.option("--resume", is_flag=True, help="Continue the run in --out.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def task_search(source, strict, workers, threads, steps, max_seconds, as_json, **options):
+@where_options
+def task_search(source, strict, resources, steps, max_seconds, as_json, **options):
     """Search for the proxy task that ranks a few labelled architectures best.
 
     The task is written to --out as task.yaml, which every other command takes as --preset. That is a preset of
@@ -60,17 +62,12 @@ def task_search(source, strict, workers, threads, steps, max_seconds, as_json, *
     "validation": {"n", "found": {"rho", ...}, ...} or null, "transfer": [...], "evaluations", "stopped",
     "regressions", "regressions_plain", "seconds", "seconds_plain", "preset", "baseline": {...} or null, ...}.
     """
-    import torch
-
     from ..task_search.report import task_search as run_search
 
-    if threads < 1:
-        raise InputError(f"threads must be at least 1, got {threads}")
-    torch.set_num_threads(threads)
     table = read_table(source, options["space"], strict)
     settings = _settings(table, options)
-    with open_run(options, settings.config(source)) as run:
-        data = run_search(settings, table, run, steps, workers, max_seconds)
+    with open_run(options, settings.config()) as run:
+        data = run_search(settings, run, steps, resources, max_seconds)
     if run.directory is not None:
         say(f"the task is in {run.path('task.yaml')}, the history in {run.path('results.jsonl')}")
     show(data, as_json, lambda: "\n".join(_lines(data)))
@@ -81,22 +78,23 @@ def _settings(table, options):
 
     from ..proxy.presets import load_preset
     from ..scoring.gennas import find_device
-    from ..spaces import load_space
-    from ..task_search.settings import TaskSearchSettings, Transfer
+    from ..task_search.settings import Elsewhere, TaskSearchSettings
     from ..task_search.space import base_preset
 
     find_device(options["device"])
     metric = options["metric"] or table.default_metric
     table.column(metric)
+    base = base_preset(options["fidelity"], table.space.kind)
     names = {field.name for field in fields(TaskSearchSettings)}
     given = {key: value for key, value in options.items() if key in names}
     given.update(
-        base=base_preset(options["fidelity"], load_space(options["space"]).kind),
+        table=table,
+        base=base,
         metric=metric,
         compare=tuple(options["compare"]),
         warm_start=tuple(load_preset(name.strip()) for name in options["warm_start"].split(",") if name.strip()),
-        transfer=tuple(map(Transfer.parse, options["transfer"])),
-        also=tuple(map(Transfer.parse, options["also"])),
+        transfer=tuple(Elsewhere.parse(text, base) for text in options["transfer"]),
+        also=tuple(Elsewhere.parse(text, base) for text in options["also"]),
     )
     return TaskSearchSettings(**given)
 

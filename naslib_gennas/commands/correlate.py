@@ -1,58 +1,53 @@
-"""What the longer commands do, callable from Python: correlate with ground truth, search and report."""
+"""Compare the ranking by score with ground truth."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Optional
 
 import numpy as np
 
 from ..evaluation import evaluate
-from ..executors.processes import ScorerSettings, score_many
-from ..runs.run import PRESET, SCORES, SUMMARY, Run
+from ..executors.protocol import Executor
+from ..executors.scores import score_all
+from ..report.plotting import draw_scatter
+from ..runs.run import PRESET, SCORES, SUMMARY, Record, Run
+from ..scoring.gennas import GenNASScorer
 from ..tables import Table
-
-STAND_IN = "'digits' is a small stand-in to try things, not evidence; the evidence is NAS-Bench"
 
 
 def correlate(
-    settings: ScorerSettings,
+    scorer: GenNASScorer,
     table: Table,
     metric: str,
-    sample: int | None,
+    sample: Optional[int],
     run: Run,
-    workers: int = 1,
+    executor: Executor,
     curves: bool = False,
-) -> dict[str, Any]:
+) -> Record:
     """Score ``sample`` architectures of the table (all of them if None) and compare with ``metric``.
 
-    The draw depends on the seed only; ``curves``: see :func:`.batch_scoring.score_many`. Returns the fields of
+    The draw depends on the seed only; ``curves``: see :func:`.executors.scores.score_all`. Returns the fields of
     :class:`naslib_gennas.evaluation.Evaluation` and how they were obtained; also written to the run.
     """
-    if sample is None:
-        rows = table.frame[table.column(metric).notna()]
-    else:
-        rows = table.sample(sample, metric, np.random.default_rng(settings.seed))
-    records = score_many(settings, rows["arch"].tolist(), run, workers, curves=curves)
-    scores = [record["score"] for record in records]
-    unique = {record["key"]: record for record in records}
+    rows = table.rows(sample, metric, np.random.default_rng(scorer.seed))
+    found = score_all([scorer], rows["arch"].tolist(), run, executor, curves=curves)[scorer.measure]
+    values = [score.value for score in found]
+    unique = {score.key: score for score in found}
     data = {
-        **evaluate(scores, rows[metric].tolist()).as_dict(),
-        "seconds_per_architecture": float(np.mean([record["seconds"] for record in unique.values()])),
+        **evaluate(values, rows[metric].tolist()).as_dict(),
+        "seconds_per_architecture": float(np.mean([score.seconds for score in unique.values()])),
         "unique": len(unique),
-        "preset": settings.preset.name,
-        "preset_digest": settings.preset.digest(),
-        "space": settings.space,
+        "preset": scorer.preset.name,
+        "preset_digest": scorer.preset.digest(),
+        "space": scorer.space.source,
         "metric": metric,
         "table": table.name,
-        "seed": settings.seed,
-        "note": STAND_IN if table.name == "digits" else "",
+        "seed": scorer.seed,
+        "note": table.note,
     }
-    run.write(PRESET, settings.preset.model_dump(mode="json"))
+    run.write(PRESET, scorer.preset.model_dump(mode="json"))
     run.write(SUMMARY, data)
     if run.directory is not None:
-        from ..report.plotting import draw_scatter
-
-        frame = rows[["arch", metric]].assign(gennas=scores)
-        frame.to_csv(run.path(SCORES), index=False)
-        draw_scatter(run.path("scatter.png"), scores, rows[metric].tolist(), metric, data)
+        rows[["arch", metric]].assign(gennas=values).to_csv(run.directory / SCORES, index=False)
+        draw_scatter(run.directory / "scatter.png", values, rows[metric].tolist(), metric, data)
     return data

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Optional
 
 from .last_words import LastWords
-from .protocol import EXECUTORS, Job, Resources, Result_co, Work
+from .protocol import ALONE, EXECUTORS, Job, Resources, Result_co, Work
 
 HINT = "; --isolate, or --workers 2, scores in processes of their own, where that costs one record"
 
@@ -17,7 +17,7 @@ HINT = "; --isolate, or --workers 2, scores in processes of their own, where tha
 class Here:
     """Nothing is started, so a crash of a job is a crash of this process; ``Resources.watch`` explains it then."""
 
-    def __init__(self, resources: Resources = Resources()):
+    def __init__(self, resources: Resources = ALONE):
         self.resources = resources
 
     def map(self, work: Work[Job, Result_co], jobs: Iterable[Job]) -> Iterator[Result_co]:

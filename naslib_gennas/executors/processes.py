@@ -18,7 +18,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from ..errors import GenNASError
 from ..scoring.failures import ProcessDied, TimeLimit
-from .protocol import EXECUTORS, Job, Resources, Result_co, Work
+from .protocol import ALONE, EXECUTORS, Job, Resources, Result_co, Work
 
 QUEUE_PER_WORKER = 4
 START_LIMIT = 300  # seconds until the first process must have started
@@ -28,7 +28,7 @@ START_LIMIT = 300  # seconds until the first process must have started
 class Processes:
     """A pool of processes, started when first needed and kept for further work of the same kind."""
 
-    def __init__(self, resources: Resources = Resources(workers=2)):
+    def __init__(self, resources: Resources = ALONE):
         self.resources = resources
         self._pool: Optional[ProcessPool] = None
         self._work: Any = None

@@ -73,11 +73,13 @@ class Resources:
             raise InputError(f"the time limit must be above 0 seconds, got {self.timeout:g}")
 
 
+ALONE = Resources()
+
 EXECUTORS: Registry[Callable[[Resources], Executor]] = Registry("executor")
 """Name -> function of the resources; other packages add theirs by the entry point ``naslib_gennas.executors``."""
 
 
-def open_executor(resources: Resources = Resources(), name: Optional[str] = None) -> Executor:
+def open_executor(resources: Resources = ALONE, name: Optional[str] = None) -> Executor:
     """An executor by name; by default ``here``, or ``processes`` where there must be some.
 
     >>> with open_executor(Resources(workers=2)) as executor:

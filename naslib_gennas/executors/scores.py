@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Optional
 
 from ..errors import GenNASError, RunError
 from ..progress import progress
@@ -50,7 +50,7 @@ def score_all(
     scorers: Sequence[Scorer],
     texts: Sequence[str],
     run: Run,
-    executor: Executor = Here(),
+    executor: Optional[Executor] = None,
     on_error: OnError = "record",
     curves: bool = False,
 ) -> dict[str, list[Score]]:
@@ -60,6 +60,7 @@ def score_all(
 
     Args:
         scorers: of one space, each of a measure of its own.
+        executor: where the work is done; None is this process.
         on_error: ``record`` an architecture that fails and go on, or ``stop``.
         curves: whether new records keep the training loss of every step.
 
@@ -70,7 +71,7 @@ def score_all(
     ledger = _Ledger(run, curves)
     jobs = list(ledger.missing(scorers, list(dict.fromkeys(texts))))
     label = "scoring" if len(scorers) == 1 else "measuring"
-    for scores in progress(executor.map(ScoreWork(scorers), jobs), len(jobs), label):
+    for scores in progress((executor or Here()).map(ScoreWork(scorers), jobs), len(jobs), label):
         for score in scores:
             ledger.keep(score)
             if on_error == "stop" and score.status not in ("ok", "diverged"):

@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 
 from ..evaluation import retrieval
 from ..proxy.presets import Preset
-from ..search import best_so_far
+from ..evaluation import best_so_far
 from .assets import asset
 from .cells import cell
 from .charts import PALETTE, Axes, Point, legend, limits, pareto, polyline, scatter, style
@@ -356,7 +356,7 @@ def _point(run: LoadedRun, row: dict[str, Any], several: bool) -> Point:
 
 def _curve(run: LoadedRun) -> list[tuple[int, float]]:
     """(step, best score) where the best changes, and at the end."""
-    best = list(best_so_far(list(run.records)))
+    best = best_so_far([record["score"] for record in run.records])
     first = len(run.records) - len(best)
     points = [(first + i, r["score"]) for i, r in enumerate(best) if i == 0 or r is not best[i - 1]]
     return [*points, (len(run.records), best[-1]["score"])]

@@ -50,16 +50,16 @@ def draw_scatter(path, scores, truth, metric: str, data) -> None:
     _save(figure, path)
 
 
-def draw_search(path, records, curve) -> None:
+def draw_search(path, values, curve) -> None:
     """Scores of a search by step, and the best so far."""
     plt = _pyplot(required=False)
     if plt is None:
         return
-    points = [(record["step"], record["score"]) for record in records if record["score"] is not None]
+    points = [(step, value) for step, value in enumerate(values) if value is not None]
     figure, axis = plt.subplots(figsize=(6, 4))
     if points:
         axis.scatter(*zip(*points), s=8, alpha=0.5, color=BLUE, linewidths=0, label="evaluated")
-        axis.plot(range(len(records) - len(curve), len(records)), curve, color=ORANGE, label="best so far")
+        axis.plot(range(len(values) - len(curve), len(values)), curve, color=ORANGE, label="best so far")
         axis.legend(loc="lower right")
     axis.set_xlabel("step")
     axis.set_ylabel("score (higher is better)")

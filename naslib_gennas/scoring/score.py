@@ -71,6 +71,10 @@ class Score:
         """The same for another architecture with the same key."""
         return self if arch == self.arch else replace(self, arch=arch)
 
+    def again(self, arch: str) -> Score:
+        """The same, met again: it took no time."""
+        return replace(self, arch=arch, seconds=0.0)
+
     def as_record(self, curve: bool = False) -> Record:
         """Plain JSON values; ``curve`` keeps the losses, to five digits, up to the first that is not finite."""
         record: Record = {

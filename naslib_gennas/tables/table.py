@@ -111,6 +111,10 @@ class Table:
             )
         return values.astype(float)
 
+    def rows(self, n: int | None, metric: str, rng: np.random.Generator) -> pd.DataFrame:
+        """``n`` rows drawn as :meth:`sample` does, or every row whose ``metric`` is known if None."""
+        return self.frame[self.column(metric).notna()] if n is None else self.sample(n, metric, rng)
+
     def sample(self, n: int, metric: str | None, rng: np.random.Generator) -> pd.DataFrame:
         """``n`` rows whose ``metric`` is known, drawn without replacement, in the order drawn.
 

@@ -1,0 +1,1 @@
+"""Search for the proxy task that ranks a few labelled architectures best (paper, Section 3.2)."""

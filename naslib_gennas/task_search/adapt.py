@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import InputError
+from ..executors.here import Here
 from ..proxy.presets import Preset
 from ..runs.run import Run
-from .search import LabelledSettings, TaskFitness, Workers, best_task, check_labels, search_tasks, spread, task_of
+from .fitness import TaskFitness
+from .labels import check_labels, spread
+from .scorer import TaskScores, TaskWork
+from .search import Rules, best_task, search_tasks, task_of
 from .significance import CONFIDENCE, kept_start
 from .space import searched_preset, task_space
 
@@ -26,8 +30,8 @@ def adapted_preset(
 ) -> Preset:
     """The task that ranks the labelled architectures best, of ``preset``'s own and 7 + ``steps`` others.
 
-    Its own stays unless the best beats it beyond chance (:mod:`.guard`). Fidelity and stage weights stay those of
-    ``preset``; ``rho`` in the result's ``source`` is on the labels that it was chosen by. Of an architecture that
+    Its own stays unless the best beats it beyond chance (:mod:`.significance`). Fidelity and stage weights stay those
+    of ``preset``; ``rho`` in the result's ``source`` is on the labels that it was chosen by. Of an architecture that
     occurs twice the first label counts. Raises InputError for fewer than 5 labels, labels that are not finite or
     all equal, GenNASError if no task gives a ranking.
     """
@@ -39,19 +43,18 @@ def adapted_preset(
     check_labels(list(known.values()))
     order, names = spread(list(known.values())), list(known)
     tasks = task_space(preset)
-    with Workers(LabelledSettings(space, seed, device)) as workers:
-        ordered = [known[names[i]] for i in order]
-        fitness = TaskFitness([names[i] for i in order], ordered, workers)
-        search = {"population": POPULATION, "tournament": TOURNAMENT, "warm_start": [preset]}
-        records = search_tasks(tasks, fitness, Run(None, {}), seed, steps, **search)
+    ordered = [known[names[i]] for i in order]
+    fitness = TaskFitness([names[i] for i in order], ordered, TaskScores(TaskWork(space, seed, device), Here()))
+    rules = Rules(steps, population=POPULATION, tournament=TOURNAMENT, warm_start=(preset,), seed=seed)
+    records = search_tasks(tasks, fitness, Run(None, {}), rules)
     best, start = best_task(records), kept_start(records, 1, [ordered], CONFIDENCE, seed)
     verdict = "the best of them"
-    if start is not None and start["kept"]:
-        verdict = f"better than its own in {start['probability']:.0%} of resamples, so that its own stays"
-        best = records[start["step"]]
+    if start is not None and start.kept:
+        verdict = f"better than its own in {start.probability:.0%} of resamples, so that its own stays"
+        best = records[start.step]
     source = (
         f"naslib_gennas {__version__}: evolution from {preset.name}, {len(records)} tasks, seed {seed}, "
-        f"{len(known)} labels of {space}; {verdict}; rho {best['rho']:.3f} on these labels"
+        f"{len(known)} labels of {space}; {verdict}; rho {best.rho:.3f} on these labels"
     )
     task = task_of(tasks, best, "the best task")
     return searched_preset(task, f"{preset.name}-adapted", f"task searched on {len(known)} labels of {space}", source)

@@ -3,94 +3,113 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from typing import Optional
 
 import numpy as np
-import pandas as pd
 from scipy.stats import rankdata
 
 from ..evaluation import evaluate
-from ..executors.processes import ScorerSettings, score_many
+from ..executors.protocol import Executor
+from ..executors.scores import score_all
 from ..proxy.presets import Preset
-from ..runs.run import Run
-from .labels import Labelled
-from .search import FEWEST_LABELS, by_space
-
-if TYPE_CHECKING:
-    from .settings import TaskSearchSettings
+from ..runs.run import Record, Run
+from ..scoring.gennas import GenNASScorer
+from .draws import Labelled
+from .labels import FEWEST_LABELS
+from .record import TaskRecord, by_space
+from .settings import TaskSearchSettings
 
 CHECK = "check"  # folders of scores on other labels
 HALVES = 200  # random splits of the labels
 
 
-def agreement(scores, labels, seed: int) -> dict[str, Any]:
-    """Spearman's rho and Kendall's tau with bootstrap intervals."""
+Interval = tuple[Optional[float], Optional[float]]
+NO_INTERVAL: Interval = (None, None)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Spearman's rho and Kendall's tau with bootstrap 95 % intervals; ``failures``: scores without a value."""
+
+    rho: float
+    rho_interval: Interval
+    tau: float
+    tau_interval: Interval
+    failures: int
+
+    def as_record(self) -> Record:
+        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Mean rho of the best of ``tasks`` tasks by a half of the labels, on that half and on the other."""
+
+    chosen_by: float
+    other_half: float
+    tasks: int
+
+
+def agreement(scores: Sequence[Optional[float]], labels: Sequence[float], seed: int) -> Agreement:
+    """How far scores and labels rank alike; InputError if there is no ranking."""
     found = evaluate(scores, labels, seed).as_dict()
-    return {
-        "rho": found["spearman"],
-        "rho_interval": found["spearman_interval"],
-        "tau": found["kendall"],
-        "tau_interval": found["kendall_interval"],
-        "failures": found["failures"],
-    }
+    return Agreement(
+        found["spearman"], found["spearman_interval"], found["kendall"], found["kendall_interval"], found["failures"]
+    )
 
 
-def labelled_agreement(scores, labelled: list[Labelled], seed: int) -> dict[str, Any]:
+def labelled_agreement(scores: Sequence[Optional[float]], labelled: list[Labelled], seed: int) -> Record:
     """As :func:`agreement`; of several spaces the means, without an interval, and each one in ``spaces``."""
     apart = by_space(scores, [len(place.rows) for place in labelled])
     parts = [agreement(own, place.labels, seed) for own, place in zip(apart, labelled)]
     if len(parts) == 1:
-        return parts[0]
-    return {
-        "rho": float(np.mean([part["rho"] for part in parts])),
-        "rho_interval": (None, None),
-        "tau": float(np.mean([part["tau"] for part in parts])),
-        "tau_interval": (None, None),
-        "failures": sum(part["failures"] for part in parts),
-        "spaces": [
-            {"space": place.space, "table": place.table, "metric": place.metric, **part}
-            for place, part in zip(labelled, parts)
-        ],
-    }
+        return parts[0].as_record()
+    mean = Agreement(
+        float(np.mean([part.rho for part in parts])),
+        NO_INTERVAL,
+        float(np.mean([part.tau for part in parts])),
+        NO_INTERVAL,
+        sum(part.failures for part in parts),
+    )
+    spaces = [{**described(place), **part.as_record()} for place, part in zip(labelled, parts)]
+    return {**mean.as_record(), "spaces": spaces}
+
+
+def described(place: Labelled) -> Record:
+    """Where labels come from."""
+    return {"space": place.table.space.source, "table": place.table.name, "metric": place.metric}
 
 
 def checked(
     settings: TaskSearchSettings,
     candidates: Mapping[str, Preset],
-    space: str,
-    rows: pd.DataFrame,
-    metric: str,
+    place: Labelled,
     run: Run,
-    workers: int,
-) -> dict[str, Any]:
-    """``n`` and the agreement of every candidate with the metric of ``rows``, which the search never saw."""
-    found: dict[str, Any] = {"n": len(rows)}
+    executor: Executor,
+) -> Record:
+    """``n`` and the agreement of every candidate with labels that the search never saw."""
+    found: Record = {"n": len(place.rows)}
     for name, preset in candidates.items():
-        scores = _scores(settings.scorer(preset, space), rows["arch"].tolist(), run, workers)
-        found[name] = agreement(scores, rows[metric].tolist(), settings.seed)
+        scores = _scores(settings.scorer(preset, place.table.space), place.texts, run, executor)
+        found[name] = agreement(scores, place.labels, settings.seed).as_record()
     return found
 
 
-def _scores(settings: ScorerSettings, texts: list[str], run: Run, workers: int) -> list[float | None]:
+def _scores(scorer: GenNASScorer, texts: list[str], run: Run, executor: Executor) -> list[Optional[float]]:
     """Scores of ``texts``, kept in a run of its own inside ``run`` so that nothing is computed twice."""
-    config = {
-        "command": CHECK,
-        "space": settings.space,
-        "preset_digest": settings.preset.digest(),
-        "seed": settings.seed,
-    }
-    place = settings.space.replace(":", "-").replace("/", "-")
-    with run.inside(f"{CHECK}-{place}-{config['preset_digest']}", config) as kept:
-        return [record["score"] for record in score_many(settings, texts, kept, workers)]
+    place = scorer.space.source.replace(":", "-").replace("/", "-")
+    with run.inside(f"{CHECK}-{place}-{scorer.preset.digest()}", {"command": CHECK, **scorer.identity()}) as kept:
+        return [score.value for score in score_all([scorer], texts, kept, executor)[scorer.measure]]
 
 
-def split_half(records: Sequence[dict[str, Any]], labels: Sequence[float], seed: int) -> dict[str, float] | None:
+def split_half(records: Sequence[TaskRecord], labels: Sequence[float], seed: int) -> Optional[Halves]:
     """What choosing by few labels costs: the best task by a random half of them, and its rho on the other half.
 
     Means over ``HALVES`` splits, from the scores that the search has; the tasks were bred on all the labels, so that
     the second mean still is an upper bound. None for fewer than 10 labels or 2 tasks.
     """
-    scores = [record["scores"] for record in records if record["status"] == "ok" and not record.get("again")]
+    scores = [record.scores for record in records if record.status == "ok" and not record.again]
     if len(labels) < 2 * FEWEST_LABELS or len(scores) < 2:
         return None
     ranked = np.array([[-np.inf if score is None else score for score in row] for row in scores])  # (tasks, labels)
@@ -102,7 +121,7 @@ def split_half(records: Sequence[dict[str, Any]], labels: Sequence[float], seed:
         chosen = int(np.argmax(here))
         pairs.append((here[chosen], there[chosen]))
     here, there = np.mean(pairs, axis=0)
-    return {"chosen_by": float(here), "other_half": float(there), "tasks": len(scores)}
+    return Halves(float(here), float(there), len(scores))
 
 
 def _rank_correlations(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:

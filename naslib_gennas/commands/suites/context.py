@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from ...errors import ImageError, InputError
-from ...executors.processes import ScorerSettings
+from ...executors.protocol import ALONE, Executor, Resources, open_executor
 from ...proxy.images import load_images
 from ...proxy.presets import Preset, load_preset
-from ...runs.run import Run
+from ...runs.run import Record, Run
+from ...scoring.gennas import GenNASScorer
 from ...scoring.measure import BATCH_SIZE, IMAGE_SIZE
-from ...spaces import SPACES, load_space
+from ...spaces import SPACES
+from ...spaces.base import SearchSpace
 from ...tables import Table
 from ...tables.published import find_published
 from .spec import Method, Part, Suite, obtain, suite_data
@@ -39,12 +41,12 @@ class SuiteSettings:
     seed: int = 0
     device: str = "cpu"
     images: str | None = None
-    workers: int = 1
+    resources: Resources = ALONE
     batch_size: int = BATCH_SIZE
     image_size: int = IMAGE_SIZE
     strict: bool = False
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Record:
         """What the suites in one directory must share."""
         return {
             "command": "suite",
@@ -58,7 +60,7 @@ class SuiteSettings:
         }
 
 
-class Work:
+class Context:
     """One suite being run: its settings, tables and directory, and what turned out to be missing."""
 
     def __init__(self, suite: Suite, settings: SuiteSettings, run: Run, tables: Mapping[str, Table]):
@@ -128,10 +130,14 @@ class Work:
             preset = preset.with_fidelities(partial(_possible, changes=method.fidelity))
         return preset
 
-    def scorer(self, space: str, preset: Preset, seed: int = 0) -> ScorerSettings:
+    def scorer(self, space: SearchSpace, preset: Preset, seed: int = 0) -> GenNASScorer:
+        """The preset bound to a space, with the seed (``seed`` added), device and images of the command."""
         settings = self.settings
-        images = settings.images if load_space(space).kind == "cnn" else None  # recurrent networks see none
-        return ScorerSettings(space, preset, settings.seed + seed, settings.device, images)
+        images = settings.images if space.kind == "cnn" else None  # recurrent networks see none
+        return GenNASScorer(space, preset, settings.seed + seed, settings.device, images)
+
+    def executor(self) -> Executor:
+        return open_executor(self.settings.resources)
 
     def has_images(self, preset: Preset, item: str) -> bool:
         """Whether there are pictures enough for the batch; if not, ``item`` is noted as missing."""
@@ -150,14 +156,14 @@ class Work:
         known = int(table.column(metric).notna().sum())
         amount = self.settings.sample or (suite_data()["quick"]["sample"] if self.settings.quick else part.sample)
         rows = table.sample(min(known, amount), metric, np.random.default_rng(self.settings.seed))
-        return Table(rows, table.space, name=table.name)
+        return Table(rows, table.space, name=table.name, note=table.note)
 
-    def inside(self, name: str, config: dict[str, Any]) -> Run:
+    def inside(self, name: str, config: Record) -> Run:
         """A run of its own inside the suite's directory, continued if it is there."""
         digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:8]
         return self.run.inside(f"{name}-{digest}", config)
 
-    def row(self, part: Part, printed_row: str, method: Method, value: float | None, **more) -> dict[str, Any]:
+    def row(self, part: Part, printed_row: str, method: Method, value: float | None, **more) -> Record:
         """A row of the result, with the printed number that belongs to it."""
         quantity = more.pop("quantity", self.suite.quantity)
         place = (method.printed, quantity) if part.columns else (printed_row, method.printed)
@@ -177,7 +183,7 @@ class Work:
             **more,
         }
 
-    def printed_only(self, part: Part, printed_row: str) -> Iterator[dict[str, Any]]:
+    def printed_only(self, part: Part, printed_row: str) -> Iterator[Record]:
         """Rows of the printed columns that no method is for."""
         if self.suite.table is None or not part.printed or part.columns:
             return

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import ImageError, InputError
-from ...runs.run import Run
-from ...tables import load_table
-from .context import SuiteSettings, Unavailable, Work
+from ...runs.run import Record, Run
+from ..ground_truth import load_table
+from .context import Context, SuiteSettings, Unavailable
 from .procedures import KINDS
 from .spec import load_suite
 
 
-def run_suite(name: str, settings: SuiteSettings, run: Run) -> dict[str, Any]:
+def run_suite(name: str, settings: SuiteSettings, run: Run) -> Record:
     """Run what can be run. Returns ``rows`` and ``missing``, written to the run as ``NAME.json`` too.
 
     A row: part, space, row, method, quantity, value, interval, printed, published (its number), n, failures,
@@ -22,17 +22,17 @@ def run_suite(name: str, settings: SuiteSettings, run: Run) -> dict[str, Any]:
     a table that cannot be read.
     """
     suite = load_suite(name)
-    Work.check(suite, settings)
+    Context.check(suite, settings)
     loaded = [load_table(source, space, settings.strict) for space, source in settings.tables.items()]
-    work = Work(suite, settings, run, {table.space.name: table for table in loaded})
-    rows: list[dict[str, Any]] = []
+    context = Context(suite, settings, run, {table.space.name: table for table in loaded})
+    rows: list[Record] = []
     for part in suite.parts:
         try:
-            rows += [row for row in KINDS[suite.kind](work, part) if row is not None]
+            rows += [row for row in KINDS[suite.kind](context, part) if row is not None]
         except (Unavailable, ImageError) as error:
-            work.lacks(f"{part.printed or suite.title} ({part.space})", error)
+            context.lacks(f"{part.printed or suite.title} ({part.space})", error)
     if not any(row["value"] is not None for row in rows):
-        raise InputError(f"nothing of {name} can be run: " + "; ".join(_sentences(work.missing)))
+        raise InputError(f"nothing of {name} can be run: " + "; ".join(_sentences(context.missing)))
     data = {
         "suite": name,
         "title": suite.title,
@@ -40,7 +40,7 @@ def run_suite(name: str, settings: SuiteSettings, run: Run) -> dict[str, Any]:
         "seed": settings.seed,
         "device": settings.device,
         "rows": rows,
-        "missing": work.missing,
+        "missing": context.missing,
         "note": suite.note,
     }
     run.write(f"{name}.json", data)

@@ -1,0 +1,79 @@
+"""Score architectures by ``gennas``, another measure, or an ensemble of several."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Optional
+
+import numpy as np
+
+from ..errors import InputError
+from ..executors.protocol import Executor
+from ..executors.scores import OnError, score_all
+from ..runs.run import Run
+from ..scoring.ensemble import EnsembleScorer, Expression
+from ..scoring.gennas import GenNASScorer
+from ..scoring.measure import IMAGE_SIZE, measure_scorers
+from ..scoring.score import Score
+from ..spaces.base import SearchSpace
+
+
+def score_expression(
+    scorer: GenNASScorer,
+    expression: Expression,
+    texts: Sequence[str],
+    run: Run,
+    executor: Executor,
+    on_error: OnError = "record",
+    image_size: int = IMAGE_SIZE,
+) -> list[Score]:
+    """Scores of ``texts`` in their order; those of an ensemble hold within this set of architectures.
+
+    InputError for a column of a table, or a measure that is not defined for the space.
+    """
+    names = list(dict.fromkeys(leaf.name for leaf in expression.leaves() if leaf.column is None))
+    members = measure_scorers(names, scorer, image_size=image_size)
+    ensemble = EnsembleScorer(expression, members)
+    found = score_all(members, texts, run, executor, on_error)
+    return ensemble.combined({name: found[name] for name in names})
+
+
+def chosen(space: SearchSpace, given: Iterable[str], everything: bool, sample: Optional[int], seed: int) -> list[str]:
+    """The texts asked for: those ``given`` (``@FILE``: lines of a file), all of the space, or a random sample.
+
+    InputError unless exactly one of the three ways is used, ArchitectureError for a text that is none.
+    """
+    given = tuple(given)
+    if sum([bool(given), everything, sample is not None]) != 1:
+        raise InputError("name architectures, or use one of --all and --sample N")
+    if everything:
+        return [str(arch) for arch in space]
+    if sample is None:
+        return [str(space.parse(text)) for text in _expanded(given)]
+    if sample < 1:
+        raise InputError(f"--sample must be at least 1, got {sample}")
+    if space.size and sample > space.size:
+        raise InputError(f"--sample {sample} is more than the {space.size} architectures of {space.name}")
+    rng = np.random.default_rng(seed)
+    drawn: dict[str, None] = {}
+    while len(drawn) < sample:
+        drawn[str(space.sample(rng))] = None
+    return list(drawn)
+
+
+def fingerprint(texts: Sequence[str]) -> str:
+    """Number and digest of architectures, for the configuration of a run."""
+    return f"{len(texts)}, sha256 {hashlib.sha256(chr(10).join(texts).encode()).hexdigest()[:12]}"
+
+
+def _expanded(given: Iterable[str]) -> Iterable[str]:
+    for text in given:
+        if not text.startswith("@"):
+            yield text
+            continue
+        try:
+            with open(text[1:], encoding="utf-8") as file:
+                yield from (line.strip() for line in file if line.strip())
+        except OSError as error:
+            raise InputError(f"cannot read the architectures in {text[1:]}: {error.strerror}") from None
