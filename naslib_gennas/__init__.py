@@ -4,6 +4,7 @@ Names are imported when first used, so that ``import naslib_gennas`` stays fast.
 """
 
 from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -27,12 +28,12 @@ _HOMES = {
 __all__ = sorted(_HOMES)
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _HOMES:
         module, _, found = _HOMES[name].partition(":")
         return getattr(import_module(f"{__name__}.{module}"), found)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return [*globals(), *__all__]

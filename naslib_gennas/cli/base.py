@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import wraps
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 import click
 
 from .. import __version__
 from ..errors import GenNASError, InputError
+
+if TYPE_CHECKING:
+    from ..runs.run import Run
+    from ..scoring.gennas import GenNASScorer
+    from ..tables import Table
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 EXIT_OTHER, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -16,7 +25,7 @@ EXIT_OTHER, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 class Commands(click.Group):
     """Errors made on purpose become one line and an exit code; nothing else is caught."""
 
-    def invoke(self, ctx):
+    def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -31,7 +40,7 @@ def say(message: str) -> None:
     click.echo(message, err=True)
 
 
-def show(data, as_json: bool, text) -> None:
+def show(data: Any, as_json: bool, text: Callable[[], str]) -> None:
     """Print ``data`` as one JSON object, or what ``text()`` makes of it."""
     click.echo(json.dumps(data, indent=2) if as_json else text())
 
@@ -52,7 +61,7 @@ WHERE = [
 OWN_NETWORKS = ("models", "timm", "torchvision")
 
 
-def scoring_options(command):
+def scoring_options(command: Callable[..., None]) -> Callable[..., None]:
     """Options shared by everything that scores."""
     options = [
         click.option("--space", default=None, help="Search space; see `gennas spaces`."),
@@ -70,13 +79,15 @@ def scoring_options(command):
     return placed(command, options)
 
 
-def placed(command, options):
+def placed(command: Callable[..., None], options: Sequence[Callable[[Any], Any]]) -> Callable[..., None]:
     """``command`` with options; those of ``WHERE`` reach it as ``resources``."""
     for option in reversed(options):
         command = option(command)
 
     @wraps(command)
-    def with_resources(*args, workers, threads, timeout, isolate, **kwargs):
+    def with_resources(
+        *args: Any, workers: int, threads: int, timeout: float | None, isolate: bool | None, **kwargs: Any
+    ) -> None:
         import torch
 
         from ..executors.protocol import Resources
@@ -84,7 +95,7 @@ def placed(command, options):
         apart = bool(isolate) or (isolate is None and any(kwargs.get(name) for name in OWN_NETWORKS))
         resources = Resources(workers, threads, timeout, apart, watch=True)
         torch.set_num_threads(threads)
-        return command(*args, resources=resources, **kwargs)
+        command(*args, resources=resources, **kwargs)
 
     return with_resources
 
@@ -94,11 +105,11 @@ table_option = click.option(
 )
 
 
-def curves_option(command):
+def curves_option(command: Command) -> Command:
     return click.option("--curves", is_flag=True, help="Keep the loss of every training step in the records.")(command)
 
 
-def sampling_options(command):
+def sampling_options(command: Command) -> Command:
     """Options shared by everything that compares with ground truth: which of the table's architectures."""
     options = [
         click.option("--sample", default=100, show_default=True, help="Architectures drawn from the table."),
@@ -112,11 +123,11 @@ def sampling_options(command):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gennas")
-def main():
+def main() -> None:
     """Score, rank and search neural architectures without labels, by regression on synthetic signals."""
 
 
-def the_scorer(settings):
+def the_scorer(settings: dict[str, Any]) -> GenNASScorer:
     """The scorer that the options describe."""
     from ..scoring.gennas import GenNASScorer
     from ..spaces import SPACES
@@ -126,7 +137,7 @@ def the_scorer(settings):
     return GenNASScorer(*(settings[name] for name in ("space", "preset", "seed", "device", "images")))
 
 
-def open_run(settings, config):
+def open_run(settings: dict[str, Any], config: dict[str, Any]) -> Run:
     from ..runs.run import Run
 
     if settings["resume"] and not settings["out"]:
@@ -134,7 +145,7 @@ def open_run(settings, config):
     return Run(settings["out"], config, settings["resume"])
 
 
-def read_table(source, space, strict):
+def read_table(source: str, space: Any, strict: bool) -> Table:
     from ..commands.ground_truth import load_table
 
     table = load_table(source, space, strict)

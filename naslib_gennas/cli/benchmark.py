@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from ..errors import InputError
 from .base import main, open_run, read_table, sampling_options, say, scoring_options, show, the_scorer
+
+if TYPE_CHECKING:
+    from ..executors.protocol import Resources
+    from ..measures.base import Measure
+    from ..runs.run import Record
 
 OWN = ("texts", "metric", "space", "preset", "everything")  # what a suite decides itself
 
@@ -37,20 +45,20 @@ OWN = ("texts", "metric", "space", "preset", "everything")  # what a suite decid
 @sampling_options
 @scoring_options
 def benchmark(
-    texts,
-    metric,
-    suite,
-    quick,
-    sources,
-    sample,
-    everything,
-    strict,
-    batch_size,
-    image_size,
-    as_json,
-    resources,
-    **settings,
-):
+    texts: tuple[str, ...],
+    metric: str | None,
+    suite: str | None,
+    quick: bool,
+    sources: tuple[str, ...],
+    sample: int,
+    everything: bool,
+    strict: bool,
+    batch_size: int,
+    image_size: int,
+    as_json: bool,
+    resources: Resources,
+    **settings: Any,
+) -> None:
     """Compare several measures on the same architectures.
 
     JSON: {"rows": [{"measure", "metric", "n", "failures", "spearman", "spearman_interval", "kendall",
@@ -96,7 +104,9 @@ def benchmark(
             say(f"{name}: {count} of {data['architectures']} failed: {reason}")
 
 
-def _suite(name, sources, as_json, settings, sample, **options):
+def _suite(
+    name: str, sources: tuple[str, ...], as_json: bool, settings: dict[str, Any], sample: int, **options: Any
+) -> None:
     from ..commands.suites import SuiteSettings, run_suite, text_of
     from ..scoring.gennas import find_device
 
@@ -129,7 +139,7 @@ def _place(text: str) -> tuple[str, str]:
 @main.command()
 @click.argument("action", required=False, default="list", metavar="[show]")
 @click.argument("name", required=False)
-def measures(action, name):
+def measures(action: str, name: str | None) -> None:
     """List the measures, or `measures show NAME`."""
     from ..measures import MEASURES
     from ..scoring.ensemble import AGGREGATIONS
@@ -138,14 +148,14 @@ def measures(action, name):
         for shown in MEASURES.names():
             click.echo(f"{shown:10} {MEASURES[shown].summary}")
         for shown in AGGREGATIONS.names():
-            click.echo(f"{shown + '(..)':10} {AGGREGATIONS[shown].__doc__.splitlines()[0]}")
+            click.echo(f"{shown + '(..)':10} {(AGGREGATIONS[shown].__doc__ or '').splitlines()[0]}")
         return
     if name is None:
         raise InputError("a name is missing: gennas measures show NAME")
     click.echo("\n".join(_facts(MEASURES[name])))
 
 
-def _facts(measure) -> list[str]:
+def _facts(measure: Measure) -> list[str]:
     return [
         f"{measure.name}: {measure.documentation}",
         f"source: {measure.source}",
@@ -160,7 +170,7 @@ def _yes(fact: bool) -> str:
     return "yes" if fact else "no"
 
 
-def _lines(data) -> list[str]:
+def _lines(data: Record) -> list[str]:
     lines = [f"{data['space']}, {data['architectures']} architectures of {data['table']}, seed {data['seed']}"]
     width = max(len(row["measure"]) for row in data["rows"])
     for metric in data["metrics"]:
@@ -173,7 +183,7 @@ def _lines(data) -> list[str]:
     return lines + ([f"\nnote: {data['note']}"] if data["note"] else [])
 
 
-def _line(row, width: int) -> str:
+def _line(row: Record, width: int) -> str:
     cost = row["seconds_per_architecture"]
     end = f"{'' if cost is None else format(cost, '.3f'):>7}  {row['failures']}"
     if row["note"]:
@@ -186,5 +196,5 @@ def _line(row, width: int) -> str:
     )
 
 
-def _interval(ends) -> str:
+def _interval(ends: Sequence[float | None]) -> str:
     return f"{'':13}" if None in ends else f"{ends[0]:6.3f} {ends[1]:6.3f}"

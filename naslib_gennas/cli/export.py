@@ -14,7 +14,7 @@ from .base import main, show
 @click.option("--classes", default=10, show_default=True, help="Outputs of the classifier.")
 @click.option("--seed", default=0, show_default=True, help="Of the initial weights in a .pt.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def export(arch, space, out, classes, seed, as_json):
+def export(arch: str, space: str, out: str, classes: int, seed: int, as_json: bool) -> None:
     """Write the network of ARCH at full size, classifier included, ready to train, and a .json beside it.
 
     JSON: {"arch", "space", "canonical", "parameters", "classes", "seed", "file", "load", ...}.

@@ -11,7 +11,7 @@ from .base import main, say, show
 @main.command()
 @click.argument("action", required=False, default="list", metavar="[show]")
 @click.argument("name", required=False)
-def presets(action, name):
+def presets(action: str, name: str | None) -> None:
     """List the presets, or `presets show NAME`."""
     from ..proxy.presets import load_preset, preset_names
 
@@ -26,7 +26,7 @@ def presets(action, name):
 @main.command()
 @click.argument("action", required=False, default="list", metavar="[show]")
 @click.argument("name", required=False)
-def spaces(action, name):
+def spaces(action: str, name: str | None) -> None:
     """List the search spaces, or `spaces show NAME`."""
     from ..spaces import SPACES
 
@@ -46,7 +46,7 @@ def spaces(action, name):
 @click.argument("action", required=False, default="list", metavar="[show]")
 @click.argument("name", required=False)
 @click.option("--picture", default=None, help="Draw all signals into this .png or .svg file.")
-def signals(action, name, picture):
+def signals(action: str, name: str | None, picture: str | None) -> None:
     """List the signals, or `signals show NAME`; --picture draws them, as in the paper's Fig. 3."""
     from ..proxy.tasks import SIGNALS
     from ..registry import unknown
@@ -72,7 +72,7 @@ def signals(action, name, picture):
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def doctor(as_json):
+def doctor(as_json: bool) -> None:
     """Versions, devices, threads, and which optional parts are installed."""
     from ..commands.doctor import examine, lines
 
@@ -81,21 +81,21 @@ def doctor(as_json):
 
 
 @main.group()
-def tables():
+def tables() -> None:
     """Ground-truth tables."""
 
 
 @tables.command()
 @click.argument("source")
 @click.argument("out")
-def convert(source, out):
+def convert(source: str, out: str) -> None:
     """Convert a benchmark file SOURCE (.pth, .tfrecord, .json, ...) to the small table OUT (.csv or .csv.gz)."""
     from ..tables import convert_table
 
     say(f"wrote {convert_table(source, out)} architectures to {out}")
 
 
-def _required(name, usage):
+def _required(name: str | None, usage: str) -> str:
     if name is None:
         raise InputError(f"a name is missing: {usage}")
     return name

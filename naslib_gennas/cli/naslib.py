@@ -15,7 +15,15 @@ from .base import main, read_table, say
 @click.option("--images", default=None, help="Images for the batch: .npz or a folder [default: embedded].")
 @click.option("--naslib", "checkout", default=None, help="NASLib checkout [default: importable, or NASLIB_HOME].")
 @click.argument("overrides", nargs=-1, metavar="[KEY VALUE]...")
-def naslib(runner, config_file, source, metric, images, checkout, overrides):
+def naslib(
+    runner: str,
+    config_file: str,
+    source: str | None,
+    metric: str | None,
+    images: str | None,
+    checkout: str | None,
+    overrides: tuple[str, ...],
+) -> None:
     """Run NASLib's own script RUNNER with gennas as a predictor or as the fitness of a search.
 
     KEY VALUE pairs replace those of the configuration, as NASLib takes them.

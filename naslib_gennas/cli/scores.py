@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from ..errors import InputError
@@ -9,7 +11,7 @@ from .base import main, read_table, say, show
 
 
 @main.group()
-def scores():
+def scores() -> None:
     """Look up, merge and convert scores computed before: run directories, .csv, .parquet, zc_<space>.json."""
 
 
@@ -19,7 +21,7 @@ def scores():
 @click.option("--space", required=True, help="Search space; see `gennas spaces`.")
 @click.option("--measure", default=None, help="Only this measure.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def show_scores(source, architecture, space, measure, as_json):
+def show_scores(source: str, architecture: str, space: str, measure: str | None, as_json: bool) -> None:
     """The scores of ARCHITECTURE in SOURCE.
 
     JSON: {"arch", "scores": [{"dataset", "measure", "score", "seconds"}]}.
@@ -27,8 +29,8 @@ def show_scores(source, architecture, space, measure, as_json):
     from ..runs.score_files import look_up, read_scores, translations
     from ..tables import open_space
 
-    space = open_space(space)
-    rows = look_up(read_scores(source, translations(space)[0]), architecture, space, measure)
+    place = open_space(space)
+    rows = look_up(read_scores(source, translations(place)[0]), architecture, place, measure)
     records = rows.astype(object).where(rows.notna(), None).to_dict("records")
     data = {"arch": records[0]["arch"], "scores": [{k: v for k, v in r.items() if k != "arch"} for r in records]}
     show(data, as_json, lambda: "\n".join([data["arch"], *map(_line, data["scores"])]))
@@ -41,7 +43,14 @@ def show_scores(source, architecture, space, measure, as_json):
 @click.option("--dataset", default=None, help="Name of the data set, for scores that have none.")
 @click.option("--table", default=None, help="Ground truth: adds its accuracies as val_accuracy.")
 @click.option("--metric", default=None, help="Column of the table [default: the space's own].")
-def convert(sources, out, space, dataset, table, metric):
+def convert(
+    sources: tuple[str, ...],
+    out: str,
+    space: str | None,
+    dataset: str | None,
+    table: str | None,
+    metric: str | None,
+) -> None:
     """Merge SOURCES and write OUT: .csv, .csv.gz, .parquet, or .json in the layout of zc_<space>.json."""
     from ..runs.score_files import merge_scores, read_scores, translations, with_accuracy, write_scores
     from ..tables import open_space
@@ -60,7 +69,7 @@ def convert(sources, out, space, dataset, table, metric):
     say(f"wrote {len(frame)} scores of {frame['arch'].nunique()} architectures to {out}")
 
 
-def _line(row) -> str:
+def _line(row: dict[str, Any]) -> str:
     score = "failed" if row["score"] is None else f"{row['score']:.6g}"
     seconds = "" if row["seconds"] is None else f"  {row['seconds']:.3f} s"
     return f"  {row['dataset'] + ' ' if row['dataset'] else ''}{row['measure']:12} {score}{seconds}"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 from click.core import ParameterSource
 
@@ -19,6 +23,13 @@ from .base import (
     the_scorer,
 )
 
+if TYPE_CHECKING:
+    from ..executors import OnError, Resources
+    from ..runs.run import Record
+    from ..scoring.gennas import GenNASScorer
+    from ..scoring.score import Score
+    from ..spaces.modules.space import Source
+
 
 @main.command()
 @click.argument("architectures", nargs=-1)
@@ -34,21 +45,21 @@ from .base import (
 @curves_option
 @scoring_options
 def score(
-    architectures,
-    everything,
-    sample,
-    on_error,
-    models,
-    timm,
-    torchvision,
-    stages,
-    input_size,
-    measure,
-    curves,
-    as_json,
-    resources,
-    **settings,
-):
+    architectures: tuple[str, ...],
+    everything: bool,
+    sample: int | None,
+    on_error: OnError,
+    models: tuple[str, ...],
+    timm: tuple[str, ...],
+    torchvision: tuple[str, ...],
+    stages: str | None,
+    input_size: int | None,
+    measure: str,
+    curves: bool,
+    as_json: bool,
+    resources: Resources,
+    **settings: Any,
+) -> None:
     """Score ARCHITECTURES (text, or lines of a file given as @FILE), or any networks; higher is better.
 
     JSON: {"preset", "space", "seed", "scores": [{"arch", "key", "score", "status", "seconds", ...}]}.
@@ -105,7 +116,17 @@ def score(
 @sampling_options
 @curves_option
 @scoring_options
-def correlate(source, metric, sample, everything, strict, curves, as_json, resources, **settings):
+def correlate(
+    source: str,
+    metric: str | None,
+    sample: int,
+    everything: bool,
+    strict: bool,
+    curves: bool,
+    as_json: bool,
+    resources: Resources,
+    **settings: Any,
+) -> None:
     """Compare the ranking by score with ground truth.
 
     JSON: {"spearman", "spearman_interval", "kendall", "kendall_interval", "n", "failures", "retrieval",
@@ -152,21 +173,21 @@ def correlate(source, metric, sample, everything, strict, curves, as_json, resou
 @click.option("--metric", default=None)
 @scoring_options
 def search(
-    steps,
-    algorithm,
-    engine,
-    checkout,
-    population,
-    tournament,
-    max_seconds,
-    finalists,
-    final_preset,
-    source,
-    metric,
-    as_json,
-    resources,
-    **settings,
-):
+    steps: int,
+    algorithm: str,
+    engine: str | None,
+    checkout: str | None,
+    population: int,
+    tournament: int,
+    max_seconds: float | None,
+    finalists: int,
+    final_preset: str | None,
+    source: str | None,
+    metric: str | None,
+    as_json: bool,
+    resources: Resources,
+    **settings: Any,
+) -> None:
     """Search the space by regularized evolution with the score as fitness.
 
     The score of one draw of targets and weights has chosen the best, so luck has part in it: the --finalists are
@@ -183,15 +204,17 @@ def search(
     table = None if source is None else read_table(source, scorer.space, False)
     engine, why = find_engine(engine, scorer, algorithm, checkout)
     say(f"engine: {engine} ({why})")
-    options = {"algorithm": algorithm, "population": population, "tournament": tournament}
-    bound = SearchSettings(steps, seed=scorer.seed, max_seconds=max_seconds, **options)
-    config = {"command": "search", **scorer.identity(), **options, "engine": engine}
+    bound = SearchSettings(steps, algorithm, population, tournament, scorer.seed, max_seconds)
+    options = {"algorithm": algorithm, "population": population, "tournament": tournament, "engine": engine}
+    config = {"command": "search", **scorer.identity(), **options}
     with open_run(settings, config) as run:
         data = run_search(scorer, run, bound, engine, resources, table, metric, finalists, final_preset)
     show(data, as_json, lambda: _search_lines(data))
 
 
-def _own_networks(settings, modules, stages, input_size):
+def _own_networks(
+    settings: dict[str, Any], modules: Mapping[str, Source], stages: str | None, input_size: int | None
+) -> GenNASScorer:
     from ..proxy.presets import load_preset
     from ..scoring.gennas import GenNASScorer, with_input_size
     from ..spaces.modules.space import ModuleSpace
@@ -203,11 +226,11 @@ def _own_networks(settings, modules, stages, input_size):
     return GenNASScorer(space, preset, settings["seed"], settings["device"], settings["images"])
 
 
-def _reason(score) -> str:
+def _reason(score: Score) -> str:
     return f"{score.arch}: {score.message.removeprefix(score.arch + ': ')}"
 
 
-def _score_lines(scores, path) -> str:
+def _score_lines(scores: list[Score], path: Path | None) -> str:
     shown = sorted(scores, key=lambda s: -float("inf") if s.value is None else s.value, reverse=True)[:20]
     lines = [f"{_number(s.value)}  {s.status:8} {s.seconds:7.2f} s  {s.arch}" for s in shown]
     if len(scores) > len(shown):
@@ -216,7 +239,7 @@ def _score_lines(scores, path) -> str:
     return "\n".join(lines)
 
 
-def _correlation_lines(data) -> str:
+def _correlation_lines(data: Record) -> str:
     low, high = data["spearman_interval"]
     tau_low, tau_high = data["kendall_interval"]
     return "\n".join(
@@ -233,7 +256,7 @@ def _correlation_lines(data) -> str:
     )
 
 
-def _search_lines(data) -> str:
+def _search_lines(data: Record) -> str:
     head = f"{data['steps']} steps, {data['evaluated']} architectures scored, {data['seconds']:.0f} s"
     final = any("final_score" in found for found in data["best"])
     if final:
@@ -251,17 +274,17 @@ def _search_lines(data) -> str:
     return "\n".join([head, *lines])
 
 
-def _final(found) -> str:
+def _final(found: Record) -> str:
     return _number(found["final_score"]) if "final_score" in found else ""
 
 
-def _accuracy(found) -> str:
+def _accuracy(found: Record) -> str:
     return "unknown" if found["accuracy"] is None else f"{found['accuracy']:.2f}"
 
 
-def _rank(found) -> str:
+def _rank(found: Record) -> str:
     return "" if found["rank"] is None else str(found["rank"])
 
 
-def _number(value) -> str:
+def _number(value: float | None) -> str:
     return "    none" if value is None else f"{value:8.4f}"

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from .base import WHERE, main, open_run, placed, read_table, say, show
 
+if TYPE_CHECKING:
+    from ..executors.protocol import Resources
+    from ..runs.run import Record
+    from ..tables import Table
+    from ..task_search.settings import TaskSearchSettings
 
-def where_options(command):
+
+def where_options(command: Callable[..., None]) -> Callable[..., None]:
     return placed(command, WHERE)
 
 
@@ -51,7 +60,15 @@ def where_options(command):
 @click.option("--resume", is_flag=True, help="Continue the run in --out.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @where_options
-def task_search(source, strict, resources, steps, max_seconds, as_json, **options):
+def task_search(
+    source: str,
+    strict: bool,
+    resources: Resources,
+    steps: int,
+    max_seconds: float | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Search for the proxy task that ranks a few labelled architectures best.
 
     The task is written to --out as task.yaml, which every other command takes as --preset. That is a preset of
@@ -73,7 +90,7 @@ def task_search(source, strict, resources, steps, max_seconds, as_json, **option
     show(data, as_json, lambda: "\n".join(_lines(data)))
 
 
-def _settings(table, options):
+def _settings(table: Table, options: dict[str, Any]) -> TaskSearchSettings:
     from dataclasses import fields
 
     from ..proxy.presets import load_preset
@@ -99,7 +116,7 @@ def _settings(table, options):
     return TaskSearchSettings(**given)
 
 
-def _lines(data) -> list[str]:
+def _lines(data: Record) -> list[str]:
     best = data["best"]
     lines = [
         f"{data['space']}, {data['labelled']} labels ({data['metric']} of {data['table']}), fidelity of {data['base']}",
@@ -134,7 +151,7 @@ def _lines(data) -> list[str]:
     return lines + ([f"  note: {data['note']}"] if data["note"] else [])
 
 
-def _beside_start(start, best) -> str:
+def _beside_start(start: Record, best: Record) -> str:
     if start["step"] == best["step"]:
         return "    that is the task started from: nothing better was found"
     result = "so it is kept as task.yaml; found.yaml is the other" if start["kept"] else "so it is replaced"
@@ -143,11 +160,11 @@ def _beside_start(start, best) -> str:
     )
 
 
-def _rows(checks) -> list[str]:
+def _rows(checks: Record) -> list[str]:
     return [f"    {name:12} rho {_agreement(row)}" for name, row in checks.items() if isinstance(row, dict)]
 
 
-def _agreement(row) -> str:
+def _agreement(row: Record) -> str:
     low, high = row["rho_interval"]
     interval = "" if low is None else f" (95 % {low:.3f} to {high:.3f})"
     return f"{row['rho']:.3f}{interval}, tau {row['tau']:.3f}"

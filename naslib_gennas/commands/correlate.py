@@ -48,6 +48,6 @@ def correlate(
     run.write(PRESET, scorer.preset.model_dump(mode="json"))
     run.write(SUMMARY, data)
     if run.directory is not None:
-        rows[["arch", metric]].assign(gennas=values).to_csv(run.directory / SCORES, index=False)
+        rows[["arch", metric]].assign(gennas=np.array(values, dtype=float)).to_csv(run.directory / SCORES, index=False)
         draw_scatter(run.directory / "scatter.png", values, rows[metric].tolist(), metric, data)
     return data

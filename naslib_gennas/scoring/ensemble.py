@@ -40,7 +40,8 @@ ROWS_AT_ONCE = 256
 @AGGREGATIONS.register("rank")
 def mean_rank(scores: np.ndarray) -> np.ndarray:
     """Mean over members of rank / n, in (0, 1]."""
-    return (rankdata(scores, axis=1) / scores.shape[1]).mean(axis=0)
+    means: np.ndarray = (rankdata(scores, axis=1) / scores.shape[1]).mean(axis=0)
+    return means
 
 
 @AGGREGATIONS.register("aznas")
@@ -49,7 +50,8 @@ def log_rank(scores: np.ndarray) -> np.ndarray:
 
     Lee & Ham, "AZ-NAS", CVPR 2024, https://arxiv.org/abs/2403.19232, Eq. 12.
     """
-    return np.log(rankdata(scores, axis=1) / scores.shape[1]).sum(axis=0)
+    sums: np.ndarray = np.log(rankdata(scores, axis=1) / scores.shape[1]).sum(axis=0)
+    return sums
 
 
 @AGGREGATIONS.register("vote")
@@ -67,7 +69,8 @@ def majority(scores: np.ndarray) -> np.ndarray:
         rows = slice(start, start + ROWS_AT_ONCE)
         votes = sum(np.sign(r[rows, None] - r[None, :]) for r in ranks)  # (rows, n)
         wins[rows] = (votes > 0).sum(axis=1) + 0.5 * ((votes == 0).sum(axis=1) - 1)
-    return wins / max(n - 1, 1)
+    shares: np.ndarray = wins / max(n - 1, 1)
+    return shares
 
 
 @dataclass(frozen=True)

@@ -129,4 +129,5 @@ def _rank_correlations(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
     a, b = rankdata(scores, axis=1), rankdata(truth)
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean()
     norm = np.sqrt((a**2).sum(axis=1) * (b @ b))
-    return np.divide(a @ b, norm, out=np.zeros(len(a)), where=norm > 0)
+    found: np.ndarray = np.divide(a @ b, norm, out=np.zeros(len(a)), where=norm > 0)
+    return found

@@ -234,7 +234,8 @@ def _write(
     for name, preset in presets.items():
         (run.directory / name).write_text(preset.to_yaml(), encoding="utf-8")
     curves = {settings.algorithm: [best_rho_so_far(records)]}
-    for directory in [*settings.compare, *([run.directory / RANDOM] if settings.baseline else [])]:
+    others: list[str | Path] = [*settings.compare, *([run.directory / RANDOM] if settings.baseline else [])]
+    for directory in others:
         algorithm, curve = read_curve(directory)
         curves.setdefault(algorithm, []).append(curve)
     draw_task_curves(run.directory / PICTURE, curves, settings.labelled)

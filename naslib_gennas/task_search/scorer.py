@@ -51,6 +51,7 @@ class TaskWork:
     def __init__(self, space: str | SearchSpace, seed: int = 0, device: str = "cpu", images: Optional[str] = None):
         self.space = open_space(space)
         self._settings = seed, device, images
+        self._scorer: Optional[TaskScorer] = None
         self._start()
 
     def scorer(self, task: Preset) -> GenNASScorer:
@@ -81,7 +82,7 @@ class TaskWork:
 
     def _start(self) -> None:
         self._reusing = reusing_networks(self.space)
-        self._scorer: Optional[TaskScorer] = None
+        self._scorer = None
         self._known: dict[tuple[str, int, str], Regressions] = {}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, Callable, ClassVar
 
 import numpy as np
@@ -17,18 +18,11 @@ from pydantic import ValidationError
 from ..errors import InputError, SpecError
 from ..proxy.presets import Preset, RNNPreset, load_preset, parse_preset, validate
 from ..registry import Registry
+from ..runs.run import Record
+from .blocks import CHANNELS, DIMENSIONS, Block, Blocks, Draw, noise, one_of, signal
 
 MUTATION = 0.2  # probability that a block is drawn again
-PRESENT = 0.5  # probability of a signal
-LOCAL = 0.5  # probability that a signal is local
-NOISE_LEVELS = tuple(i / 10 for i in range(10))
-SIGNAL_LEVELS = tuple(i / 10 for i in range(5, 30))
-CHANNELS = (16, 32, 48, 64, 80, 96)  # 64 x 0.25, 0.5, .. 1.5
-DIMENSIONS = (16, 32, 48, 64, 80, 96)
-HIGHEST_FREQUENCY, FREQUENCIES = 0.5, 10
 OTHERS = "others"  # signals that a preset may hold but that are not searched
-DECIMALS = 6  # of frequencies and fractions, so that files stay readable
-
 READOUTS = ({"readout": "eval", "average": 1}, *({"readout": "train", "average": n} for n in (1, 3, 5)))
 READ_WEIGHTS = (0.0, 0.25, 0.5, 1.0)
 MOST_WORK = 4.0  # a searched fidelity costs at most this many times the work of the one that the search starts from
@@ -38,8 +32,8 @@ USUAL = {"cnn": "tiny", "rnn": "rnn-combo"}
 TASK_SPACES: Registry[type[TaskSpace]] = Registry("space of proxy tasks")
 """By the kind of networks: cnn, rnn."""
 
-Block = tuple  # a place in a task, ("stage 1", "sin1d") for instance
-Draw = Callable[[np.random.Generator], Any]
+Signals = Callable[[str], list[Record]]
+"""Place -> plain data of its signals."""
 
 
 class TaskSpace(ABC):
@@ -54,11 +48,11 @@ class TaskSpace(ABC):
     kinds: ClassVar[tuple[str, ...]]  # of signals, in the order in which a task lists them
     scopes: ClassVar[bool]  # whether signals may be global
     preset: ClassVar[type[Preset]]
-    fidelities: ClassVar[dict[str, tuple]]  # field -> its values
+    fidelities: ClassVar[dict[str, tuple[Any, ...]]]  # field -> its values
 
     def __init__(self, base: Preset, fidelity: bool = False, weights: bool = False):
         self.base = base
-        self.blocks: dict[Block, Draw] = {("noise",): _noise, **self._task_blocks()}
+        self.blocks: dict[Block, Draw] = {("noise",): noise, **self._task_blocks()}
         if weights:
             self.blocks[("score_weights",)] = self._weights_block()
         if fidelity:
@@ -119,37 +113,37 @@ class TaskSpace(ABC):
     def _task_blocks(self) -> dict[Block, Draw]: ...
 
     @abstractmethod
-    def _places(self, task: dict) -> dict[str, list]:
+    def _places(self, task: Record) -> dict[str, list[Record]]:
         """Place -> its list of signals, in the plain data of a task."""
 
     @abstractmethod
-    def _rest(self, task: dict) -> dict[Block, Any]:
+    def _rest(self, task: Record) -> Blocks:
         """Blocks that are neither noise nor signals."""
 
     @abstractmethod
-    def _task(self, blocks: dict[Block, Any], signals: Callable[[str], list]) -> dict:
+    def _task(self, blocks: Blocks, signals: Signals) -> Record:
         """Plain data of a task."""
 
     @abstractmethod
-    def _work(self, fidelity) -> float:
+    def _work(self, fidelity: Any) -> float:
         """Proportional to what a regression costs."""
 
     def _weights_block(self) -> Draw:
         raise InputError("tasks of recurrent networks have one output and no stage weights; leave them out")
 
-    def _signal_blocks(self, places) -> dict[Block, Draw]:
-        return {(place, kind): _signal(kind, self.scopes) for place in places for kind in self.kinds}
+    def _signal_blocks(self, places: Sequence[str]) -> dict[Block, Draw]:
+        return {(place, kind): signal(kind, self.scopes) for place in places for kind in self.kinds}
 
     def _fidelity_blocks(self) -> dict[Block, Draw]:
         """The base's own values are among the choices, so that some combination is always cheap enough."""
         fixed = self._blocks_of(self.base)
         choices = {**self.fidelities, "readout": READOUTS}
         return {
-            ("fidelity", name): _one_of([*values, *(v for v in [fixed["fidelity", name]] if v not in values)])
+            ("fidelity", name): one_of([*values, *(v for v in [fixed["fidelity", name]] if v not in values)])
             for name, values in choices.items()
         }
 
-    def _blocks_of(self, preset: Preset) -> dict[Block, Any]:
+    def _blocks_of(self, preset: Preset) -> Blocks:
         data = preset.model_dump(mode="json")
         blocks = {("noise",): data["task"]["noise"], **self._rest(data["task"])}
         for place, signals in self._places(data["task"]).items():
@@ -161,10 +155,10 @@ class TaskSpace(ABC):
         blocks.update({("fidelity", name): value for name, value in fidelity.items()})
         return blocks
 
-    def _assembled(self, blocks: dict[Block, Any]) -> Preset | None:
+    def _assembled(self, blocks: Blocks) -> Preset | None:
         """The preset of these blocks, None if there is no such preset or it costs too much."""
 
-        def signals(place: str) -> list:
+        def signals(place: str) -> list[Record]:
             return [signal for kind in (*self.kinds, OTHERS) for signal in blocks[place, kind]]
 
         fidelity = {name[1]: value for name, value in blocks.items() if name[0] == "fidelity"}
@@ -203,22 +197,22 @@ class CNNTaskSpace(TaskSpace):
         "learning_rate": (0.05, 0.1, 0.2, 0.4),
     }
 
-    def _task_blocks(self):
-        channels = {(place, "channels"): _one_of(CHANNELS) for place in self.places}
+    def _task_blocks(self) -> dict[Block, Draw]:
+        channels: dict[Block, Draw] = {(place, "channels"): one_of(CHANNELS) for place in self.places}
         return {**channels, **self._signal_blocks(self.places)}
 
-    def _weights_block(self):
+    def _weights_block(self) -> Draw:
         return lambda rng: [float(rng.choice(READ_WEIGHTS)) for _ in self.places]
 
-    def _places(self, task):
+    def _places(self, task: Record) -> dict[str, list[Record]]:
         return {place: stage["signals"] for place, stage in zip(self.places, task["stages"])}
 
-    def _rest(self, task):
-        channels = {(place, "channels"): stage["channels"] for place, stage in zip(self.places, task["stages"])}
+    def _rest(self, task: Record) -> Blocks:
+        channels: Blocks = {(place, "channels"): stage["channels"] for place, stage in zip(self.places, task["stages"])}
         weights = task["weights"]
         return {("weights",): weights, ("score_weights",): task["score_weights"] or weights, **channels}
 
-    def _task(self, blocks, signals):
+    def _task(self, blocks: Blocks, signals: Signals) -> Record:
         weights, score_weights = blocks[("weights",)], blocks[("score_weights",)]
         return {
             "weights": weights,
@@ -226,9 +220,9 @@ class CNNTaskSpace(TaskSpace):
             "stages": [{"channels": blocks[place, "channels"], "signals": signals(place)} for place in self.places],
         }
 
-    def _work(self, fidelity):
+    def _work(self, fidelity: Any) -> float:
         size = (fidelity.cells or 3) * (fidelity.channels or 16) ** 2
-        return size * fidelity.input_size**2 * fidelity.batch_size * fidelity.steps * fidelity.repeats
+        return float(size * fidelity.input_size**2 * fidelity.batch_size * fidelity.steps * fidelity.repeats)
 
 
 @TASK_SPACES.register("rnn")
@@ -249,21 +243,21 @@ class RNNTaskSpace(TaskSpace):
         "learning_rate": (1e-3, 3e-3, 1e-2),
     }
 
-    def _task_blocks(self):
-        return {("dimension",): _one_of(DIMENSIONS), **self._signal_blocks(self.places)}
+    def _task_blocks(self) -> dict[Block, Draw]:
+        return {("dimension",): one_of(DIMENSIONS), **self._signal_blocks(self.places)}
 
-    def _places(self, task):
+    def _places(self, task: Record) -> dict[str, list[Record]]:
         return {place: task[place] for place in self.places}
 
-    def _rest(self, task):
+    def _rest(self, task: Record) -> Blocks:
         return {("dimension",): task["dimension"]}
 
-    def _task(self, blocks, signals):
+    def _task(self, blocks: Blocks, signals: Signals) -> Record:
         return {"dimension": blocks[("dimension",)], **{place: signals(place) for place in self.places}}
 
-    def _work(self, fidelity):
+    def _work(self, fidelity: Any) -> float:
         size = (fidelity.layers or 3) * (fidelity.embedding or 400) * (fidelity.hidden or 600)
-        return size * fidelity.length * fidelity.batch_size * fidelity.steps * fidelity.repeats
+        return float(size * fidelity.length * fidelity.batch_size * fidelity.steps * fidelity.repeats)
 
 
 def task_space(base: Preset, fidelity: bool = False, weights: bool = False) -> TaskSpace:
@@ -281,32 +275,5 @@ def base_preset(name: str | None, kind: str) -> Preset:
 def searched_preset(task: Preset, name: str, description: str, source: str) -> Preset:
     """A task with a name and its provenance, checked again as a file would be (SpecError)."""
     data = {**task.model_dump(mode="json"), "name": name, "description": description, "source": source}
-    return validate(type(task), data, name)
-
-
-def _one_of(values) -> Draw:
-    return lambda rng: values[int(rng.integers(len(values)))]
-
-
-def _noise(rng: np.random.Generator) -> dict:
-    distribution = ("gaussian", "uniform")[int(rng.integers(2))]
-    return {"distribution": distribution, "level": _one_of(NOISE_LEVELS)(rng)}
-
-
-def _signal(kind: str, scopes: bool) -> Draw:
-    """A list of one signal of ``kind``, or of none."""
-
-    def draw(rng: np.random.Generator) -> list[dict]:
-        if rng.random() >= PRESENT:
-            return []
-        signal = {"kind": kind, "level": _one_of(SIGNAL_LEVELS)(rng)}
-        if kind in ("sin1d", "sin2d"):
-            low, high = np.sort(rng.uniform(0, HIGHEST_FREQUENCY, 2))
-            signal["frequencies"] = rng.uniform(low, high, FREQUENCIES).round(DECIMALS).tolist()
-        elif kind in ("dot", "gdot"):
-            signal["fraction"] = round(float(rng.uniform()), DECIMALS)
-        if scopes and kind != "resize" and rng.random() >= LOCAL:
-            signal["scope"] = "global"
-        return [signal]
-
-    return draw
+    made: Preset = validate(type(task), data, name)
+    return made

@@ -46,13 +46,15 @@ def source_of(network: nn.Module, example: torch.Tensor) -> str:
     return "\n\n\n".join(classes.code)
 
 
-Calls = dict[nn.Module, list[tuple[tuple, Any]]]  # (arguments, result) of every call of a module, in order
+Arguments = tuple[Any, ...]
+Keywords = dict[str, Any]
+Calls = dict[nn.Module, list[tuple[Arguments, Any]]]  # (arguments, result) of every call of a module, in order
 
 
 def _observe(network: nn.Module, example: torch.Tensor) -> Calls:
     calls: Calls = defaultdict(list)
 
-    def note(module: nn.Module, arguments: tuple, result: Any) -> None:
+    def note(module: nn.Module, arguments: Arguments, result: Any) -> None:
         calls[module].append((arguments, result))
 
     hooks = [module.register_forward_hook(note) for module in network.modules()]
@@ -102,7 +104,7 @@ class _Classes:
     def _container(self, module: nn.Module) -> str:
         parts = [self._expression(child) for child in module.children()]
         kind = next(kind for kind in _CONTAINERS if isinstance(module, kind))
-        if kind is nn.ModuleDict:
+        if isinstance(module, nn.ModuleDict):
             parts = [f"{name!r}: {part}" for name, part in zip(module, parts)]
         if len(parts) > 1 and len(set(parts)) == 1:
             inside = f"[{parts[0]} for _ in range({len(parts)})]"
@@ -122,8 +124,8 @@ def _layer_class(module: nn.Module) -> type:
 def _layer(module: nn.Module, kind: type) -> str:
     """The call that makes one of PyTorch's own layers."""
     arguments = []
-    for name, parameter in inspect.signature(kind.__init__).parameters.items():
-        if name in ("self", "device", "dtype") or not hasattr(module, name):
+    for name, parameter in inspect.signature(kind).parameters.items():
+        if name in ("device", "dtype") or not hasattr(module, name):
             continue
         value = getattr(module, name)
         if isinstance(value, (torch.Tensor, type(None))) and isinstance(parameter.default, bool):
@@ -155,7 +157,7 @@ def _forward(module: nn.Module, calls: Calls) -> str:
 def _tidy(code: str, module: nn.Module) -> str:
     """What torch.fx writes, as a person would."""
 
-    def item(match: re.Match) -> str:
+    def item(match: re.Match[str]) -> str:
         """``getattr(self.cells, "0")`` as ``self.cells[0]``."""
         owner, name = match.groups()
         place = module.get_submodule(re.sub(r"\[[\"']?(\w+)[\"']?\]", r".\1", owner)[len("self.") :])
@@ -194,7 +196,9 @@ class _ShapeTracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return True
 
-    def create_proxy(self, kind: str, target: Any, args: tuple, kwargs: dict, *more, **named) -> fx.Proxy:
+    def create_proxy(
+        self, kind: str, target: Any, args: Arguments, kwargs: Keywords, *more: Any, **named: Any
+    ) -> fx.Proxy:
         if target in _OURS:
             target, args = _OURS[target], args[:1]
         proxy = super().create_proxy(kind, target, args, kwargs, *more, **named)
@@ -205,7 +209,7 @@ class _ShapeTracer(fx.Tracer):
                 node.meta["value"] = self._compute(kind, target, *values)
         return proxy
 
-    def _compute(self, kind: str, target: Any, args: tuple, kwargs: dict) -> Any:
+    def _compute(self, kind: str, target: Any, args: Arguments, kwargs: Keywords) -> Any:
         if kind == "placeholder":
             return next(self._arguments)
         if kind == "call_module":
@@ -222,5 +226,5 @@ class _ShapeTracer(fx.Tracer):
     def to_bool(self, obj: fx.Proxy) -> bool:
         return bool(obj.node.meta["value"])
 
-    def iter(self, obj: fx.Proxy) -> Iterator:
+    def iter(self, obj: Any) -> Iterator[Any]:
         return iter([obj[i] for i in range(len(obj.node.meta["value"]))])

@@ -17,14 +17,18 @@ from torch import nn
 from ... import __version__
 from ...errors import InputError
 from ...proxy.layers import own_randomness, uninitialised
-from ...spaces import SearchSpace, load_space
+from ...runs.run import Record
+from ...spaces import SearchSpace
+from ...tables import open_space
 from .codegen import CodeError, source_of
 
 EXAMPLE_SHAPE = (2, 3, 32, 32)
 PROBE_SHAPE = (2, 3, 16, 16)  # smaller: the check takes a network of full size through its paces
 
 
-def export(space: str | SearchSpace, arch: Any, out: str | os.PathLike, classes: int = 10, seed: int = 0) -> dict:
+def export(
+    space: str | SearchSpace, arch: Any, out: str | os.PathLike[str], classes: int = 10, seed: int = 0
+) -> Record:
     """Write the full-size network of ``arch``, classifier included, and what it is in a ``.json`` beside it.
 
     Args:
@@ -47,7 +51,7 @@ def export(space: str | SearchSpace, arch: Any, out: str | os.PathLike, classes:
         raise InputError(f"a network is written as {' or '.join(WRITERS)}; got {out.name!r}")
     if classes < 1:
         raise InputError(f"a classifier needs at least 1 class; got {classes}")
-    space = load_space(space)
+    space = open_space(space)
     arch = space.parse(arch) if isinstance(arch, str) else arch
     network = _network(space, arch, classes, seed)
     facts = {
@@ -113,11 +117,15 @@ def _check(space: SearchSpace, network: nn.Module, code: str) -> None:
             rebuilt = scope["Network"]()
             rebuilt.load_state_dict(network.state_dict())
             pair = network.double(), rebuilt.double()  # in which rounding is out of the way
-            same = all(torch.allclose(*(net.train(mode)(x) for net in pair), rtol=1e-6) for mode in (True, False))
+            same = all(_alike(*(net.train(mode)(x) for net in pair)) for mode in (True, False))
     except (RuntimeError, SyntaxError, NameError, TypeError, AttributeError) as error:
         raise _not_as_code(space, str(error).splitlines()[0]) from error
     if not same:
         raise _not_as_code(space, "the code computes something else")
+
+
+def _alike(first: torch.Tensor, second: torch.Tensor) -> bool:
+    return torch.allclose(first, second, rtol=1e-6)
 
 
 def _not_as_code(space: SearchSpace, why: str) -> InputError:

@@ -79,7 +79,8 @@ class Context:
 
     def amount(self, kind: str) -> dict[str, int]:
         """How long a search is."""
-        return suite_data()["quick" if self.settings.quick else "full"][kind]
+        amounts: dict[str, int] = suite_data()["quick" if self.settings.quick else "full"][kind]
+        return amounts
 
     def table(self, part: Part) -> Table:
         """The ground truth of the part; Unavailable if none was named."""
@@ -123,7 +124,7 @@ class Context:
 
     def preset(self, method: Method) -> Preset:
         """The method's preset; with --quick, the paper's are shortened first."""
-        preset = load_preset(method.preset)
+        preset = load_preset(method.preset or "")
         if self.settings.quick and preset.name.startswith(("paper-", "rnn-")):
             preset = preset.with_fidelity(**suite_data()["quick"]["fidelity"][preset.kind])
         if method.fidelity:
@@ -154,8 +155,9 @@ class Context:
         """A table of the sampled architectures only, the same for all methods."""
         table = self.table(part)
         known = int(table.column(metric).notna().sum())
-        amount = self.settings.sample or (suite_data()["quick"]["sample"] if self.settings.quick else part.sample)
-        rows = table.sample(min(known, amount), metric, np.random.default_rng(self.settings.seed))
+        wanted = self.settings.sample or (suite_data()["quick"]["sample"] if self.settings.quick else part.sample)
+        amount = known if wanted is None else min(known, wanted)
+        rows = table.sample(amount, metric, np.random.default_rng(self.settings.seed))
         return Table(rows, table.space, name=table.name, note=table.note)
 
     def inside(self, name: str, config: Record) -> Run:
@@ -163,7 +165,7 @@ class Context:
         digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:8]
         return self.run.inside(f"{name}-{digest}", config)
 
-    def row(self, part: Part, printed_row: str, method: Method, value: float | None, **more) -> Record:
+    def row(self, part: Part, printed_row: str, method: Method, value: float | None, **more: Any) -> Record:
         """A row of the result, with the printed number that belongs to it."""
         quantity = more.pop("quantity", self.suite.quantity)
         place = (method.printed, quantity) if part.columns else (printed_row, method.printed)
@@ -193,6 +195,6 @@ class Context:
                 yield self.row(part, printed_row, Method(cell.column), None, note="printed only")
 
 
-def _possible(fidelity, changes: Mapping[str, Any]) -> dict[str, Any]:
+def _possible(fidelity: Any, changes: Mapping[str, Any]) -> Record:
     """The changes, and an average over no more steps than there are."""
     return {"average": min(fidelity.average, changes.get("steps", fidelity.steps)), **changes}

@@ -7,7 +7,8 @@ the suite's, so that suites that share context (Tables 2, 7 and 8) share it in o
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Callable
+from dataclasses import replace
+from typing import Any, Callable, Optional
 
 import numpy as np
 
@@ -28,21 +29,24 @@ from ..benchmark import BenchmarkSettings, benchmark
 from .context import Context
 from .spec import GENNAS, Method, Part
 
+Value = tuple[Any, Optional[Any]]
+"""A number, and its 95 % interval where there is one."""
+
 OPTIMUM = "optimum"  # in the place of a measure: the best of the table
 DEFAULT_PRESETS = {"cnn": "fast", "rnn": "rnn-fast"}
 QUICK_SPEED = 3  # architectures
 SHARES = ("5%", "10%", "20%", "30%", "40%", "50%")
 
 
-def _of_row(name: str) -> Callable[[dict], tuple]:
+def _of_row(name: str) -> Callable[[Record], Value]:
     return lambda row: (row[name], row[f"{name}_interval"])
 
 
-def _retrieved(share: str, unit: float = 1.0) -> Callable[[dict], tuple]:
+def _retrieved(share: str, unit: float = 1.0) -> Callable[[Record], Value]:
     return lambda row: (unit * row["retrieval"][share], None)
 
 
-QUANTITIES: dict[str, Callable[[dict], tuple]] = {
+QUANTITIES: dict[str, Callable[[Record], Value]] = {
     "spearman": _of_row("spearman"),
     "kendall": _of_row("kendall"),
     **{f"top {share}": _retrieved(share) for share in SHARES},
@@ -50,15 +54,15 @@ QUANTITIES: dict[str, Callable[[dict], tuple]] = {
 }
 """What a suite shows of a row of a benchmark: value and 95 % interval, None where there is none."""
 
-KINDS: Registry[Callable[[Context, Part], Iterator[dict]]] = Registry("kind of suite")
+KINDS: Registry[Callable[[Context, Part], Iterator[Optional[Record]]]] = Registry("kind of suite")
 
 
 @KINDS.register("rank")
-def rank(context: Context, part: Part) -> Iterator[dict]:
+def rank(context: Context, part: Part) -> Iterator[Optional[Record]]:
     """How well each method ranks the same architectures."""
     metrics = context.metrics(part)
     table = context.drawn(part, next(iter(metrics)))
-    found: list[dict] = []
+    found: list[Record] = []
     for method, rows in _ranked(context, part, table, list(metrics)):
         for metric, row in rows.items():
             found += _quantities(context, part, metrics[metric], method, row)
@@ -70,11 +74,13 @@ def rank(context: Context, part: Part) -> Iterator[dict]:
         yield from context.printed_only(part, printed_row)
 
 
-def _ranked(context: Context, part: Part, table: Table, metrics: list[str]) -> Iterator[tuple[Method, dict[str, dict]]]:
+def _ranked(
+    context: Context, part: Part, table: Table, metrics: list[str]
+) -> Iterator[tuple[Method, dict[str, Record]]]:
     """(method, metric -> row of the benchmark); first the measures, which share their passes."""
     plain = [method for method in part.methods if method.preset is None]
-    texts = {(method, metric): context.measure(part, method, metric) for method in plain for metric in metrics}
-    texts = {place: text for place, text in texts.items() if text is not None}
+    wanted = {(method, metric): context.measure(part, method, metric) for method in plain for metric in metrics}
+    texts = {place: text for place, text in wanted.items() if text is not None}
     if texts:
         preset = load_preset(DEFAULT_PRESETS[table.space.kind])
         rows = _benchmark(context, part, table, metrics, preset, list(dict.fromkeys(texts.values())))
@@ -121,14 +127,14 @@ def _benchmark(
     return {(row["measure"], row["metric"]): row for row in data["rows"]}
 
 
-def _quantities(context: Context, part: Part, printed_row: str, method: Method, row: dict) -> Iterator[dict]:
+def _quantities(context: Context, part: Part, printed_row: str, method: Method, row: Record) -> Iterator[Record]:
     shown = {key: row[key] for key in ("n", "failures", "seconds_per_architecture", "note")}
     for quantity in part.columns or (context.suite.quantity,):
         value, interval = (None, None) if row["note"] else QUANTITIES[quantity](row)
         yield context.row(part, printed_row, method, value, quantity=quantity, interval=interval, **shown)
 
 
-def _average(context: Context, part: Part, printed_row: str, rows: list[dict]) -> dict | None:
+def _average(context: Context, part: Part, printed_row: str, rows: list[Record]) -> Record | None:
     values = [row["value"] for row in rows if row["value"] is not None]
     if not values:
         return None
@@ -140,7 +146,7 @@ def _deviation(values: Sequence[float]) -> str:
 
 
 @KINDS.register("speed")
-def speed(context: Context, part: Part) -> Iterator[dict]:
+def speed(context: Context, part: Part) -> Iterator[Optional[Record]]:
     """Seconds a step on random architectures of the space; no ground truth is needed."""
     space, rng = open_space(part.space), np.random.default_rng(context.settings.seed)
     amount = context.settings.sample or (QUICK_SPEED if context.settings.quick else part.sample) or 0
@@ -164,7 +170,7 @@ def speed(context: Context, part: Part) -> Iterator[dict]:
 
 
 @KINDS.register("search")
-def search(context: Context, part: Part) -> Iterator[dict]:
+def search(context: Context, part: Part) -> Iterator[Optional[Record]]:
     """Ground truth of what regularized evolution returns, mean over seeds; ground truth is never the fitness."""
     metrics, table = context.metrics(part), context.table(part)
     for method in part.methods:
@@ -185,7 +191,7 @@ def search(context: Context, part: Part) -> Iterator[dict]:
 
 def _returned(
     context: Context, part: Part, printed_row: str, method: Method, values: list[float | None]
-) -> dict | None:
+) -> Optional[Record]:
     known = [value for value in values if value is not None]
     if not known:
         why = "the table does not know the architectures that were found; name one that holds the whole space"
@@ -198,7 +204,7 @@ def _winner(context: Context, part: Part, method: Method, measure: str | None, s
     """The architecture with the highest score of one search; None if none has a score."""
     amount = {key: value for key, value in context.amount("search").items() if key != "seeds"}
     scorer = _fitness(context, part, method, measure, seed)
-    settings = SearchSettings(**amount, seed=context.settings.seed + seed)
+    settings = replace(SearchSettings(seed=context.settings.seed + seed), **amount)  # type: ignore[arg-type]
     config = {"command": "search", **scorer.identity(), "seed": settings.seed, **amount}
     name = f"{part.space}-search-{(measure or str(method.preset)).replace(':', '-')}"
     with context.inside(name, config) as run, context.executor() as executor:
@@ -226,7 +232,7 @@ def _searched(context: Context, part: Part) -> SearchSpace:
 
 
 @KINDS.register("task_search")
-def task_search(context: Context, part: Part) -> Iterator[dict]:
+def task_search(context: Context, part: Part) -> Iterator[Optional[Record]]:
     """The best rho of searches over proxy tasks, mean over seeds, as ``gennas task-search --baseline`` does it."""
     table = context.table(part)
     metric = next(iter(context.metrics(part)))
@@ -244,8 +250,8 @@ def task_search(context: Context, part: Part) -> Iterator[dict]:
             baseline=True,
             device=context.settings.device,
             images=context.settings.images,
-            **amount,
         )
+        settings = replace(settings, **amount)  # type: ignore[arg-type]
         with context.inside(f"{part.space}-tasks", settings.config()) as run:
             data = run_task_search(settings, run, steps, context.settings.resources)
         found["evolution"].append(data["best"]["rho"])

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...errors import InputError
 from ...registry import unknown
+from ...runs.run import Record
 from ...tables.published import Published, find_published
 
 GENNAS = "gennas"
@@ -32,7 +33,7 @@ class Method:
     full_only: bool = False
 
     @classmethod
-    def read(cls, name: str, given: str | dict[str, Any]) -> Method:
+    def read(cls, name: str, given: str | Record) -> Method:
         return cls(name, measure=given) if isinstance(given, str) else cls(name, **given)
 
     @property
@@ -77,11 +78,13 @@ class Suite:
 
 
 @lru_cache(maxsize=1)
-def suite_data() -> dict[str, Any]:
+def suite_data() -> Record:
     """The content of ``suites.yaml``."""
     import yaml
 
-    return yaml.safe_load(resources.files("naslib_gennas").joinpath("data", "suites.yaml").read_text(encoding="utf-8"))
+    text = resources.files("naslib_gennas").joinpath("data", "suites.yaml").read_text(encoding="utf-8")
+    data: Record = yaml.safe_load(text)
+    return data
 
 
 def suite_names() -> list[str]:
@@ -99,7 +102,7 @@ def load_suite(name: str) -> Suite:
     return Suite(name, parts=parts, table=None if table is None else str(table), **given)
 
 
-def _part(space: str, rows: dict[str, str], given: dict[str, Any]) -> Part:
+def _part(space: str, rows: dict[str, str], given: Record) -> Part:
     rest = {key: value for key, value in given.items() if key not in ("spaces", "methods", "columns")}
     methods = tuple(Method.read(name, method) for name, method in given["methods"].items())
     return Part(space, rows, methods, columns=tuple(given.get("columns", ())), **rest)
