@@ -11,12 +11,14 @@ from click.testing import CliRunner
 
 from naslib_gennas import Scorer
 from naslib_gennas.cli import main
-from naslib_gennas.commands.benchmark import BenchmarkSettings, benchmark, expressions, score_measures
+from naslib_gennas.commands.benchmark import BenchmarkSettings, benchmark, expressions
 from naslib_gennas.errors import GenNASError, InputError, RunError, TableError, UnknownNameError
 from naslib_gennas.evaluation import evaluate
-from naslib_gennas.executors.processes import ScorerSettings
+from naslib_gennas.executors import Resources, open_executor, score_all
+from naslib_gennas.executors.here import Here
 from naslib_gennas.proxy.presets import load_preset
 from naslib_gennas.runs.run import Run
+from naslib_gennas.scoring import measure_scorers
 from naslib_gennas.spaces import load_space
 from naslib_gennas.tables import Table
 
@@ -25,10 +27,10 @@ CHEAP = "params,l2_norm"
 
 
 @pytest.fixture(scope="module")
-def settings():
+def scorer():
     preset = load_preset("fast")
     quick = preset.model_copy(update={"fidelity": preset.fidelity.model_copy(update={"steps": 2, "average": 1})})
-    return ScorerSettings(SPACE, quick)
+    return Scorer(SPACE, quick)
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +44,19 @@ def table():
     return Table(frame, space, name="made up")
 
 
-def test_rows_are_evaluations_of_the_columns(settings, table, tmp_path):
-    measures = expressions("gennas,l2_norm,table:early_valid_e4,rank(l2_norm,params)")
+def compare(scorer, table, metrics, measures, sample=None, run=None):
+    settings = BenchmarkSettings(tuple(metrics), tuple(expressions(measures)), sample, batch_size=2)
+    return benchmark(scorer, table, settings, run or Run(None, {}), Here())
+
+
+def scores_of(scorer, names, texts, run, **options):
+    return score_all(measure_scorers(names, scorer, batch_size=2), texts, run, **options)
+
+
+def test_rows_are_evaluations_of_the_columns(scorer, table, tmp_path):
+    measures = "gennas,l2_norm,table:early_valid_e4,rank(l2_norm,params)"
     with Run(tmp_path / "run", {"command": "benchmark"}) as run:
-        data = benchmark(settings, table, ["cifar10_test", "early_valid_e4"], measures, 8, run, batch_size=2)
+        data = compare(scorer, table, ["cifar10_test", "early_valid_e4"], measures, 8, run)
     names = ["gennas", "l2_norm", "table:early_valid_e4", "rank(l2_norm,params)", "params", "flops"]
     assert [row["measure"] for row in data["rows"]] == names * 2
     scores = pd.read_csv(tmp_path / "run" / "scores.csv")
@@ -61,52 +72,53 @@ def test_rows_are_evaluations_of_the_columns(settings, table, tmp_path):
     assert len(run.records) == 8 * 4  # one an architecture and measure: gennas, l2_norm, params, flops
 
 
-def test_resuming_computes_only_what_is_missing(settings, table, tmp_path):
-    bound = BenchmarkSettings(settings, ("params", "l2_norm"), batch_size=2)
+def test_resuming_computes_only_what_is_missing(scorer, table, tmp_path):
+    names = ["params", "l2_norm"]
     texts = table.frame["arch"].tolist()[:4]
     with Run(tmp_path / "run", {}) as run:
-        first = score_measures(bound, texts, run)
+        first = scores_of(scorer, names, texts, run)
     lines = (tmp_path / "run" / "results.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "run" / "results.jsonl").write_text("".join(lines[:5]) + lines[5][:20])  # killed while writing
     with Run(tmp_path / "run", {}, resume=True) as run:
         assert len(run.records) == 5
-        second = score_measures(bound, texts, run)
-    strip = lambda found: {n: [{**r, "seconds": 0} for r in rows] for n, rows in found.items()}  # noqa: E731
-    assert strip(first) == strip(second)
+        second = scores_of(scorer, names, texts, run)
+    values = [{name: [s.value for s in scores] for name, scores in found.items()} for found in (first, second)]
+    assert values[0] == values[1]
     assert (tmp_path / "run" / "results.jsonl").read_text().splitlines(keepends=True)[:5] == lines[:5]
     assert len((tmp_path / "run" / "results.jsonl").read_text().splitlines()) == 8
 
 
-def test_workers_give_the_same_scores(settings, table):
-    bound = BenchmarkSettings(settings, ("params", "l2_norm"), batch_size=2)
+def test_workers_give_the_same_scores(scorer, table):
     texts = table.frame["arch"].tolist()[:3]
-    alone, shared = (score_measures(bound, texts, Run(None, {}), workers) for workers in (1, 2))
-    assert [r["score"] for r in alone["l2_norm"]] == [r["score"] for r in shared["l2_norm"]]
+    alone = scores_of(scorer, ["params", "l2_norm"], texts, Run(None, {}))
+    with open_executor(Resources(workers=2)) as executor:
+        shared = scores_of(scorer, ["params", "l2_norm"], texts, Run(None, {}), executor=executor)
+    assert [s.value for s in alone["l2_norm"]] == [s.value for s in shared["l2_norm"]]
     with pytest.raises(InputError, match="workers must be at least 1"):
-        score_measures(bound, texts, Run(None, {}), 0)
+        Resources(workers=0)
 
 
-def test_failures_are_counted_and_rank_last(settings):
+def test_failures_are_counted_and_rank_last(scorer):
     space = load_space(SPACE)
     dead = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
     texts = [dead, *(str(space.parse(str(index))) for index in (1, 5, 9))]
     table = Table(pd.DataFrame({"arch": texts, "accuracy": [10.0, 90.0, 91.0, 92.0]}), space)
-    data = benchmark(settings, table, ["accuracy"], expressions("synflow"), None, Run(None, {}), batch_size=2)
+    data = compare(scorer, table, ["accuracy"], "synflow")
     assert data["rows"][0]["failures"] == 1
     assert data["failures"] == {"synflow": {"the score is -inf": 1}}
 
 
-def test_a_measure_without_a_ranking_has_a_note(settings, table):
+def test_a_measure_without_a_ranking_has_a_note(scorer, table):
     dead = pd.DataFrame({"arch": table.frame["arch"], "cifar10_test": table.frame["cifar10_test"], "flat": 1.0})
     flat = Table(dead, table.space, name="flat")
-    data = benchmark(settings, flat, ["cifar10_test"], expressions("table:flat"), 5, Run(None, {}), batch_size=2)
+    data = compare(scorer, flat, ["cifar10_test"], "table:flat", 5)
     assert data["rows"][0]["spearman"] is None and "equal" in data["rows"][0]["note"]
 
 
-def test_missing_columns_and_unsuitable_measures_are_refused_before_work(settings, table):
+def test_missing_columns_and_unsuitable_measures_are_refused_before_work(scorer, table):
     for measures, metrics in (("table:nothing", ["cifar10_test"]), ("params", ["nothing"])):
         with pytest.raises(TableError, match="'nothing'"):
-            benchmark(settings, table, metrics, expressions(measures), 5, Run(None, {}))
+            compare(scorer, table, metrics, measures, 5)
 
 
 def test_command(tmp_path):
@@ -144,23 +156,22 @@ def test_architectures_are_scored_by_any_measure_or_ensemble(tmp_path):
     assert changed.exit_code == 2 and "measure" in changed.stderr
 
 
-def test_a_failure_can_stop(settings):
+def test_a_failure_can_stop(scorer):
     dead = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
-    bound = BenchmarkSettings(settings, ("synflow",), batch_size=2)
     with pytest.raises(GenNASError, match="synflow of .* the score is -inf"):
-        score_measures(bound, [dead], Run(None, {}), on_error="stop")
+        scores_of(scorer, ["synflow"], [dead], Run(None, {}), on_error="stop")
 
 
-def test_presets_side_by_side(settings, table):
+def test_presets_side_by_side(scorer, table):
     texts = table.frame["arch"][:4].tolist()
     names = ("gennas", "gennas@fast-three", "gennas@fast")
     with Run(None, {}) as run:
-        found = score_measures(BenchmarkSettings(settings, names, 2), texts, run)
-    assert list(found) == list(names)
+        found = scores_of(scorer, names, texts, run)
+    assert set(found) == set(names)
     for name in names:
-        preset = settings.preset if name == "gennas" else name.partition("@")[2]
+        preset = scorer.preset if name == "gennas" else name.partition("@")[2]
         expected = [Scorer(SPACE, preset).score(text).score for text in texts]
-        assert [record["score"] for record in found[name]] == expected
+        assert [score.value for score in found[name]] == expected
 
 
 def test_a_preset_that_does_not_exist_is_named():

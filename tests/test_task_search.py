@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,32 +17,32 @@ from scipy import stats
 from naslib_gennas.cli import main
 from naslib_gennas.errors import GenNASError, InputError, RunError, SpecError
 from naslib_gennas.evaluation import bootstrap_differences, spearman
+from naslib_gennas.executors import Resources, open_executor
 from naslib_gennas.proxy.presets import load_preset
 from naslib_gennas.runs.run import Run
-from naslib_gennas.scoring.gennas import Scorer
+from naslib_gennas.scoring import ErrorRecord, GenNASScorer, Score
 from naslib_gennas.spaces import load_space
 from naslib_gennas.tables import load_table
 from naslib_gennas.task_search.adapt import POPULATION, adapted_preset
+from naslib_gennas.task_search.blocks import CHANNELS, DIMENSIONS
 from naslib_gennas.task_search.checks import split_half
-from naslib_gennas.task_search.labels import Labelled, elsewhere_rows, split
+from naslib_gennas.task_search.draws import elsewhere, split
+from naslib_gennas.task_search.fitness import JointFitness, TaskFitness, parts, upper_limit
+from naslib_gennas.task_search.labels import spread
+from naslib_gennas.task_search.record import TaskRecord
+from naslib_gennas.task_search.scorer import TaskScores, TaskWork
 from naslib_gennas.task_search.search import (
-    JointFitness,
-    LabelledSettings,
-    TaskFitness,
-    Workers,
+    Rules,
     bar,
     best_rho_so_far,
     best_task,
     front,
-    parts,
     search_tasks,
-    spread,
     task_of,
-    upper_limit,
 )
-from naslib_gennas.task_search.settings import TaskSearchSettings, Transfer
+from naslib_gennas.task_search.settings import Elsewhere, TaskSearchSettings
 from naslib_gennas.task_search.significance import kept_start, probability_better
-from naslib_gennas.task_search.space import CHANNELS, DIMENSIONS, task_space
+from naslib_gennas.task_search.space import task_space
 
 TINY = """
 name: tiny
@@ -185,28 +186,26 @@ class Fake:
         self.by_text = dict(zip(texts or map(str, range(len(labels))), labels))
         self.cost, self.calls = cost, 0
 
-    def scores(self, task, texts):
+    def __call__(self, task, texts):
         self.calls += len(texts)
         seed = int(task.digest(), 16) % 2**32
         noise = dict(zip(self.by_text, np.random.default_rng(seed).normal(size=len(self.by_text))))
         spread = 12 * task.task.noise.level
         cost = self.cost * task.fidelity.steps
-        return [self.record(self.by_text[text] + spread * noise[text], cost=cost) for text in texts]
+        return [self.score(text, self.by_text[text] + spread * noise[text], cost) for text in texts]
 
-    def record(self, score, status="ok", cost=None):
-        steps = cost or self.cost
-        return {"score": score, "status": status, "seconds": 0.0, "steps": steps, "parameters": 1, "message": ""}
+    def score(self, text, value, cost):
+        error = ErrorRecord("Test", "it failed") if value is None else None
+        details = {"steps": cost, "parameters": 1}
+        return Score(text, text, value, "failed" if error else "ok", 0.0, error=error, details=details)
 
 
 class Given(Fake):
     """The same scores for every task."""
 
-    def __init__(self, scores, **kwargs):
-        super().__init__(scores, **kwargs)
-
-    def scores(self, task, texts):
+    def __call__(self, task, texts):
         self.calls += len(texts)
-        return [self.record(self.by_text[text], "ok" if self.by_text[text] is not None else "failed") for text in texts]
+        return [self.score(text, self.by_text[text], self.cost) for text in texts]
 
 
 LABELS = [3.0, 1.0, 4.0, 1.5, 9.0, 2.0, 6.0, 5.0, 3.5, 8.0, 7.0, 0.5]
@@ -219,16 +218,16 @@ def fitness(scores, cost=1, race=False, bar=-np.inf):
 
 def test_fitness_is_rho_with_its_sign():
     scores = [score + 0.7 * (-1) ** i for i, score in enumerate(LABELS)]
-    assert fitness(scores)["rho"] == pytest.approx(stats.spearmanr(scores, LABELS).statistic)
-    assert fitness([-score for score in LABELS])["rho"] == pytest.approx(-1)
+    assert fitness(scores).rho == pytest.approx(stats.spearmanr(scores, LABELS).statistic)
+    assert fitness([-score for score in LABELS]).rho == pytest.approx(-1)
 
 
 def test_failed_scores_rank_last_and_no_ranking_is_no_fitness():
     lowest = int(np.argmin(LABELS))
-    assert fitness([None if i == lowest else s for i, s in enumerate(LABELS)])["rho"] == pytest.approx(1)
+    assert fitness([None if i == lowest else s for i, s in enumerate(LABELS)]).rho == pytest.approx(1)
     for scores in ([None] * 12, [1.0] * 12):
         record = fitness(scores)
-        assert record["rho"] is None and record["status"] == "failed"
+        assert record.rho is None and record.status == "failed"
         with pytest.raises(GenNASError, match="none of 1 tasks"):
             best_task([record])
 
@@ -237,16 +236,16 @@ def test_ties_go_to_the_cheaper_task():
     dear, cheap = fitness(LABELS, cost=1000), fitness(LABELS, cost=10)
     assert best_task([dear, cheap]) is cheap and best_task([cheap, dear]) is cheap
     worse = fitness([*LABELS[:-1], 0.75], cost=1)
-    assert best_task([dear, {**worse, "rho": worse["rho"] - 0.003}]) is dear
+    assert best_task([dear, replace(worse, rho=worse.rho - 0.003)]) is dear
 
 
 def test_hopeless_tasks_are_stopped_and_never_the_result():
     record = fitness([-score for score in LABELS], race=True, bar=0.5)
-    assert record["status"] == "stopped" and record["scored"] == parts(LABELS)[0] == 6
-    assert fitness(LABELS, race=True, bar=0.99)["status"] == "ok"
+    assert record.status == "stopped" and record.scored == parts(LABELS)[0] == 6
+    assert fitness(LABELS, race=True, bar=0.99).status == "ok"
     good = fitness([*LABELS[:-1], 2.5])
-    assert best_task([{**record, "rho": 0.999}, good]) is good
-    assert best_rho_so_far([record, good]) == [None, good["rho"]]
+    assert best_task([replace(record, rho=0.999), good]) is good
+    assert best_rho_so_far([record, good]) == [None, good.rho]
 
 
 def test_upper_limit_holds_in_at_least_nine_of_ten_cases():
@@ -272,29 +271,44 @@ def test_every_part_of_the_labels_is_spread_over_all_ranks():
 
 
 def test_the_bar_is_what_an_average_winner_of_a_tournament_has():
-    history = [{"rho": i / 100, "status": "ok", "work": 0.0} for i in range(100)]
-    assert bar(history, "evolution", 50, 10)({}) == pytest.approx(0.95)  # the fifth best of the last fifty
-    assert bar(history[:5], "evolution", 50, 10)({}) == -np.inf
-    assert bar(history, "random", 50, 10)({}) == 0.99
+    history = [task_record(i / 100, 0.0) for i in range(100)]
+    assert bar(history, Rules())(history[0]) == pytest.approx(0.95)  # the fifth best of the last fifty
+    assert bar(history[:5], Rules())(history[0]) == -np.inf
+    assert bar(history, Rules(algorithm="random"))(history[0]) == 0.99
+
+
+def task_record(rho, work, step=0, **more):
+    return TaskRecord(
+        **{
+            "status": "ok",
+            "rho": rho,
+            "scored": 2,
+            "work": work,
+            "seconds": 4.0,
+            "message": "",
+            **{"scores": [], **more},
+        },
+        step=step,
+    )
 
 
 def test_two_objectives_have_a_front():
     history = [
-        {"rho": rho, "work": work, "seconds": 4.0, "scored": 2, "status": "ok", "step": step}
+        task_record(rho, work, step)
         for step, (rho, work) in enumerate([(0.5, 10), (0.9, 30), (0.6, 10), (0.7, 40), (0.2, 5), (0.95, 90)])
     ]
-    history.append({**history[0], "rho": 0.99, "status": "stopped"})
-    assert [record["step"] for record in front(history, "rho,work")] == [4, 2, 1, 5]
-    assert [record["step"] for record in front(history, "rho,seconds")] == [5]
-    limit = bar(history, "evolution", 50, 10, "rho,work")
-    assert [limit({"work": work}) for work in (1, 10, 35)] == [-np.inf, 0.6, 0.9]
+    history.append(replace(history[0], rho=0.99, status="stopped"))
+    assert [record.step for record in front(history, "rho,work")] == [4, 2, 1, 5]
+    assert [record.step for record in front(history, "rho,seconds")] == [5]
+    limit = bar(history, Rules(objective="rho,work"))
+    assert [limit(task_record(0.0, work)) for work in (1, 10, 35)] == [-np.inf, 0.6, 0.9]
 
 
 def test_a_search_for_the_front_finds_cheap_tasks_too():
     labels = list(np.random.default_rng(5).permutation(15).astype(float))
     records, _ = search(Run(None, {}), labels, objective="rho,work", fidelity=True)
     found = front(records, "rho,work")
-    assert len(found) > 1 and found[0]["work"] < found[-1]["work"] and found[0]["rho"] < found[-1]["rho"]
+    assert len(found) > 1 and found[0].work < found[-1].work and found[0].rho < found[-1].rho
     with pytest.raises(InputError, match="rho,seconds"):
         search(Run(None, {}), labels, objective="rho,memory")
 
@@ -302,19 +316,19 @@ def test_a_search_for_the_front_finds_cheap_tasks_too():
 def test_split_halves_show_what_choosing_by_few_labels_is_worth():
     rng = np.random.default_rng(0)
     labels = rng.permutation(20).astype(float)
-    chance = [{"status": "ok", "scores": rng.normal(size=20).tolist()} for _ in range(200)]
+    chance = [task_record(0.0, 0.0, scores=rng.normal(size=20).tolist()) for _ in range(200)]
     halves = split_half(chance, labels, 0)
-    assert halves["chosen_by"] > 0.6 and abs(halves["other_half"]) < 0.25  # the best of chance is chance
-    perfect = {"status": "ok", "scores": labels.tolist()}
+    assert halves.chosen_by > 0.6 and abs(halves.other_half) < 0.25  # the best of chance is chance
+    perfect = task_record(1.0, 0.0, scores=labels.tolist())
     halves = split_half([*chance, perfect], labels, 0)
-    assert halves["chosen_by"] == halves["other_half"] == pytest.approx(1)
+    assert halves.chosen_by == halves.other_half == pytest.approx(1)
     assert split_half(chance, labels[:8], 0) is None
 
 
 def search(run, labels, race=True, seed=0, steps=60, limit=None, fidelity=False, **options):
     """A search on fake scores whose quality depends on the noise level; stops by force after ``limit`` tasks."""
-    workers = Fake(labels)
-    evaluate = TaskFitness([str(i) for i in range(len(labels))], labels, workers, race)
+    scores = Fake(labels)
+    evaluate = TaskFitness([str(i) for i in range(len(labels))], labels, scores, race)
     count = 0
 
     def limited(task, bar):
@@ -325,7 +339,8 @@ def search(run, labels, race=True, seed=0, steps=60, limit=None, fidelity=False,
         return evaluate(task, bar)
 
     space = task_space(load_preset("fast-three"), fidelity)
-    return search_tasks(space, limited, run, seed, steps, population=20, tournament=5, **options), workers.calls
+    rules = Rules(steps, population=20, tournament=5, seed=seed, **options)
+    return search_tasks(space, limited, run, rules), scores.calls
 
 
 def test_racing_saves_work_and_keeps_the_winner():
@@ -334,15 +349,15 @@ def test_racing_saves_work_and_keeps_the_winner():
     for algorithm in ("evolution", "random"):
         plain, cost = search(Run(None, {}), labels, race=False, algorithm=algorithm)
         raced, less = search(Run(None, {}), labels, algorithm=algorithm)
-        assert best_task(raced)["rho"] == best_task(plain)["rho"] == pytest.approx(1)
+        assert best_task(raced).rho == best_task(plain).rho == pytest.approx(1)
         assert less < 0.9 * cost
         if algorithm == "random":  # the same tasks in the same order, so the same winner
-            assert best_task(raced)["key"] == best_task(plain)["key"]
-    assert any(record["status"] == "stopped" for record in raced)
+            assert best_task(raced).key == best_task(plain).key
+    assert any(record.status == "stopped" for record in raced)
 
 
 def without_times(records):
-    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
+    return [replace(record, seconds=0.0) for record in records]
 
 
 def test_a_killed_search_resumes_to_the_same_result_without_repeating_work(tmp_path):
@@ -357,8 +372,9 @@ def test_a_killed_search_resumes_to_the_same_result_without_repeating_work(tmp_p
         assert len(run.records) == 32
         resumed, rest = search(run, labels, warm_start=warm)
     assert without_times(resumed) == without_times(whole)
-    assert rest == sum(record["scored"] for record in whole[32:])
-    assert without_times(map(json.loads, results.read_text().splitlines())) == without_times(whole)
+    assert rest == sum(record.scored for record in whole[32:])
+    lines = map(json.loads, results.read_text().splitlines())
+    assert without_times(map(TaskRecord.from_record, lines)) == without_times(whole)
 
 
 def test_records_of_another_seed_or_changed_by_hand_are_refused(tmp_path):
@@ -369,24 +385,26 @@ def test_records_of_another_seed_or_changed_by_hand_are_refused(tmp_path):
         search(run, labels, seed=1)
     space = task_space(load_preset("fast-three"))
     task = task_of(space, records[3], "step 3")
-    assert task.digest() == records[3]["key"]
-    broken = {**records[3], "task": {**records[3]["task"], "task": {"stages": "three"}}}
+    assert task.digest() == records[3].key
+    broken = replace(records[3], task={**records[3].task, "task": {"stages": "three"}})
     with pytest.raises(SpecError, match="step 3"):
         task_of(space, broken, "step 3")
     with pytest.raises(SpecError, match="changed by hand"):
-        task_of(space, {**records[3], "task": records[4]["task"]}, "step 3")
+        task_of(space, replace(records[3], task=records[4].task), "step 3")
 
 
-def test_reused_networks_score_bit_for_bit_as_new_ones(tiny):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_reused_networks_score_bit_for_bit_as_new_ones(tiny, workers):
     space, nb201 = task_space(load_preset(tiny)), load_space("nasbench201")
     rng = np.random.default_rng(0)
     texts = [str(nb201.sample(rng)) for _ in range(3)]
     tasks = [space.sample(rng) for _ in range(2)]
     tasks += [tasks[0].with_fidelity(readout="eval"), tasks[1].with_fidelity(channels=6), tasks[0]]
-    with Workers(LabelledSettings("nasbench201", seed=4)) as workers:
+    with open_executor(Resources(workers=workers)) as executor:
+        scores = TaskScores(TaskWork("nasbench201", seed=4), executor)
         for task in tasks:
-            new = Scorer("nasbench201", task, seed=4)
-            assert [r["score"] for r in workers.scores(task, texts)] == [new.score(text).score for text in texts]
+            new = GenNASScorer("nasbench201", task, seed=4)
+            assert [score.value for score in scores(task, texts)] == [new.score(text).value for text in texts]
 
 
 def test_labels_that_teach_nothing_are_refused():
@@ -395,14 +413,17 @@ def test_labels_that_teach_nothing_are_refused():
             TaskFitness([str(i) for i in range(len(labels))], labels, Given(labels))
 
 
+def keys_of(labelled):
+    return {labelled.table.space.score_key(labelled.table.space.parse(text)) for text in labelled.texts}
+
+
 def test_labelled_and_other_architectures_are_kept_apart():
     table = load_table("digits", "nasbench201")
-    settings = TaskSearchSettings("nasbench201", load_preset("fast-three"), "accuracy", labelled=20, validate=60)
-    labelled, others = split(table, settings)
-    keys = [{table.space.score_key(table.space.parse(text)) for text in rows["arch"]} for rows in (labelled, others)]
-    assert len(labelled) == 20 and 40 < len(others) <= 60 and not keys[0] & keys[1]
-    fewer, _ = split(table, TaskSearchSettings("nasbench201", load_preset("fast-three"), "accuracy"))
-    assert fewer["arch"].tolist() == labelled["arch"].tolist()
+    settings = TaskSearchSettings(table, load_preset("fast-three"), "accuracy", labelled=20, validate=60)
+    labelled, others = split(settings)
+    assert len(labelled.texts) == 20 and 40 < len(others.texts) <= 60 and not keys_of(labelled) & keys_of(others)
+    fewer, _ = split(replace(settings, validate=0))
+    assert fewer.texts == labelled.texts
 
 
 @pytest.mark.parametrize(
@@ -419,20 +440,24 @@ def test_bad_settings(options, reason):
 
 
 def test_transfers_within_the_space_leave_the_labelled_architectures_out():
-    table = load_table("digits", "nasbench201")
-    settings = TaskSearchSettings("nasbench201", load_preset("fast-three"), "accuracy")
-    labelled, _ = split(table, settings)
-    known = [Labelled("nasbench201", "digits", "accuracy", labelled)]
-    rows, what = elsewhere_rows(settings, Transfer("nasbench201", "digits"), known)
-    keys = [{table.space.score_key(table.space.parse(text)) for text in part["arch"]} for part in (labelled, rows)]
-    assert what["metric"] == table.default_metric and len(rows) > 100 and not keys[0] & keys[1]
+    settings = TaskSearchSettings(load_table("digits", "nasbench201"), load_preset("fast-three"), "accuracy")
+    labelled, _ = split(settings)
+    place = Elsewhere.parse("nasbench201:digits", settings.base)
+    found = elsewhere(settings, place, [labelled])
+    assert place.metric == settings.table.default_metric and place.given is None
+    assert len(found.texts) > 100 and not keys_of(labelled) & keys_of(found)
 
 
-def test_transfers_are_read():
-    assert Transfer.parse("nasbench101:t.csv:acc") == Transfer("nasbench101", "t.csv", "acc")
+def test_transfers_are_read(tmp_path):
+    base, table = load_preset("fast-three"), tmp_path / "t.csv"
+    table.write_text("arch,valid,acc\n5:397:000,1,2\n5:397:001,2,3\n")
+    place = Elsewhere.parse(f"nasbench101:{table}:acc", base)
+    assert (place.space.name, place.table.name, place.metric, place.given) == ("nasbench101", str(table), "acc", "acc")
     for text in ("nasbench101", "a:b:c:d", "a::c"):
         with pytest.raises(InputError, match="SPACE:TABLE"):
-            Transfer.parse(text)
+            Elsewhere.parse(text, base)
+    with pytest.raises(SpecError, match="RNN"):
+        Elsewhere.parse(f"nasbench101:{table}", load_preset("rnn-combo"))
 
 
 def gennas(*arguments):
@@ -534,7 +559,7 @@ def test_short_search_on_labels_that_are_there():
     labels = [float(len(text)) + i / 10 for i, text in enumerate(texts)]
 
     def rho(preset):
-        scorer = Scorer("nasbench201", preset, 3)
+        scorer = GenNASScorer("nasbench201", preset, 3)
         return spearman([scorer.score(text).score for text in texts], labels)
 
     found = adapted_preset(tiny, "nasbench201", texts, labels, seed=3, steps=4)
@@ -552,7 +577,7 @@ def history(start, best, status="ok"):
     """A start, a hopeless task and the best one, as records of a search."""
     rows = [(start, status), ([-label for label in LABELS], "ok"), (best, "ok")]
     return [
-        {"step": step, "status": kind, "scores": list(map(float, scores)), "work": 1.0, "rho": spearman(scores, LABELS)}
+        task_record(spearman(scores, LABELS), 1.0, step, status=kind, scores=list(map(float, scores)))
         for step, (scores, kind) in enumerate(rows)
     ]
 
@@ -563,11 +588,11 @@ def test_the_start_is_kept_unless_the_best_task_beats_it_beyond_chance():
     lucky = np.array(good)
     lucky[:2] = lucky[1::-1]
     clear = kept_start(history(poor, good), 1, [LABELS], 0.975)
-    assert not clear["kept"] and clear["probability"] > 0.975
-    assert clear["rho"] == pytest.approx(stats.spearmanr(poor, LABELS).statistic) and clear["step"] == 0
+    assert not clear.kept and clear.probability > 0.975
+    assert clear.rho == pytest.approx(stats.spearmanr(poor, LABELS).statistic) and clear.step == 0
     close = kept_start(history(*sorted((good, lucky), key=lambda s: spearman(s, LABELS))), 1, [LABELS], 0.975)
-    assert close["kept"] and 0.3 < close["probability"] < 0.975
-    assert not kept_start(history(*sorted((good, lucky), key=lambda s: spearman(s, LABELS))), 1, [LABELS], 0)["kept"]
+    assert close.kept and 0.3 < close.probability < 0.975
+    assert not kept_start(history(*sorted((good, lucky), key=lambda s: spearman(s, LABELS))), 1, [LABELS], 0).kept
     assert kept_start(history(poor, good, "stopped"), 1, [LABELS], 0.975) is None
     assert kept_start(history(poor, good), 0, [LABELS], 0.975) is None
 
@@ -591,19 +616,19 @@ def joint(first, second, bar=-np.inf, race=True):
 def test_joint_fitness_is_the_mean_of_the_rhos():
     noisy = [score + 0.7 * (-1) ** i for i, score in enumerate(LABELS)]
     found = joint(noisy, LABELS)
-    assert found["rho"] == pytest.approx((stats.spearmanr(noisy, LABELS).statistic + 1) / 2)
-    assert found["status"] == "ok" and found["scored"] == 24 and found["scores"] == [*noisy, *LABELS]
-    assert joint([-score for score in LABELS], LABELS)["rho"] == pytest.approx(0)
-    assert joint([1.0] * 12, LABELS)["rho"] is None and joint(LABELS, [1.0] * 12)["rho"] is None
+    assert found.rho == pytest.approx((stats.spearmanr(noisy, LABELS).statistic + 1) / 2)
+    assert found.status == "ok" and found.scored == 24 and found.scores == [*noisy, *LABELS]
+    assert joint([-score for score in LABELS], LABELS).rho == pytest.approx(0)
+    assert joint([1.0] * 12, LABELS).rho is None and joint(LABELS, [1.0] * 12).rho is None
 
 
 def test_joint_tasks_are_stopped_once_even_a_perfect_rest_would_not_do():
     inverse = [-score for score in LABELS]
     stopped = joint(inverse, LABELS, bar=0.5)
-    assert stopped["status"] == "stopped" and stopped["scored"] < 12, "the second space is not touched"
+    assert stopped.status == "stopped" and stopped.scored < 12, "the second space is not touched"
     late = joint(LABELS, inverse, bar=0.5)
-    assert late["status"] == "stopped" and 12 < late["scored"] < 24
-    assert joint(LABELS, inverse, bar=-0.5)["status"] == "ok", "a mean of 0 is above that"
+    assert late.status == "stopped" and 12 < late.scored < 24
+    assert joint(LABELS, inverse, bar=-0.5).status == "ok", "a mean of 0 is above that"
 
 
 def test_a_search_by_two_tables(tiny, tmp_path):

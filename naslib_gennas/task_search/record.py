@@ -37,6 +37,11 @@ class Ranking:
     message: str
     scores: Sequence[Optional[float]]
 
+    @property
+    def value(self) -> float:
+        """Fitness: rho, of equal ones the cheaper task first; NaN without a ranking."""
+        return math.nan if self.rho is None else self.rho - TIE * math.log10(1 + self.work)
+
 
 @dataclass(frozen=True)
 class TaskRecord(Ranking):
@@ -56,11 +61,6 @@ class TaskRecord(Ranking):
     def from_record(cls, record: Mapping[str, Any]) -> TaskRecord:
         """Of a line of ``results.jsonl``; KeyError or TypeError if it is none."""
         return cls(**{"again": False, **record})
-
-    @property
-    def value(self) -> float:
-        """Fitness: rho, of equal ones the cheaper task first; NaN without a ranking."""
-        return math.nan if self.rho is None else self.rho - TIE * math.log10(1 + self.work)
 
 
 def joined(rankings: Sequence[Ranking]) -> Ranking:
