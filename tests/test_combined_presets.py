@@ -6,10 +6,11 @@ import torch
 
 from naslib_gennas import Scorer, load_preset, load_space
 from naslib_gennas.errors import SpecError
+from naslib_gennas.executors.here import Here
 from naslib_gennas.proxy.fidelity import Fidelity
 from naslib_gennas.proxy.presets import Part, parse_preset
 from naslib_gennas.report.gallery import gallery
-from naslib_gennas.task_search.search import LabelledSettings, Workers
+from naslib_gennas.task_search.scorer import TaskScores, TaskWork
 from naslib_gennas.task_search.space import task_space
 
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
@@ -36,12 +37,12 @@ def test_the_score_is_linear_in_the_weight_and_holds_that_of_the_first_task(firs
     second = one.score - alone.score
     assert second < -0.1, "the loss of targets of variance 1 and more after four steps is far from 0"
     assert three.score == pytest.approx(alone.score + 3 * second, rel=1e-12)
-    assert one.steps == 2 * alone.steps and one.parameters == alone.parameters and one.curve == alone.curve
+    assert one.details["steps"] == 2 * alone.details["steps"] and one.details["parameters"] == alone.parameters and one.curve == alone.curve
 
 
 def test_repeats_of_a_part_are_averaged_before_they_are_weighed(first):
     alone, one, two = (score(preset) for preset in (first, combined(first, 1.0), combined(first, 1.0, repeats=2)))
-    assert two.steps == alone.steps + 2 * (one.steps - alone.steps)
+    assert two.details["steps"] == alone.details["steps"] + 2 * (one.details["steps"] - alone.details["steps"])
     assert two.score != one.score
     assert abs(two.score - one.score) < abs(one.score - alone.score), "a mean, not a sum"
 
@@ -125,11 +126,11 @@ def test_a_search_regresses_the_further_tasks_once(first, monkeypatch):
     tasks = [preset, preset.with_fidelities(lambda f: {})]
     tasks.append(preset.model_copy(update={"fidelity": Fidelity(**{**SMALL, "steps": 3})}))
     tasks.append(preset.model_copy(update={"also": (preset.also[0].model_copy(update={"weight": 2.0}),)}))
-    with Workers(LabelledSettings("nasbench201", seed=3)) as workers:
-        found = [workers.scores(task, [CELL])[0] for task in tasks]
+    scores = TaskScores(TaskWork("nasbench201", seed=3), Here())
+    found = [scores(task, [CELL])[0] for task in tasks]
     assert calls.count(1) == 1, "another weight is the same regression"
-    assert [record["score"] for record in found] == [score(task).score for task in tasks]
-    assert all(record["seconds"] > 0 for record in found)
+    assert [one.value for one in found] == [score(task).value for task in tasks]
+    assert all(one.seconds > 0 for one in found)
 
 
 @pytest.mark.parametrize("space", ["nds_darts_in", "nds_amoeba_in", "nds_resnext_a_in", "transnas101_micro"])

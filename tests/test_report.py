@@ -23,7 +23,7 @@ from naslib_gennas.report.figures import Figures
 from naslib_gennas.report.gallery import VIRIDIS, _rows, gallery
 from naslib_gennas.report.load import load_run
 from naslib_gennas.report.reference import published_ranking, published_seconds, published_value
-from naslib_gennas.scoring.gennas import Scorer
+from naslib_gennas.scoring import GenNASScorer as Scorer
 
 EVIL = "a<script>alert('x')</script>&\"b"
 FIELDS = "n failures spearman spearman_interval kendall kendall_interval retrieval top1 best_of_top10 best".split()

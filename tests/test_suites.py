@@ -12,14 +12,14 @@ from click.testing import CliRunner
 
 from naslib_gennas.cli import main
 from naslib_gennas.commands.suites import SuiteSettings, load_suite, run_suite, suite_names
-from naslib_gennas.commands.suites.context import Work
+from naslib_gennas.commands.suites.context import Context
 from naslib_gennas.commands.suites.procedures import KINDS, OPTIMUM, speed
 from naslib_gennas.commands.suites.spec import obtain, suite_data
 from naslib_gennas.errors import InputError, UnknownNameError
 from naslib_gennas.proxy.presets import load_preset
 from naslib_gennas.runs.run import Run
+from naslib_gennas.scoring import MeasuredNetworks
 from naslib_gennas.scoring.ensemble import parse_measure
-from naslib_gennas.scoring.measure import MeasureScorer
 from naslib_gennas.spaces import load_space
 from naslib_gennas.tables import Table
 from naslib_gennas.tables.published import find_published
@@ -125,18 +125,19 @@ def test_images_are_for_the_networks_that_see_them(tmp_path):
     """A suite of convolutional and recurrent spaces takes --images for the former."""
     pictures = tmp_path / "images.npz"
     np.savez(pictures, images=np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3), dtype=np.uint8))
-    work = Work(load_suite("table2"), SuiteSettings(images=str(pictures)), Run(None, {}), {})
-    recurrent = work.scorer("nasbench_nlp", load_preset("rnn-fast").with_fidelity(steps=2))
-    assert recurrent.images is None and work.scorer(SPACE, load_preset("fast")).images == str(pictures)
-    cell = load_space("nasbench_nlp").sample(np.random.default_rng(0))
-    assert recurrent.make().score(cell).status == "ok"
+    context = Context(load_suite("table2"), SuiteSettings(images=str(pictures)), Run(None, {}), {})
+    space = load_space("nasbench_nlp")
+    recurrent = context.scorer(space, load_preset("rnn-fast").with_fidelity(steps=2))
+    assert recurrent.images is None
+    assert context.scorer(load_space(SPACE), load_preset("fast")).images == str(pictures)
+    assert recurrent.score(space.sample(np.random.default_rng(0))).status == "ok"
     with pytest.raises(InputError, match="recurrent and see no images"):
-        MeasureScorer(recurrent.make(), ["params"], images=str(pictures))
+        MeasuredNetworks(space, images=str(pictures))
 
 
 @pytest.mark.parametrize("name", ["paper-combo", "rnn-search"])
 def test_quick_shortens_the_paper_s_presets(name):
-    quick, full = (Work(load_suite("table2"), SuiteSettings(quick=q), Run(None, {}), {}) for q in (True, False))
+    quick, full = (Context(load_suite("table2"), SuiteSettings(quick=q), Run(None, {}), {}) for q in (True, False))
     method = replace(load_suite("table2").parts[0].methods[0], preset=name)
     assert full.preset(method) == load_preset(name)
     assert quick.preset(method).task == load_preset(name).task
@@ -148,8 +149,8 @@ def test_speed_needs_no_table():
     settings = SuiteSettings(quick=True, sample=1)
     suite = load_suite("table10")
     part = next(part for part in suite.parts if part.space == SPACE)
-    work = Work(suite, settings, Run(None, {}), {})
-    rows = list(speed(work, part))
+    context = Context(suite, settings, Run(None, {}), {})
+    rows = list(speed(context, part))
     assert rows[0]["method"] == "batch 16, s" and 0 < rows[0]["value"] < 5 and rows[0]["published"] == 0.02
     assert [row["note"] for row in rows if row["method"].endswith("GB")] == ["printed only"] * 6
 
@@ -170,8 +171,8 @@ def test_seeds_are_averaged(monkeypatch):
     )
     cells = {"arch": ["2:1:", "3:7:0", "3:7:1", "3:7:2", "4:2f:01"], "cifar10_test": [83.0, 90.0, 88.0, 85.0, 91.0]}
     suite, table = load_suite("table5"), Table(pd.DataFrame(cells), load_space("nasbench101"))
-    work = Work(suite, SuiteSettings(quick=True), Run(None, {}), {"nasbench101": table})
-    *seeds, average = KINDS["rank"](work, suite.parts[0])
+    context = Context(suite, SuiteSettings(quick=True), Run(None, {}), {"nasbench101": table})
+    *seeds, average = KINDS["rank"](context, suite.parts[0])
     assert len(seeds) == 10 and seeds[3]["published"] == 0.869 and average["published"] == 0.870
     assert average["value"] == pytest.approx(np.mean([row["value"] for row in seeds]))
     assert len({row["value"] for row in seeds}) > 1 and "mean of 10" in average["note"]
@@ -185,7 +186,7 @@ def test_evolution_of_tasks_beside_random_search(monkeypatch):
     )
     cells = {"arch": ["2:1:", "3:7:0", "3:7:1", "3:7:2", "4:2f:01"], "cifar10_test": [83.0, 90.0, 88.0, 85.0, 91.0]}
     suite, table = load_suite("fig6"), Table(pd.DataFrame(cells), load_space("nasbench101"))
-    work = Work(suite, SuiteSettings(quick=True), Run(None, {}), {"nasbench101": table})
-    rows = list(KINDS["task_search"](work, replace(suite.parts[0], labelled=5)))
+    context = Context(suite, SuiteSettings(quick=True), Run(None, {}), {"nasbench101": table})
+    rows = list(KINDS["task_search"](context, replace(suite.parts[0], labelled=5)))
     assert [row["method"] for row in rows] == ["evolution", "random"]
     assert all(-1 <= row["value"] <= 1 for row in rows)
