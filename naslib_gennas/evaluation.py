@@ -13,11 +13,12 @@ Conventions, everywhere in this module:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional, Union
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import kendalltau, rankdata
 
 from .errors import InputError
@@ -29,6 +30,10 @@ RESAMPLES = 1000
 RESAMPLE_BUDGET = 5_000_000  # resamples x architectures, so that whole benchmarks take seconds
 PAIRS = 2000  # architectures up to which matrices of all pairs are made: 16 MB each
 
+Floats = npt.NDArray[np.floating[Any]]
+Values = Union[Sequence[Optional[float]], Floats]
+Interval = tuple[float, float]
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -38,9 +43,9 @@ class Evaluation:
     failures: int  #: of them, scores that were None, NaN or -inf
     missing_truth: int  #: architectures left out because their truth is missing
     spearman: float
-    spearman_interval: tuple[float, float]  #: bootstrap 95 %
+    spearman_interval: Interval  #: bootstrap 95 %
     kendall: float  #: tau-b
-    kendall_interval: tuple[float, float]  #: bootstrap 95 %
+    kendall_interval: Interval  #: bootstrap 95 %
     retrieval: dict[str, float]  #: "10%" -> rate, see :func:`retrieval`
     precision_at_10: float  #: see :func:`precision_at`; at n where there are fewer than 10
     regret: float  #: of the best-scored architecture
@@ -57,11 +62,15 @@ class Evaluation:
         return record
 
 
-def evaluate(scores: Sequence[float | None], truth: Sequence[float | None], seed: int = 0) -> Evaluation:
+def evaluate(scores: Values, truth: Values, seed: int = 0) -> Evaluation:
     """Everything this module measures, at once.
 
     The intervals rest on 1,000 resamples, fewer (at least 200) beyond 5,000 architectures.
     InputError for fewer than 3 architectures, constant truth, or scores that are constant or all failed.
+
+    >>> found = evaluate([1, 2, 3, 4, 5], [90.0, 92.0, 91.0, 94.0, 93.0])
+    >>> round(found.spearman, 3), round(found.kendall, 3), found.regret, found.top1
+    (0.8, 0.6, 1.0, 93.0)
     """
     s, t = _checked(scores, truth)
     samples = int(min(RESAMPLES, max(RESAMPLES // 5, RESAMPLE_BUDGET // len(t))))
@@ -85,20 +94,31 @@ def evaluate(scores: Sequence[float | None], truth: Sequence[float | None], seed
     )
 
 
-def spearman(scores: Sequence[float | None], truth: Sequence[float | None]) -> float:
-    """Spearman's rho: Pearson's correlation of the average ranks, in [-1, 1]."""
+def spearman(scores: Values, truth: Values) -> float:
+    """Spearman's rho: Pearson's correlation of the average ranks, in [-1, 1]; InputError as :func:`evaluate`.
+
+    >>> spearman([1, 2, 3, 4, 5], [50.0, 40.0, 30.0, 20.0, 10.0])
+    -1.0
+    """
     return _spearman(*_checked(scores, truth))
 
 
-def kendall(scores: Sequence[float | None], truth: Sequence[float | None]) -> float:
-    """Kendall's tau-b, in [-1, 1]."""
+def kendall(scores: Values, truth: Values) -> float:
+    """Kendall's tau-b, in [-1, 1]; InputError as :func:`evaluate`.
+
+    >>> round(kendall([1, 2, 3, 4, 5], [1, 3, 2, 5, 4]), 3)
+    0.6
+    """
     return _kendall(*_checked(scores, truth))
 
 
-def retrieval(scores: Sequence[float | None], truth: Sequence[float | None], fraction: float) -> float:
+def retrieval(scores: Values, truth: Values, fraction: float) -> float:
     """The retrieving rate of the paper's A.3.4: |GT@TopK n Pred@TopK| / |GT@TopK|, in [0, 1].
 
     The top K are ``fraction`` (in (0, 1]) of the architectures, rounded to the nearest number, at least one.
+
+    >>> retrieval([1, 2, 3, 4], [10.0, 40.0, 20.0, 30.0], 0.5)
+    0.5
     """
     s, t = _checked(scores, truth)
     if not 0 < fraction <= 1:
@@ -107,50 +127,63 @@ def retrieval(scores: Sequence[float | None], truth: Sequence[float | None], fra
     return float(_membership(s, k) @ _membership(t, k) / k)
 
 
-def precision_at(scores: Sequence[float | None], truth: Sequence[float | None], k: int) -> float:
+def precision_at(scores: Values, truth: Values, k: int) -> float:
     """Share of the ``k`` best-scored architectures that are truly good, in [0, 1].
 
     Truly good are the best 10 % by truth, or the best ``k`` where that is more, so that a perfect ranking
     reaches 1 at any number of architectures.
+
+    >>> precision_at([1, 2, 3, 4], [10.0, 40.0, 20.0, 30.0], 2)
+    0.5
     """
     s, t = _checked(scores, truth)
     _check_k(k, len(t))
     return float(_membership(s, k) @ _membership(t, max(k, _share(TOP_FRACTION, len(t)))) / k)
 
 
-def regret(scores: Sequence[float | None], truth: Sequence[float | None], k: int = 1) -> float:
-    """Best truth of all minus the best truth among the ``k`` best-scored: 0 is perfect, never negative."""
+def regret(scores: Values, truth: Values, k: int = 1) -> float:
+    """Best truth of all minus the best truth among the ``k`` best-scored: 0 is perfect, never negative.
+
+    >>> regret([1, 2, 3, 4], [10.0, 40.0, 20.0, 30.0]), regret([1, 2, 3, 4], [10.0, 40.0, 20.0, 30.0], k=3)
+    (10.0, 0.0)
+    """
     s, t = _checked(scores, truth)
     return float(t.max() - _expected_best(s, t, k))
 
 
-def best_so_far(values: Sequence[float | None]) -> list[float]:
-    """The highest of the values up to each, from the first that is not None.
+def best_so_far(scores: Iterable[Optional[float]]) -> list[Optional[float]]:
+    """The highest score up to each place, as many as ``scores``; None before the first that did not fail.
 
-    >>> best_so_far([None, 2.0, 1.0, None, 3.0])
-    [2.0, 2.0, 2.0, 3.0]
+    >>> best_so_far([None, -2.0, -3.0, float("nan"), -1.0])
+    [None, -2.0, -2.0, -2.0, -1.0]
     """
-    curve: list[float] = []
-    for value in values:
-        if value is not None and (not curve or value > curve[-1]):
-            curve.append(value)
-        elif curve:
-            curve.append(curve[-1])
+    curve: list[Optional[float]] = []
+    best = None
+    for score in scores:
+        if score is not None and score > (-np.inf if best is None else best):
+            best = score
+        curve.append(best)
     return curve
 
 
 def bootstrap_interval(
-    statistic: Callable[[np.ndarray, np.ndarray], float],
-    scores: Sequence[float | None],
-    truth: Sequence[float | None],
+    statistic: Callable[[Floats, Floats], float],
+    scores: Values,
+    truth: Values,
     level: float = 0.95,
     samples: int = RESAMPLES,
     seed: int = 0,
-) -> tuple[float, float]:
+) -> Interval:
     """Percentile bootstrap over architectures: (low, high) of ``statistic(scores, truth)``.
 
     Pairs are drawn with replacement from a generator of its own. Resamples on which the statistic is not
     defined (InputError or NaN: a constant draw, for instance) are left out; (nan, nan) if none remains.
+    InputError for a level outside (0, 1), fewer than one resample, and as :func:`evaluate`.
+
+    >>> truth = [90.0, 91.0, 92.0, 93.0, 94.0, 95.0]
+    >>> low, high = bootstrap_interval(spearman, [1, 3, 2, 4, 6, 5], truth, samples=200)
+    >>> -1 <= low < spearman([1, 3, 2, 4, 6, 5], truth) <= high <= 1
+    True
     """
     if not 0 < level < 1:
         raise InputError(f"the level of an interval must lie in (0, 1); got {level}")
@@ -169,16 +202,20 @@ def bootstrap_interval(
 
 
 def bootstrap_differences(
-    scores: Sequence[float | None],
-    others: Sequence[float | None],
-    truth: Sequence[float | None],
+    scores: Values,
+    others: Values,
+    truth: Values,
     samples: int = RESAMPLES,
     seed: int = 0,
-) -> np.ndarray:
+) -> Floats:
     """(samples,) Spearman's rho of ``scores`` minus that of ``others``, on the same resamples of the architectures.
 
     In [-2, 2]; 0 where one of the two is not defined. The share above 0 says how surely ``scores`` ranks better (paired
     bootstrap). Raises InputError if scores or truth give no ranking.
+
+    >>> truth = [90.0, 91.0, 92.0, 93.0, 94.0, 95.0]
+    >>> float((bootstrap_differences([1, 3, 2, 4, 6, 5], [6, 5, 4, 3, 2, 1], truth, samples=100) > 0).mean())
+    1.0
     """
     s, t = _checked(scores, truth)
     o, _ = _checked(others, truth)
@@ -187,7 +224,7 @@ def bootstrap_differences(
     return np.nan_to_num([_spearman(s[rows], t[rows]) - _spearman(o[rows], t[rows]) for rows in drawn])
 
 
-def _percentiles(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+def _percentiles(values: Floats, level: float = 0.95) -> Interval:
     values = values[~np.isnan(values)]
     if not len(values):
         return float("nan"), float("nan")
@@ -195,7 +232,7 @@ def _percentiles(values: np.ndarray, level: float = 0.95) -> tuple[float, float]
     return float(low), float(high)
 
 
-def _correlation_intervals(s, t, samples: int, seed: int) -> tuple[tuple[float, float], tuple[float, float]]:
+def _correlation_intervals(s: Floats, t: Floats, samples: int, seed: int) -> tuple[Interval, Interval]:
     """:func:`bootstrap_interval` of Spearman's rho and Kendall's tau, the same numbers many times faster.
 
     A resample is a vector w of how often each architecture was drawn. With a[i, j] = sign(s_i - s_j) and b
@@ -203,15 +240,16 @@ def _correlation_intervals(s, t, samples: int, seed: int) -> tuple[tuple[float, 
     """
     n = len(t)
     if n > PAIRS:
-        intervals = (bootstrap_interval(f, s, t, samples=samples, seed=seed) for f in (_spearman, _kendall))
-        return tuple(intervals)
+        rho_interval = bootstrap_interval(_spearman, s, t, samples=samples, seed=seed)
+        return rho_interval, bootstrap_interval(_kendall, s, t, samples=samples, seed=seed)
     rng = np.random.default_rng(seed)
     drawn = [np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(samples)]
     w = np.stack(drawn).astype(np.float32)  # (samples, n); all products below are whole numbers under 2^24
     a, b = (np.sign(r[:, None] - r[None, :]).astype(np.float32) for r in (rankdata(s), rankdata(t)))
 
-    def total(x, y) -> np.ndarray:
-        return np.einsum("kn,kn,kn->k", w, x, y, dtype=np.float64)
+    def total(x: Floats, y: Floats) -> Floats:
+        sums: Floats = np.einsum("kn,kn,kn->k", w, x, y, dtype=np.float64)
+        return sums
 
     one, ranks_s, ranks_t = np.ones_like(w), w @ a, w @ b
     with np.errstate(invalid="ignore"):  # 0 / 0 where a resample is constant
@@ -220,7 +258,7 @@ def _correlation_intervals(s, t, samples: int, seed: int) -> tuple[tuple[float, 
     return _percentiles(np.clip(rho, -1, 1)), _percentiles(tau)
 
 
-def _checked(scores, truth) -> tuple[np.ndarray, np.ndarray]:
+def _checked(scores: Values, truth: Values) -> tuple[Floats, Floats]:
     """Both as float arrays (n,): missing truth dropped, failed scores -inf; InputError if nothing to rank."""
     s, t = (np.array([np.nan if v is None else v for v in values], dtype=float) for values in (scores, truth))
     if len(s) != len(t):
@@ -238,14 +276,14 @@ def _checked(scores, truth) -> tuple[np.ndarray, np.ndarray]:
     return s, t
 
 
-def _spearman(s: np.ndarray, t: np.ndarray) -> float:
+def _spearman(s: Floats, t: Floats) -> float:
     a, b = rankdata(s), rankdata(t)
     a, b = a - a.mean(), b - b.mean()
     norm = np.sqrt((a @ a) * (b @ b))
     return float(np.clip(a @ b / norm, -1, 1)) if norm else float("nan")
 
 
-def _kendall(s: np.ndarray, t: np.ndarray) -> float:
+def _kendall(s: Floats, t: Floats) -> float:
     return float(kendalltau(rankdata(s, "dense"), rankdata(t, "dense")).statistic)
 
 
@@ -258,14 +296,15 @@ def _check_k(k: int, n: int) -> None:
         raise InputError(f"k must lie between 1 and the {n} architectures; got {k}")
 
 
-def _membership(values: np.ndarray, k: int) -> np.ndarray:
+def _membership(values: Floats, k: int) -> Floats:
     """(n,) probability that each entry is among the ``k`` highest; sums to ``k``."""
     border = np.partition(values, -k)[-k]
     above, tied = values > border, values == border
-    return above + tied * ((k - above.sum()) / tied.sum())
+    inside: Floats = above + tied * ((k - above.sum()) / tied.sum())
+    return inside
 
 
-def _expected_best(s: np.ndarray, t: np.ndarray, k: int) -> float:
+def _expected_best(s: Floats, t: Floats, k: int) -> float:
     """Expected best truth among the ``k`` best-scored.
 
     Above the border everybody is in; of the m tied on it, d are drawn. The j-th lowest of the m (j = d..m) is
@@ -282,6 +321,6 @@ def _expected_best(s: np.ndarray, t: np.ndarray, k: int) -> float:
     return float(probability @ np.maximum(tied, sure.max(initial=-np.inf)))
 
 
-def _tied_pairs(s: np.ndarray) -> float:
+def _tied_pairs(s: Floats) -> float:
     counts = np.unique(s, return_counts=True)[1].astype(float)
     return float((counts * (counts - 1)).sum() / (len(s) * (len(s) - 1)))

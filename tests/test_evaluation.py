@@ -10,7 +10,16 @@ import pytest
 from scipy import stats
 
 from naslib_gennas.errors import InputError
-from naslib_gennas.evaluation import bootstrap_interval, evaluate, kendall, precision_at, regret, retrieval, spearman
+from naslib_gennas.evaluation import (
+    best_so_far,
+    bootstrap_interval,
+    evaluate,
+    kendall,
+    precision_at,
+    regret,
+    retrieval,
+    spearman,
+)
 
 SHARES = ["5%", "10%", "20%", "30%", "40%", "50%"]  # paper, Table 9
 
@@ -213,3 +222,11 @@ def test_intervals_of_the_evaluation_are_the_bootstrap_of_the_correlations(n):
     found = evaluate(scores, truth, seed=3)
     assert found.spearman_interval == pytest.approx(bootstrap_interval(spearman, scores, truth, seed=3))
     assert found.kendall_interval == pytest.approx(bootstrap_interval(kendall, scores, truth, seed=3))
+
+
+def test_the_best_so_far_is_a_running_maximum_of_what_did_not_fail(rng):
+    scores = rng.normal(size=50).tolist()
+    assert best_so_far(scores) == np.maximum.accumulate(scores).tolist()
+    failed = [None, float("nan"), -math.inf, -2.0, None, -3.0, -1.0, float("nan")]
+    assert best_so_far(failed) == [None, None, None, -2.0, -2.0, -2.0, -1.0, -1.0]
+    assert best_so_far(iter(failed)) == best_so_far(failed) and best_so_far([]) == []

@@ -40,6 +40,38 @@ def test_another_configuration_is_refused_with_the_difference(tmp_path):
         Run(tmp_path, {"seed": 2, "preset": "fast"}, resume=True)
 
 
+IDENTITY = {
+    "space": "nasbench201", "preset": "fast", "preset_digest": "abc", "seed": 0, "device": "cpu", "images": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("unsaid", IDENTITY)
+def test_what_an_older_version_did_not_write_down_is_not_compared(tmp_path, unsaid):
+    old = {"command": "score", **IDENTITY}
+    del old[unsaid]
+    Run(tmp_path, old).close()
+    now = {"command": "score", **IDENTITY, unsaid: "something"}
+    with Run(tmp_path, now, resume=True) as run:
+        assert run.config == now
+    assert json.loads((tmp_path / "config.json").read_text()) == old
+    for known in set(IDENTITY) - {unsaid}:
+        with pytest.raises(RunError, match=f"{known}: .* then, 'another' now"):
+            Run(tmp_path, {**now, known: "another"}, resume=True)
+
+
+def test_whatever_else_is_new_is_a_difference(tmp_path):
+    Run(tmp_path, {"seed": 1}).close()
+    with pytest.raises(RunError, match="steps: None then, 20 now"):
+        Run(tmp_path, {"seed": 1, "steps": 20}, resume=True)
+    Run(tmp_path, {"seed": 1, "steps": None}, resume=True).close()
+
+
+def test_what_is_no_longer_asked_for_is_a_difference(tmp_path):
+    Run(tmp_path, {"seed": 1, "device": "cpu"}).close()
+    with pytest.raises(RunError, match="device: 'cpu' then, None now"):
+        Run(tmp_path, {"seed": 1}, resume=True)
+
+
 def test_a_foreign_directory_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(RunError, match="no run directory"):
@@ -55,6 +87,35 @@ def test_a_directory_that_cannot_be_made(tmp_path):
 
 def test_a_broken_line_in_the_middle_is_named(tmp_path):
     Run(tmp_path, {}).close()
-    (tmp_path / "results.jsonl").write_text("{}\n{broken\n{}\n")
-    with pytest.raises(RunError, match="line 2"):
+    for broken in ("{broken", "7", "[]"):
+        (tmp_path / "results.jsonl").write_text(f"{{}}\n{broken}\n{{}}\n")
+        with pytest.raises(RunError, match="line 2 is no JSON object"):
+            Run(tmp_path, {}, resume=True)
+
+
+@pytest.mark.parametrize("content", ["{", "[]"])
+def test_a_broken_configuration_is_named(tmp_path, content):
+    Run(tmp_path, {}).close()
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(RunError, match="config.json is no JSON object"):
         Run(tmp_path, {}, resume=True)
+
+
+def test_a_run_in_memory_touches_no_disk(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Run(None, {"seed": 1}) as run:
+        run.append({"arch": "a"})
+        run.write("summary.json", {"n": 1})
+        with run.inside("final", {"seed": 2}) as inner:
+            inner.append({"arch": "b"})
+    assert run.records == [{"arch": "a"}] and inner.records == [{"arch": "b"}] and run.path("summary.json") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_inside_another_is_continued(tmp_path):
+    with Run(tmp_path, {}) as run:
+        for expected in ([], [{"arch": "b"}]):
+            with run.inside("final", {"seed": 2}) as inner:
+                assert inner.records == expected
+                if not expected:
+                    inner.append({"arch": "b"})

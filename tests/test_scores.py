@@ -16,16 +16,8 @@ from click.testing import CliRunner
 from naslib_gennas.cli import main
 from naslib_gennas.errors import ArchitectureError, InputError, MissingPackageError, TableError
 from naslib_gennas.runs.run import Run
-from naslib_gennas.runs.score_files import (
-    COLUMNS,
-    look_up,
-    merge_scores,
-    read_scores,
-    to_layout,
-    translations,
-    with_accuracy,
-    write_scores,
-)
+from naslib_gennas.runs.score_files import read_scores, to_layout, translations, write_scores
+from naslib_gennas.runs.score_frames import COLUMNS, look_up, merge_scores, with_accuracy
 from naslib_gennas.spaces import load_space
 from naslib_gennas.tables import Table
 

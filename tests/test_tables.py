@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from naslib_gennas.errors import ArchitectureError, MissingPackageError, TableError
-from naslib_gennas.readers import nb101
+from naslib_gennas.errors import ArchitectureError, MissingPackageError, TableError, UnknownNameError
+from naslib_gennas.readers import EMBEDDED, READERS, SCHEMES, read_frame
 from naslib_gennas.spaces.base import SPACES, load_space
-from naslib_gennas.tables import convert_table, load_table, sources, table, table_from_nasbench
+from naslib_gennas.tables import STAND_IN, Table, convert_table, load_table, open_space, table, table_from_nasbench
+from naslib_gennas.tables.signatures import signatures
 
 A = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
 B = "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|"
@@ -275,15 +276,119 @@ class TestSample:
 
 class TestDigits:
     def test_loads(self):
-        if not sources.EMBEDDED.exists():
+        if not EMBEDDED["digits"].exists():
             pytest.skip("the embedded table has not been made")
         loaded = load_table("digits", "nasbench201", strict=True)
         assert loaded.name == "digits" and loaded.default_metric == "accuracy" and len(loaded) >= 250
-        assert loaded.metrics == ["accuracy"]
+        assert loaded.metrics == ["accuracy"] and loaded.note == STAND_IN and "not evidence" in loaded.note
+
+    def test_can_be_written_as_a_file_like_any_other_and_then_says_nothing(self, tmp_path):
+        out = tmp_path / "copy.csv"
+        assert convert_table("digits", out) == len(read_frame("digits"))
+        assert load_table(out, "nasbench201").note == ""
 
     def test_is_for_one_space_only(self, space101):
         with pytest.raises(TableError, match="'digits' is for nasbench201, not nasbench101"):
             load_table("digits", space101)
+
+
+RECIPES = [
+    {"f": {"op": "linear", "input": ["x", "h_prev_0"]}, "h_new_0": {"op": op, "input": ["f"]}}
+    for op in ("activation_tanh", "activation_sigm")
+]
+
+
+class TestOpenSpace:
+    def test_without_a_file_it_is_the_registered_one(self):
+        assert type(open_space("nasbench201")) is type(load_space("nasbench201"))
+        assert open_space("nasbench201").source == "nasbench201"
+        space = load_space("nasbench101")
+        assert open_space(space) is space
+
+    def test_records_of_nds(self, tmp_path):
+        path = tmp_path / "nds.json"
+        rng = np.random.default_rng(0)
+        nets = [load_space("nds_resnet").sample(rng) for _ in range(3)]
+        rows = [{"net": json.loads(str(net)), "min_test_top1": 7.5} for net in nets]
+        path.write_text(json.dumps([*rows, {"net": "rubbish", "min_test_top1": 1}]))
+        space = open_space(f"nds_resnet:{path}")
+        assert space.source == f"nds_resnet:{path}" and space.name == "nds_resnet"
+        assert {space.sample(rng) for _ in range(60)} == set(nets)
+        assert space.mutate(nets[0], rng) in nets[1:]
+        assert load_space("nds_resnet").origin == ""
+
+    def test_training_logs_of_nasbench_nlp(self, tmp_path):
+        """Runs that did not finish are no architectures of the benchmark."""
+        path = tmp_path / "logs.jsonl"
+        logs = [{"recipe": recipe, "status": "OK", "test_loss": 4.5} for recipe in RECIPES]
+        logs[1]["status"] = "CRASHED"
+        path.write_text("\n".join(map(json.dumps, logs)))
+        space = open_space(f"nasbench_nlp:{path}")
+        assert space.source == f"nasbench_nlp:{path}"
+        drawn = {space.sample(np.random.default_rng(seed)) for seed in range(20)}
+        assert drawn == {space.parse(json.dumps(RECIPES[0]))}
+        assert load_space("nasbench_nlp").origin == ""
+
+    def test_a_space_of_its_own_rules_is_refused_before_the_file_is_read(self, tmp_path):
+        with pytest.raises(ArchitectureError, match="nasbench201 is sampled by its own rules; leave out ':"):
+            open_space(f"nasbench201:{tmp_path / 'nowhere.csv'}")
+
+    @pytest.mark.parametrize("name", ["nds_resnet", "nasbench_nlp"])
+    def test_a_file_without_architectures(self, csv, name):
+        path = csv(f"arch,acc\n{A},1\nrubbish,2\n")
+        with pytest.raises(TableError, match=f"table.csv holds no architecture of {name}; name a file that does"):
+            open_space(f"{name}:{path}")
+
+    def test_a_file_that_is_not_there(self, tmp_path):
+        with pytest.raises(TableError, match="there is no table .*nowhere.jsonl"):
+            open_space(f"nasbench_nlp:{tmp_path / 'nowhere.jsonl'}")
+
+    def test_an_unknown_space(self):
+        with pytest.raises(UnknownNameError, match="did you mean nasbench201"):
+            open_space("nasbench21:file.csv")
+
+
+class TestRegistries:
+    @pytest.fixture
+    def emptied(self, monkeypatch):
+        """Without what the plugin may have registered."""
+        monkeypatch.setattr(SCHEMES, "_entries", {})
+
+    def test_a_source_that_is_no_file(self, emptied):
+        asked = []
+
+        @SCHEMES.register("memory")
+        def read(rest, space_name):
+            asked.append((rest, space_name))
+            return pd.DataFrame({"arch": [A, B], "acc": [1.0, 2.0]})
+
+        loaded = load_table("memory:one:two", "nasbench201")
+        assert asked == [("one:two", "nasbench201")]
+        assert loaded.name == "memory:one:two" and loaded.value(B) == 2 and loaded.note == ""
+
+    def test_naslib_needs_the_plugin(self, emptied):
+        with pytest.raises(TableError, match="naslib:cifar10 .*`import naslib_gennas.plugin` first"):
+            load_table("naslib:cifar10", "nasbench201")
+
+    def test_a_colon_in_the_name_of_a_file(self, csv, emptied):
+        assert len(load_table(csv(f"arch,acc\n{A},1\n", "a:b.csv"), "nasbench201")) == 1
+        with pytest.raises(TableError, match="there is no table elsewhere:b.csv"):
+            load_table("elsewhere:b.csv", "nasbench201")
+
+    def test_a_format_of_ones_own_the_longest_ending_counts(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(READERS, "_entries", dict(READERS._entries))
+
+        @READERS.register(".mine.csv")
+        def read(path, part, progress):
+            return pd.DataFrame({"arch": [B], "acc": [len(path.read_text())]})
+
+        for name in ("t.mine.csv", "T.MINE.CSV"):
+            (tmp_path / name).write_text("12345")
+            assert load_table(tmp_path / name, "nasbench201").value(B) == 5
+
+    def test_a_table_made_in_memory_keeps_its_note(self, space101):
+        frame = pd.DataFrame({"arch": [COMPACT], "acc": [1.0]})
+        assert Table(frame, space101, note="made up").note == "made up" and Table(frame, space101).note == ""
 
 
 class TestConvert:
@@ -419,7 +524,7 @@ class TestNats:
         info = {"200": {"arch_str": A, "all_results": {}, "extra": Attack()}}
         path = tmp_path / "attack.pth"
         path.write_bytes(pickle.dumps({"arch2infos": {0: info}, "more": Attack()}))
-        assert sources.read_frame(path)["arch"].tolist() == [A]
+        assert read_frame(path)["arch"].tolist() == [A]
         assert not (tmp_path / "written").exists()
 
     def test_damaged_files(self, content, tmp_path):
@@ -527,7 +632,7 @@ class TestTFRecord:
     def test_converted(self, content, tmp_path):
         (tmp_path / "n.tfrecord").write_bytes(content)
         assert convert_table(tmp_path / "n.tfrecord", tmp_path / "n.csv") == 2
-        self.check(sources.read_frame(tmp_path / "n.csv"))
+        self.check(read_frame(tmp_path / "n.csv"))
 
     def test_the_messages_agree_with_the_library_that_made_them(self):
         pytest.importorskip("google.protobuf")
@@ -553,13 +658,13 @@ class TestTFRecord:
         ):
             path.write_bytes(data)
             with pytest.raises(TableError, match=words):
-                sources.read_frame(path)
+                read_frame(path)
 
     def test_without_the_package(self, content, tmp_path, monkeypatch):
         (tmp_path / "n.tfrecord").write_bytes(content)
         monkeypatch.setitem(__import__("sys").modules, "tfrecord.reader", None)
         with pytest.raises(MissingPackageError, match="pip install 'naslib_gennas"):
-            sources.read_frame(tmp_path / "n.tfrecord")
+            read_frame(tmp_path / "n.tfrecord")
 
     def test_nasbench_object(self, space101):
         """An object that answers as the documentation of ``nasbench.api`` says."""
@@ -584,7 +689,7 @@ class TestTFRecord:
 
 
 def test_signatures_are_equal_for_isomorphic_cells_only_as_far_as_they_can_tell():
-    same = nb101.signatures([COMPACT, COMPACT_TWIN, "4:33:12", "4:35:02", "2:1:", "rubbish", "4:33:012"])
+    same = signatures([COMPACT, COMPACT_TWIN, "4:33:12", "4:35:02", "2:1:", "rubbish", "4:33:012"])
     assert same[0] == same[1]
     assert len(set(same[1:5].tolist())) == 4
     assert same[5] == same[6] == -1

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import TableError
+from ..readers import SCHEMES
 from ..registry import Registry
 from ..spaces.base import load_space
 from ..tables import Table
@@ -61,6 +62,12 @@ def to_frame(space_name: str, dataset: str = "cifar10") -> pd.DataFrame:
             f"NASLib has no data of {space_name} on {dataset}: {_first_line(error)}; name a file instead"
         ) from error
     return pd.DataFrame(rows(api, dataset))
+
+
+@SCHEMES.register("naslib")
+def naslib_source(dataset: str, space_name: str) -> pd.DataFrame:
+    """``naslib:DATASET`` as a source of :func:`naslib_gennas.tables.load_table`; raises what :func:`to_frame` does."""
+    return to_frame(space_name, dataset)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,0 +1,25 @@
+"""Files of ground truth, each format read into a frame: ``arch`` (text) and its metrics, one row an architecture.
+
+A format of your own is one function under :data:`READERS`; a source that is no file, one under :data:`SCHEMES`.
+"""
+
+from . import nats, plain, tfrecord  # noqa: F401  (they register their readers)
+from .files import EMBEDDED, convert_table, read_frame
+from .nasbench_api import NASBenchAPI, nasbench_frame
+from .nasbench_nlp import finished
+from .registry import FOLDER, READERS, SCHEMES, Progress, Reader, Scheme
+
+__all__ = [
+    "EMBEDDED",
+    "FOLDER",
+    "READERS",
+    "SCHEMES",
+    "NASBenchAPI",
+    "Progress",
+    "Reader",
+    "Scheme",
+    "convert_table",
+    "finished",
+    "nasbench_frame",
+    "read_frame",
+]

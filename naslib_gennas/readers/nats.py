@@ -19,13 +19,13 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, ClassVar, Optional
 
 import numpy as np
 import pandas as pd
 
 from ..errors import TableError
-from .registry import FOLDER, READERS
+from .registry import FOLDER, READERS, Progress
 
 METRICS = {
     ("cifar10", "ori-test"): "cifar10_test",
@@ -43,11 +43,13 @@ COST_DATASET = "cifar10"
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # first of the three small pickles in front of an older torch file
 TORCH_HEADERS = 3
 
+Row = dict[str, Any]  # "arch" and numbers of one architecture
+
 
 @READERS.register(".pickle.pbz2")
 @READERS.register(".pth")
-def read_file(path: Path, part=None, progress=None) -> pd.DataFrame:
-    """A whole benchmark in one file; accuracies are means over the seeds, after the last epoch."""
+def read_file(path: Path, part: Optional[str] = None, progress: Progress = None) -> pd.DataFrame:
+    """A whole benchmark in one file; accuracies (per cent) are means over the seeds, after the last epoch."""
     total = path.stat().st_size
     with _opened(path) as (stream, position):
         walk = _Walk(stream, (lambda: progress(position(), total)) if progress else None)
@@ -56,7 +58,7 @@ def read_file(path: Path, part=None, progress=None) -> pd.DataFrame:
 
 
 @READERS.register(FOLDER)
-def read_folder(path: Path, part=None, progress=None) -> pd.DataFrame:
+def read_folder(path: Path, part: Optional[str] = None, progress: Progress = None) -> pd.DataFrame:
     """The "-simple" folder of NATS-Bench: NNNNNN.pickle.pbz2, one an architecture."""
     files = sorted(file for file in path.glob("*.pickle.pbz2") if file.name.split(".")[0].isdigit())
     rows = {}
@@ -68,7 +70,7 @@ def read_folder(path: Path, part=None, progress=None) -> pd.DataFrame:
     return _frame(rows, path)
 
 
-def _frame(rows: dict[int, dict[str, Any]], path: Path) -> pd.DataFrame:
+def _frame(rows: dict[int, Row], path: Path) -> pd.DataFrame:
     if not rows:
         raise TableError(f"{path} holds no architecture of NAS-Bench-201 or NATS-Bench")
     numbers = sorted(rows)
@@ -80,15 +82,15 @@ def _frame(rows: dict[int, dict[str, Any]], path: Path) -> pd.DataFrame:
     return frame
 
 
-def _row(schedules: dict[str, dict]) -> dict[str, Any]:
+def _row(schedules: dict[str, dict[str, Any]]) -> Row:
     """One architecture: means over the seeds of what its trials ended with."""
-    row: dict[str, Any] = {}
+    row: Row = {}
     for schedule, results in schedules.items():
         suffix = SCHEDULES.get(schedule)
         if suffix is None or "all_results" not in results:
             continue
         row["arch"] = results["arch_str"]
-        values = defaultdict(list)
+        values: dict[str, list[float]] = defaultdict(list)
         for (dataset, _), trial in results["all_results"].items():
             for name, value in trial.items():
                 if name in COSTS and dataset == COST_DATASET:
@@ -123,7 +125,7 @@ def _load(walk: _Walk, path: Path) -> Any:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Callable[[], int]]]:
+def _opened(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], int]]]:
     """The pickle inside the file, and how many bytes of the file have been read."""
     with open(path, "rb", buffering=1 << 20) as raw:
         if path.name.endswith(".pbz2"):
@@ -148,31 +150,31 @@ def _opened(path: Path) -> Iterator[tuple[Any, Callable[[], int]]]:
 class _Opaque:
     """Stands for every object that is not plain data: accepts anything, does nothing."""
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: object, **kwargs: object) -> _Opaque:
         return super().__new__(cls)
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: object, **kwargs: object) -> None:
         pass
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: object) -> None:
         pass
 
-    def append(self, item):
+    def append(self, item: object) -> None:
         pass
 
     extend = append
 
 
-class _Memo(list):
+class _Memo(list[Any]):
     """The unpickler's memo: its keys are 0, 1, 2, ..., and a list needs a tenth of a dict's memory."""
 
-    def __setitem__(self, place, value):
+    def __setitem__(self, place: Any, value: Any) -> None:
         self.extend([None] * (place + 1 - len(self)))
         super().__setitem__(place, value)
 
 
 SCALAR = np.float64(0).__reduce__()[0]  # rebuilds numpy numbers; moved between modules over numpy's versions
-PLAIN = {
+PLAIN: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): OrderedDict,
     ("collections", "defaultdict"): lambda *args: {},
     ("_codecs", "encode"): lambda text, encoding: text.encode(encoding),  # bytes in older pickles
@@ -180,6 +182,7 @@ PLAIN = {
     ("numpy.core.multiarray", "scalar"): SCALAR,
     ("numpy._core.multiarray", "scalar"): SCALAR,
 }
+STEPS: dict[int, Any] = dict(pickle._Unpickler.dispatch)  # opcode -> what Python's unpickler does
 
 
 class _Walk(pickle._Unpickler):
@@ -188,21 +191,23 @@ class _Walk(pickle._Unpickler):
     The Python unpickler, because the C one has no hook for a dictionary's items.
     """
 
-    dispatch = dict(pickle._Unpickler.dispatch)
+    dispatch: ClassVar[dict[int, Any]] = dict(STEPS)
+    stack: list[Any]  # of the unpickler
+    pop_mark: Callable[[], list[Any]]
 
-    def __init__(self, stream, on_row: Callable[[], None] | None = None):
+    def __init__(self, stream: IO[bytes], on_row: Optional[Callable[[], None]] = None):
         super().__init__(stream, encoding="latin1")
         self.memo = _Memo()
-        self.rows: dict[int, dict[str, Any]] = {}
+        self.rows: dict[int, Row] = {}
         self._on_row = on_row
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         return PLAIN.get((module, name), _Opaque)
 
-    def persistent_load(self, pid):
+    def persistent_load(self, pid: object) -> None:
         return None  # tensors
 
-    def _store(self, target, key, value):
+    def _store(self, target: object, key: object, value: object) -> None:
         if not isinstance(target, dict):
             return
         if type(key) is int:
@@ -216,7 +221,7 @@ class _Walk(pickle._Unpickler):
         else:
             target[key] = value
 
-    def _store_numbered(self, key, value):
+    def _store_numbered(self, key: int, value: object) -> None:
         """An architecture becomes a row; a value numbered by epoch (of training) is not needed."""
         if isinstance(value, dict) and any(schedule in value for schedule in SCHEDULES):
             self.rows[key] = _row(value)
@@ -224,22 +229,22 @@ class _Walk(pickle._Unpickler):
             if self._on_row:
                 self._on_row()
 
-    def load_setitem(self):
+    def load_setitem(self) -> None:
         value, key = self.stack.pop(), self.stack.pop()
         self._store(self.stack[-1], key, value)
 
-    def load_setitems(self):
+    def load_setitems(self) -> None:
         items = self.pop_mark()
         target = self.stack[-1]
         for place in range(0, len(items), 2):
             self._store(target, items[place], items[place + 1])
 
-    def load_binunicode(self):
-        super().load_binunicode()
+    def load_binunicode(self) -> None:
+        STEPS[pickle.BINUNICODE[0]](self)
         self.stack[-1] = sys.intern(self.stack[-1])
 
-    def load_short_binunicode(self):
-        super().load_short_binunicode()
+    def load_short_binunicode(self) -> None:
+        STEPS[pickle.SHORT_BINUNICODE[0]](self)
         self.stack[-1] = sys.intern(self.stack[-1])
 
     dispatch[pickle.SETITEM[0]] = load_setitem

@@ -6,12 +6,13 @@ import gzip
 import json
 import zlib
 from pathlib import Path
+from typing import Any, Optional
 
 import pandas as pd
 
 from ..errors import TableError
-from .nlp import after_epoch, with_recipes
-from .registry import READERS
+from .nasbench_nlp import after_epoch, with_recipes
+from .registry import READERS, Progress
 
 EARLY = 10  # epochs: the paper's cls@ep10
 TEXT_COLUMNS = ("arch", "n_vertices", "adjacency", "ops", "naslib_ops")  # leading zeros matter
@@ -19,7 +20,7 @@ TEXT_COLUMNS = ("arch", "n_vertices", "adjacency", "ops", "naslib_ops")  # leadi
 
 @READERS.register(".csv.gz")
 @READERS.register(".csv")
-def read_csv(path: Path, part=None, progress=None) -> pd.DataFrame:
+def read_csv(path: Path, part: Optional[str] = None, progress: Progress = None) -> pd.DataFrame:
     """One architecture a row, below a line of column names."""
     _no_part(path, part)
     try:
@@ -33,7 +34,7 @@ def read_csv(path: Path, part=None, progress=None) -> pd.DataFrame:
 
 @READERS.register(".jsonl.gz")
 @READERS.register(".jsonl")
-def read_jsonl(path: Path, part=None, progress=None) -> pd.DataFrame:
+def read_jsonl(path: Path, part: Optional[str] = None, progress: Progress = None) -> pd.DataFrame:
     """One JSON object a line."""
     _no_part(path, part)
     rows = []
@@ -45,9 +46,9 @@ def read_jsonl(path: Path, part=None, progress=None) -> pd.DataFrame:
 
 @READERS.register(".json.gz")
 @READERS.register(".json")
-def read_json(path: Path, part=None, progress=None) -> pd.DataFrame:
+def read_json(path: Path, part: Optional[str] = None, progress: Progress = None) -> pd.DataFrame:
     """A list of JSON objects, or an object of such lists (``part`` names one of them)."""
-    content = _json(_text(path), path)
+    content = _json(_text(path), str(path))
     if isinstance(content, dict):
         content = _chosen(content, path, part)
     else:
@@ -60,32 +61,37 @@ def read_json(path: Path, part=None, progress=None) -> pd.DataFrame:
 
 def _with_architectures(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     """The frame with a text column ``arch`` in front, made from whichever columns describe the cells."""
-    frame.columns = [str(name) for name in frame.columns]
+    frame.columns = pd.Index([str(name) for name in frame.columns])
     columns = set(frame.columns)
     if "arch" in columns:
-        arch, used = frame["arch"].map(_as_text), ["arch"]
-    elif {"n_vertices", "adjacency", "ops"} <= columns:
-        used = ["n_vertices", "adjacency", "ops"]
-        arch = frame["n_vertices"].astype(str).str.cat([frame["adjacency"], frame["ops"]], sep=":")
-    elif {"matrix", "ops"} <= columns:
-        used = ["matrix", "ops"]
+        return _put_first(frame["arch"].map(_as_text).tolist(), frame.drop(columns="arch"))
+    if {"n_vertices", "adjacency", "ops"} <= columns:
+        return _put_first(_compact_texts(frame), frame.drop(columns=["n_vertices", "adjacency", "ops"]))
+    if {"matrix", "ops"} <= columns:
         cells = zip(frame["matrix"], frame["ops"])
-        arch = [json.dumps({"matrix": matrix, "ops": ops}) for matrix, ops in cells]
-    elif "recipe" in columns:
+        texts = [json.dumps({"matrix": matrix, "ops": ops}) for matrix, ops in cells]
+        return _put_first(texts, frame.drop(columns=["matrix", "ops"]))
+    if "recipe" in columns:
         return with_recipes(frame)
-    elif "net" in columns:
-        arch, used = frame["net"].map(_as_text), ["net"]
-        frame = _with_accuracy(frame)
-    elif not len(frame):
+    if "net" in columns:
+        return _put_first(frame["net"].map(_as_text).tolist(), _with_accuracy(frame).drop(columns="net"))
+    if not len(frame):
         return frame
-    else:
-        raise TableError(
-            f"{path} has no column of architectures: expected 'arch', or 'n_vertices', 'adjacency', "
-            f"'ops', or 'matrix' and 'ops', or 'recipe', or 'net'; it has {', '.join(map(repr, frame.columns[:12]))}"
-        )
-    rest = frame.drop(columns=used)
-    rest.insert(0, "arch", arch)
+    raise TableError(
+        f"{path} has no column of architectures: expected 'arch', or 'n_vertices', 'adjacency', "
+        f"'ops', or 'matrix' and 'ops', or 'recipe', or 'net'; it has {', '.join(map(repr, frame.columns[:12]))}"
+    )
+
+
+def _put_first(texts: list[str], rest: pd.DataFrame) -> pd.DataFrame:
+    rest.insert(0, "arch", texts)
     return rest
+
+
+def _compact_texts(frame: pd.DataFrame) -> list[str]:
+    """'V:hex:digits' of cells of NAS-Bench-101."""
+    parts = zip(frame["n_vertices"], frame["adjacency"], frame["ops"])
+    return [f"{vertices}:{adjacency}:{ops}" for vertices, adjacency, ops in parts]
 
 
 def _with_accuracy(frame: pd.DataFrame) -> pd.DataFrame:
@@ -105,7 +111,7 @@ def _with_accuracy(frame: pd.DataFrame) -> pd.DataFrame:
     return rest
 
 
-def _as_text(value) -> str:
+def _as_text(value: object) -> str:
     return json.dumps(value) if isinstance(value, (dict, list)) else str(value).strip()
 
 
@@ -118,20 +124,20 @@ def _text(path: Path) -> str:
         raise TableError(f"cannot read {path} as text: {_one_line(error)}") from None
 
 
-def _json(text: str, where):
+def _json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise TableError(f"{where} is not JSON: {_one_line(error)}") from None
 
 
-def _object(row, where: str) -> dict:
+def _object(row: object, where: str) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise TableError(f"{where} must be a JSON object with an architecture and its metrics")
     return row
 
 
-def _chosen(content: dict, path: Path, part: str | None):
+def _chosen(content: dict[str, Any], path: Path, part: str | None) -> object:
     lists = [name for name, value in content.items() if isinstance(value, list)]
     if part is None and len(lists) == 1:
         part = lists[0]

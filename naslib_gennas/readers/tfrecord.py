@@ -13,12 +13,13 @@ import json
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, Optional
 
 import pandas as pd
 
 from ..errors import MissingPackageError, TableError
-from .nb101 import Runs
-from .registry import READERS
+from .nasbench101 import TrainingRuns
+from .registry import READERS, Progress
 
 EVALUATIONS = 3  # before, halfway, final
 FRAMING = 16  # bytes around a record: its length and two checksums
@@ -30,9 +31,9 @@ PACKAGE = "naslib_gennas.nasbench"
 
 
 @READERS.register(".tfrecord")
-def read(path: Path, part=None, progress=None) -> pd.DataFrame:
-    """Means over the runs of each cell, streamed: see :meth:`Runs.frame`."""
-    runs, done, total = Runs(), 0, path.stat().st_size
+def read(path: Path, part: Optional[str] = None, progress: Progress = None) -> pd.DataFrame:
+    """Means over the runs of each cell, streamed: see :meth:`.nasbench101.TrainingRuns.frame`."""
+    runs, done, total = TrainingRuns(), 0, path.stat().st_size
     for number, record in enumerate(_records(path), start=1):
         try:
             module_hash, epochs, adjacency, ops, raw = json.loads(record)
@@ -76,7 +77,7 @@ def _check_first_length(path: Path) -> None:
 
 
 @lru_cache(maxsize=1)
-def _metrics_message():
+def _metrics_message() -> Any:
     """The class of the messages, described here so that neither nasbench nor protoc is needed."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # comes with tfrecord
 

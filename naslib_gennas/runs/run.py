@@ -7,13 +7,16 @@ import os
 import platform
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Optional, Union
 
 from ..errors import RunError
 
 CONFIG, ENVIRONMENT, RESULTS, SUMMARY = "config.json", "environment.json", "results.jsonl", "summary.json"
 PRESET = "preset.json"  # what its name stood for
 SCORES = "scores.csv"  # one row an architecture: its ground truth and its scores
+
+IDENTITY = ("space", "preset", "preset_digest", "seed", "device", "images")
+"""Keys of a configuration that say which scorer made the run. A run whose version did not write one is not asked."""
 
 Record = dict[str, Any]
 """A JSON object: a line of ``results.jsonl``, or a configuration."""
@@ -25,35 +28,46 @@ class Run:
     Every record is one line of ``results.jsonl``, written at once. A torn last line, left by a kill, is cut
     off when the run is resumed. Raises RunError if the directory cannot be written, holds something else,
     or belongs to another configuration (the differences are shown).
+
+    Args:
+        directory: made if it is not there.
+        config: what was asked for; a run that is continued must have been asked for the same.
+        resume: continue the run that is there, if there is one.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with Run(folder, {"command": "score", "seed": 0}) as run:
+    ...         run.append({"arch": "5", "score": 0.25})
+    ...     with Run(folder, {"command": "score", "seed": 0}, resume=True) as run:
+    ...         print(run.records)
+    [{'arch': '5', 'score': 0.25}]
     """
 
-    def __init__(self, directory: str | Path | None, config: dict[str, Any], resume: bool = False):
+    def __init__(self, directory: Union[str, Path, None], config: Record, resume: bool = False):
         self.config = config
-        self.records: list[dict[str, Any]] = []
+        self.records: list[Record] = []
         self.directory = None if directory is None else Path(directory)
-        self._file = None
+        self._file: Optional[BinaryIO] = None
         if self.directory is not None:
-            self._open(resume)
+            self._file = self._opened(self.directory, resume)
 
-    def append(self, record: dict[str, Any]) -> None:
+    def append(self, record: Record) -> None:
         """Keep one record; it is on its way to the disk when this returns."""
         self.records.append(record)
         if self._file is not None:
             self._file.write((json.dumps(record) + "\n").encode())
             self._file.flush()
 
-    def write(self, name: str, data: Any) -> None:
+    def write(self, name: str, data: object) -> None:
         """Write ``data`` as the JSON file ``name`` of the run, replacing it in one step."""
-        if self.directory is None:
-            return
-        scratch = self.directory / (name + ".part")
-        scratch.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-        scratch.replace(self.directory / name)
+        if self.directory is not None:
+            _write_json(self.directory / name, data)
 
-    def path(self, name: str) -> Path | None:
+    def path(self, name: str) -> Optional[Path]:
+        """Of the file ``name`` of the run; None for a run in memory."""
         return None if self.directory is None else self.directory / name
 
-    def inside(self, name: str, config: dict[str, Any]) -> Run:
+    def inside(self, name: str, config: Record) -> Run:
         """A run of its own in the folder ``name`` of this one, continued if it is there."""
         folder = self.path(name)
         return Run(folder, config, resume=folder is not None and folder.exists())
@@ -65,46 +79,57 @@ class Run:
     def __enter__(self) -> Run:
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _open(self, resume: bool) -> None:
-        known = self.directory / CONFIG
+    def _opened(self, directory: Path, resume: bool) -> BinaryIO:
+        """The file that records are appended to, once the directory is known to belong to this run."""
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            if known.exists():
-                self._check(known, resume)
-                self.records = _read_records(self.directory / RESULTS)
-            elif any(self.directory.iterdir()):
-                raise RunError(f"{self.directory} is not empty and is no run directory; choose another --out")
+            directory.mkdir(parents=True, exist_ok=True)
+            if (directory / CONFIG).exists():
+                _check_same(directory, self.config, resume)
+                self.records = _read_records(directory / RESULTS)
+            elif any(directory.iterdir()):
+                raise RunError(f"{directory} is not empty and is no run directory; choose another --out")
             else:
-                self.write(CONFIG, self.config)
-            self.write(ENVIRONMENT, environment())
-            self._file = open(self.directory / RESULTS, "ab")
+                _write_json(directory / CONFIG, self.config)
+            _write_json(directory / ENVIRONMENT, environment())
+            return open(directory / RESULTS, "ab")
         except OSError as error:
-            raise RunError(f"cannot write the run directory {self.directory}: {error.strerror or error}") from None
-
-    def _check(self, known: Path, resume: bool) -> None:
-        try:
-            before = json.loads(known.read_text(encoding="utf-8"))
-        except ValueError:
-            raise RunError(f"{known} is not JSON; the run cannot be continued, choose another --out") from None
-        if not resume:
-            raise RunError(f"{self.directory} holds a run; add --resume to continue it, or choose another --out")
-        now = json.loads(json.dumps(self.config))
-        changed = [
-            f"{key}: {before.get(key)!r} then, {now.get(key)!r} now"
-            for key in sorted({*before, *now})
-            if before.get(key) != now.get(key)
-        ]
-        if changed:
-            raise RunError(
-                f"{self.directory} was made with other settings ({'; '.join(changed)}); "
-                "repeat those or choose another --out"
-            )
+            raise RunError(f"cannot write the run directory {directory}: {error.strerror or error}") from None
 
 
-def _read_records(path: Path) -> list[dict[str, Any]]:
+def _check_same(directory: Path, config: Record, resume: bool) -> None:
+    before = _json_object((directory / CONFIG).read_bytes())
+    if before is None:
+        raise RunError(f"{directory / CONFIG} is no JSON object; the run cannot be continued, choose another --out")
+    if not resume:
+        raise RunError(f"{directory} holds a run; add --resume to continue it, or choose another --out")
+    changed = _changes(before, json.loads(json.dumps(config)))
+    if changed:
+        raise RunError(
+            f"{directory} was made with other settings ({'; '.join(changed)}); repeat those or choose another --out"
+        )
+
+
+def _changes(before: Record, now: Record) -> list[str]:
+    """What differs between two configurations."""
+    unsaid = {key for key in IDENTITY if key not in before}
+    return [
+        f"{key}: {before.get(key)!r} then, {now.get(key)!r} now"
+        for key in sorted({*before, *now} - unsaid)
+        if before.get(key) != now.get(key)
+    ]
+
+
+def _write_json(path: Path, data: object) -> None:
+    scratch = path.with_name(path.name + ".part")
+    scratch.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    scratch.replace(path)
+
+
+def _read_records(path: Path) -> list[Record]:
+    """The complete lines; what a kill left of one more is cut off."""
     if not path.exists():
         return []
     data = path.read_bytes()
@@ -114,14 +139,23 @@ def _read_records(path: Path) -> list[dict[str, Any]]:
             file.truncate(complete)
     records = []
     for number, line in enumerate(data[:complete].splitlines(), start=1):
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            raise RunError(f"{path}, line {number} is not JSON; delete that line and resume") from None
+        record = _json_object(line)
+        if record is None:
+            raise RunError(f"{path}, line {number} is no JSON object; delete that line and resume")
+        records.append(record)
     return records
 
 
-def environment() -> dict[str, Any]:
+def _json_object(text: bytes) -> Optional[Record]:
+    """None if it is none."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def environment() -> Record:
     """Versions and hardware of this process, for the record."""
     import numpy
     import torch

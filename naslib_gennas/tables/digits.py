@@ -7,9 +7,13 @@ at a random place of a 16x16 canvas, fragments of other digits around it, Gaussi
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from ..errors import MissingPackageError
+
+Labelled = tuple[torch.Tensor, torch.Tensor]  # images and labels
+Floats = npt.NDArray[np.float32]
 
 DIGIT, CANVAS, CLASSES = 8, 16, 10
 FRAGMENTS, FRAGMENT = 2, 3  # number of fragments, their side in pixels
@@ -17,7 +21,7 @@ NOISE = 0.05  # standard deviation; the digits' range is 0..1
 SOURCES_FOR_TRAINING = 1200  # of the 1,797 digits
 
 
-def make_task(train: int, test: int):
+def make_task(train: int, test: int) -> tuple[Labelled, Labelled]:
     """((images, labels) to train on, (images, labels) to test on), from different digits; always the same.
 
     Images: float32 (n, 3, 16, 16), channels equal; labels: int64 (n,). MissingPackageError without scikit-learn.
@@ -37,7 +41,7 @@ def make_task(train: int, test: int):
     )
 
 
-def cluttered(digits: np.ndarray, labels: np.ndarray, count: int, rng: np.random.Generator):
+def cluttered(digits: Floats, labels: npt.NDArray[np.int64], count: int, rng: np.random.Generator) -> Labelled:
     """``count`` images float32 (count, 3, 16, 16), channels equal, and labels int64 (count,)."""
     canvas = np.zeros((count, CANVAS, CANVAS), np.float32)
     for image in canvas:
@@ -53,7 +57,7 @@ def cluttered(digits: np.ndarray, labels: np.ndarray, count: int, rng: np.random
     return images.contiguous(memory_format=torch.channels_last), torch.from_numpy(labels[chosen]).long()
 
 
-def _paste(image: np.ndarray, patch: np.ndarray, rng: np.random.Generator) -> None:
+def _paste(image: Floats, patch: Floats, rng: np.random.Generator) -> None:
     side = len(patch)
     y, x = rng.integers(CANVAS - side + 1, size=2)
     region = image[y : y + side, x : x + side]

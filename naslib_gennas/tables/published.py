@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 _CELL = re.compile(r"(?P<value>\d+(\.\d+)?)(±(?P<std>\d+(\.\d+)?))?%?(?P<mark>[†‡§]?[st]?)")
 
@@ -38,14 +39,23 @@ def published() -> tuple[Published, ...]:
     return tuple(cell for table in yaml.load(text, yaml.BaseLoader) for cell in _cells(table))
 
 
-def find_published(table=None, part=None, row=None, column=None) -> list[Published]:
-    """The numbers at a place; what is None is left open."""
+def find_published(
+    table: Union[str, int, None] = None,
+    part: Optional[str] = None,
+    row: Optional[str] = None,
+    column: Optional[str] = None,
+) -> list[Published]:
+    """The numbers at a place; what is None is left open.
+
+    >>> [cell.value for cell in find_published(2, "NASBench-101", "CIFAR-10", "GenNAS combo")]
+    [0.85]
+    """
     asked = {"table": table if table is None else str(table), "part": part, "row": row, "column": column}
     wanted = {name: value for name, value in asked.items() if value is not None}
     return [cell for cell in published() if all(getattr(cell, name) == value for name, value in wanted.items())]
 
 
-def _cells(table: dict[str, Any]):
+def _cells(table: dict[str, Any]) -> Iterator[Published]:
     notes = {(note["row"], note["column"]): note["text"] for note in table.get("notes", ())}
     for row, cells in table["rows"].items():
         for column, printed in zip(table["columns"], cells):

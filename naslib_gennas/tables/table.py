@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArchitectureError, TableError
-from ..readers import nb101
 from ..registry import unknown
 from ..spaces.base import SearchSpace
+from .signatures import Integers, buckets, signatures
 
 EAGER_ROWS = 50_000  # larger tables are parsed row by row when needed
 EXAMPLES = 3  # bad rows named of each kind
+SIGNED_SPACE = "nasbench101"  # whose cells have :mod:`.signatures`
 
 NO_METRIC = re.compile(
     r"^(index|id|n_vertices|seed|Unnamed.*)$"
@@ -57,11 +58,31 @@ class Table:
     Up to 50,000 rows are parsed at once: bad rows are dropped and ``arch`` holds the space's own text form.
     Larger tables are parsed on access: ``sample`` passes over rows that do not parse, and the rest of the
     text stays as it is in the file (``strict`` parses every row).
+
+    Args:
+        frame: one row an architecture: its text in ``arch``, and what is known of it.
+        space: whose text form the architectures are in.
+        name: what errors and reports call the table.
+        strict: TableError for rows that do not parse or repeat an architecture, instead of leaving them out.
+        note: what must be said beside its numbers.
+
+    Raises TableError for a frame without usable rows or without metrics.
+
+    >>> from naslib_gennas.spaces import load_space
+    >>> rows = pd.DataFrame({"arch": ["3", "5", "7"], "accuracy": [90.5, 88.0, float("nan")]})
+    >>> table = Table(rows, load_space("nasbench201"))
+    >>> table
+    Table('table', nasbench201, 3 architectures, accuracy)
+    >>> table.value("3"), table.value("7"), table.rank(89.0)
+    (90.5, None, 2)
     """
 
-    def __init__(self, frame: pd.DataFrame, space: SearchSpace, name: str = "table", strict: bool = False):
+    def __init__(
+        self, frame: pd.DataFrame, space: SearchSpace, name: str = "table", strict: bool = False, note: str = ""
+    ):
         self.space = space
         self.name = name
+        self.note = note
         self.problems = Problems(rows=len(frame), parsed=strict or len(frame) <= EAGER_ROWS)
         frame = frame.reset_index(drop=True)
         if self.problems.parsed:
@@ -83,7 +104,7 @@ class Table:
         self.problems.missing = {str(metric): int(count) for metric, count in missing.items() if count}
         self._texts: dict[str, int] | None = None
         self._canonical: dict[str, int] | None = None
-        self._buckets: dict[int, np.ndarray] | None = None
+        self._buckets: dict[int, Integers] | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -164,7 +185,7 @@ class Table:
 
     def _find_isomorphic(self, arch: Any) -> int | None:
         key = self.space.canonical(arch)
-        if self._canonical is None and self.space.name == nb101.SPACE and not self.problems.parsed:
+        if self._canonical is None and self.space.name == SIGNED_SPACE and not self.problems.parsed:
             row = self._find_in_bucket(arch, key)
             if row is not None:
                 return row
@@ -189,10 +210,10 @@ class Table:
 
     def _find_in_bucket(self, arch: Any, key: str) -> int | None:
         if self._buckets is None:
-            self._buckets = nb101.buckets(self.frame["arch"])
-        signature = nb101.signatures([str(self.space.representative(arch))])[0]
-        rows = self._buckets.get(int(signature), ())
-        return next((int(row) for row in rows if self._key(row) == key), None)
+            self._buckets = buckets(self.frame["arch"])
+        signature = signatures([str(self.space.representative(arch))])[0]
+        rows = self._buckets.get(int(signature))
+        return None if rows is None else next((int(row) for row in rows if self._key(row) == key), None)
 
     def _key(self, row: int) -> str | None:
         arch = self._architecture(row)
@@ -201,7 +222,7 @@ class Table:
     def _architecture(self, row: int) -> Any:
         """The architecture of a row, None if it does not parse."""
         try:
-            return self.space.parse(self.frame["arch"].iat[row])
+            return self.space.parse(str(self.frame["arch"].iat[row]))
         except ArchitectureError:
             return None
 

@@ -13,13 +13,19 @@ EARLY = 3  # epochs: the paper's ppl@ep3
 def with_recipes(frame: pd.DataFrame) -> pd.DataFrame:
     """``arch`` and one row a run. Losses become ``minus_<name>``, so that higher is better; they are missing
     where ``status`` says that the run failed. Of the lists by epoch the test loss after three epochs is kept, in
-    ``minus_test_loss_e3``."""
+    ``minus_test_loss_e3``.
+
+    >>> log = {"recipe": {"h_new_0": {"op": "linear", "input": ["x"]}}, "status": "OK", "test_loss": 4.5}
+    >>> with_recipes(pd.DataFrame([log]))["minus_test_loss"].tolist()
+    [-4.5]
+    """
     if "_header" in frame.columns:
         frame = frame[frame["_header"].isna()].drop(columns="_header")
     arch = [recipe if isinstance(recipe, str) else json.dumps(recipe) for recipe in frame["recipe"]]
-    made: dict = {"arch": arch}
+    made: dict[str, object] = {"arch": arch}
     failed = ~frame.index.isin(finished(frame).index)
-    for name, column in frame.drop(columns="recipe").items():
+    for label, column in frame.drop(columns="recipe").items():
+        name = str(label)
         if column.map(lambda value: isinstance(value, list)).any():
             continue
         if "_loss" in name:
