@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from ..evaluation import Floats, retrieval
 from .charts import Axes, Dot, circle, legend, limits, polyline, scatter, style
 from .loaded import LoadedRun, Ranking
-from .pictures import Hover, Picture, cut, hover_attributes, legend_place, picture, short, wide_axes
+from .pictures import LEGEND, Hover, Picture, cut, hover_attributes, legend_place, picture, short, wide_axes
 
 TOP = 0.1  # marked share of the architectures
 SHARES = (0.01, 0.02, 0.05, *(round(0.1 * i, 1) for i in range(1, 11)))
@@ -142,7 +142,7 @@ def losses(points: Points, metric: str) -> list[Picture]:
         return []
     low, high = float(values.min()), float(np.quantile(values, 0.99))
     ends = low / 1.15, max(high, low * 1.5) * 1.15
-    axes = Axes((1, steps), ends, "step", "training loss (logarithmic)", 760, 360, right=190, log_y=True)
+    axes = Axes((1, steps), ends, "step", "training loss (logarithmic)", 760, 360, right=LEGEND, log_y=True)
     body: list[str] = []
     for number, curves in enumerate(groups.values()):
         body += [polyline(axes, list(enumerate(curve, start=1)), style(number)) for curve in curves]
