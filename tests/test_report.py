@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from html.parser import HTMLParser
 
 import numpy as np
@@ -13,17 +14,18 @@ from click.testing import CliRunner
 
 from naslib_gennas import __version__
 from naslib_gennas.cli import main
-from naslib_gennas.errors import InputError, RunError
+from naslib_gennas.errors import InputError, MissingPackageError, RunError
 from naslib_gennas.evaluation import evaluate
 from naslib_gennas.proxy.presets import load_preset
 from naslib_gennas.report import MAX_BYTES, write_report
 from naslib_gennas.report.cells import cell
 from naslib_gennas.report.charts import Axes, limits, log_ticks, ticks
 from naslib_gennas.report.figures import Figures
-from naslib_gennas.report.gallery import VIRIDIS, _rows, gallery
+from naslib_gennas.report.gallery import VIRIDIS, gallery, signal_rows
 from naslib_gennas.report.load import load_run
+from naslib_gennas.report.plotting import Labels, draw_scatter, draw_search, draw_signals, draw_task_curves
 from naslib_gennas.report.reference import published_ranking, published_seconds, published_value
-from naslib_gennas.scoring import GenNASScorer as Scorer
+from naslib_gennas.scoring.gennas import GenNASScorer
 
 EVIL = "a<script>alert('x')</script>&\"b"
 FIELDS = "n failures spearman spearman_interval kendall kendall_interval retrieval top1 best_of_top10 best".split()
@@ -255,6 +257,12 @@ def break_version(run):
     (run / "summary.json").write_text(json.dumps({"spearman": 1, "rows": [{"measure": "gennas"}]}))
 
 
+def break_number(run):
+    summary = json.loads((run / "summary.json").read_text())
+    summary["rows"][1]["spearman"] = "high"
+    (run / "summary.json").write_text(json.dumps(summary))
+
+
 def break_scores(run):
     (run / "scores.csv").write_text("arch,cifar10_test\na,1\n")
 
@@ -268,6 +276,7 @@ def break_scores(run):
         (lambda run: (run / "config.json").write_text("[]"), "no JSON object"),
         (lambda run: (run / "config.json").write_text('{"command": "score"}'), "a run of 'score'"),
         (break_version, f"another version \\({__version__}\\).*lacks"),
+        (break_number, f"another version \\({__version__}\\).*says of rows.1.spearman: "),
         (break_scores, "lacks the columns gennas"),
     ],
 )
@@ -276,6 +285,28 @@ def test_bad_runs(tmp_path, damage, message):
     damage(run)
     with pytest.raises(RunError, match=message):
         load_run(run)
+
+
+def test_a_line_that_is_no_step_of_a_search(tmp_path):
+    run = search_run(tmp_path / "run")
+    for line in ('{"step": 0, "arch": "a"}\n', "[]\n"):
+        (run / "results.jsonl").write_text(line)
+        with pytest.raises(RunError, match="results.jsonl holds a line that is no step of a search"):
+            load_run(run)
+
+
+def test_what_is_loaded_has_names_and_types(runs):
+    bench, search = load_run(runs[0]), load_run(runs[1])
+    written = json.loads((runs[0] / "summary.json").read_text())["rows"][1]
+    row = bench.rankings[1]
+    assert (row.measure, row.metric, row.n, row.failures) == ("synflow", "cifar10_test", 60, 0)
+    assert [row.spearman, list(row.spearman_interval)] == [written["spearman"], written["spearman_interval"]]
+    assert row.retrieval == written["retrieval"] and row.seconds_per_architecture == 0.15
+    assert (bench.space, bench.table_name, bench.preset_name, bench.seed) == ("nasbench201", "t.csv", "paper-single", 0)
+    assert bench.search is None and search.rankings == () and search.frame is None and search.table == ""
+    assert len(search.search.steps) == 80 and search.search.steps[5].score is None and not search.search.is_baseline
+    (best,) = search.search.best
+    assert (best.arch, best.step, best.accuracy, best.rank, best.final_score) == ("net<1>", 1, 93.5, 4, None)
 
 
 def test_bad_out_and_no_runs(runs, tmp_path):
@@ -313,7 +344,7 @@ def test_run_of_correlate(tmp_path):
     titles = [svg["aria-label"] for svg in page.all("svg")]
     assert "demo: loss by step" in titles and "Signals of tiny" in titles
     records = [json.loads(line) for line in (tmp_path / "demo" / "results.jsonl").read_text().splitlines()]
-    expected = Scorer("nasbench201", "tiny").score(records[0]["arch"]).curve
+    expected = GenNASScorer("nasbench201", "tiny").score(records[0]["arch"]).curve
     assert records[0]["curve"] == pytest.approx(expected, rel=1e-4) and len(expected) == records[0]["steps"]
 
 
@@ -380,7 +411,7 @@ def test_gallery_shows_the_values():
     """The maps of a stage are squares whose colours are the values of the signal, local ones differing by image."""
     preset = load_preset("paper-single").with_fidelity(target_size=4)
     svg = Page(gallery(preset, 0, "x"))
-    rows = _rows(preset, 0)
+    rows = signal_rows(preset, 0)
     paths = [e for e in svg.elements if e["tag"] == "path" and e.get("fill") in VIRIDIS and "h1v1" in e["d"]]
     squares = sum(e["d"].count("M") for e in paths)
     assert squares == len(rows) * 6 * 16
@@ -415,6 +446,42 @@ def test_limits_ignore_outliers_only_when_robust():
     assert limits(values, robust=True)[1] < 2
     low, high = limits([3.0, 3.0])
     assert low < 3 < high
+
+
+def test_pictures_are_drawn_where_there_is_a_file_for_them(tmp_path):
+    pytest.importorskip("matplotlib")
+    for ending in ("png", "svg"):
+        out = tmp_path / f"scatter.{ending}"
+        draw_scatter(out, [1.0, None, 3.0], [90.0, 91.0, 92.0], Labels("score", "accuracy", "a title"))
+        assert out.stat().st_size > 1000
+    for name, scores in (("search", [None, -2.0, -3.0, -1.0]), ("nothing", [None, None])):
+        draw_search(tmp_path / f"{name}.png", scores)
+        assert (tmp_path / f"{name}.png").stat().st_size > 1000
+    curves = {"evolution": [[None, 0.1, 0.2], [0.0, 0.3]], "random": [[0.1, 0.1]]}
+    draw_task_curves(str(tmp_path / "tasks.png"), curves, 20)
+    assert (tmp_path / "tasks.png").stat().st_size > 1000
+    before = sorted(tmp_path.iterdir())
+    draw_scatter(None, [1.0], [1.0], Labels("", "", ""))
+    draw_search(None, [1.0])
+    draw_task_curves(None, curves, 20)
+    assert sorted(tmp_path.iterdir()) == before
+    with pytest.raises(InputError, match="cannot write the picture"):
+        draw_search(tmp_path / "missing" / "curve.png", [1.0])
+
+
+def test_every_signal_has_a_row_and_every_band_of_a_sine(tmp_path):
+    pytest.importorskip("matplotlib")
+    draw_signals(tmp_path / "signals.svg")
+    text = (tmp_path / "signals.svg").read_text()
+    assert text.count("<image ") == 6 * (2 * 3 + 5)
+
+
+def test_without_matplotlib_only_what_was_asked_for_complains(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    draw_search(tmp_path / "curve.png", [1.0])
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(MissingPackageError, match=r"pip install 'naslib_gennas\[plot\]'"):
+        draw_signals(tmp_path / "signals.png")
 
 
 def test_published_values_stand_beside_the_right_runs():

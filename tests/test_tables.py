@@ -636,9 +636,9 @@ class TestTFRecord:
 
     def test_the_messages_agree_with_the_library_that_made_them(self):
         pytest.importorskip("google.protobuf")
-        from naslib_gennas.readers.tfrecord import _metrics_message
+        from naslib_gennas.readers.tfrecord import metrics_class
 
-        message = _metrics_message().FromString(metrics_message(300, [(0.25, 0.5)]))
+        message = metrics_class().FromString(metrics_message(300, [(0.25, 0.5)]))
         assert message.trainable_parameters == 300 and message.total_time == 1234.5
         assert message.evaluation_data[0].current_epoch == 108
         assert message.SerializeToString() == metrics_message(300, [(0.25, 0.5)])

@@ -37,7 +37,7 @@ def read(path: Path, part: Optional[str] = None, progress: Progress = None) -> p
     for number, record in enumerate(_records(path), start=1):
         try:
             module_hash, epochs, adjacency, ops, raw = json.loads(record)
-            metrics = _metrics_message().FromString(base64.b64decode(raw))
+            metrics = metrics_class().FromString(base64.b64decode(raw))
             final = metrics.evaluation_data[EVALUATIONS - 1]
             row = runs.cell(module_hash, adjacency, ops.split(","), metrics.trainable_parameters)
             runs.add(row, epochs, final.validation_accuracy, final.test_accuracy)
@@ -77,7 +77,7 @@ def _check_first_length(path: Path) -> None:
 
 
 @lru_cache(maxsize=1)
-def _metrics_message() -> Any:
+def metrics_class() -> Any:
     """The class of the messages, described here so that neither nasbench nor protoc is needed."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # comes with tfrecord
 

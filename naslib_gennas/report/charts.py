@@ -6,15 +6,19 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Optional
+from typing import Optional, Union
 
 import numpy as np
+
+from ..evaluation import Floats
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
 LEFT, RIGHT, TOP, BOTTOM = 54, 14, 12, 42  # margins of a picture, pixels
 LINE = 12  # height of a label
 LETTER = 6.2  # width of a letter in a label, about
+
+Label = tuple[float, float, float]  # where a text starts and ends, and its height
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,11 @@ def _part(value: float, ends: tuple[float, float], logarithmic: bool) -> float:
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """About ``count`` round numbers in [low, high]."""
+    """About ``count`` round numbers in [low, high].
+
+    >>> ticks(0, 1)
+    [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    """
     rough = (high - low) / count
     power = 10 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
@@ -87,34 +95,52 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten in [low, high]; within three decades their 2- and 5-fold, too."""
+    """Powers of ten in [low, high]; within three decades their 2- and 5-fold, too.
+
+    >>> log_ticks(0.1, 1)
+    [0.1, 0.2, 0.5, 1.0]
+    """
     first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
     factors = (1, 2, 5) if last - first <= 3 else (1,)
     values = [float(f"{factor}e{i}") for i in range(first, last + 1) for factor in factors]
     return [value for value in values if low * 0.999 <= value <= high * 1.001]
 
 
-def limits(values: Sequence[float], robust: bool = False) -> tuple[float, float]:
+def limits(values: Union[Sequence[float], Floats], robust: bool = False) -> tuple[float, float]:
     """Range with a margin; ``robust``: without the outermost 1 % where these would take most of the room."""
-    values = np.asarray(values, dtype=float)
-    low, high = float(values.min()), float(values.max())
+    known = np.asarray(values, dtype=float)
+    low, high = float(known.min()), float(known.max())
     if robust:
-        inner = np.quantile(values, [0.01, 0.99])
+        inner = np.quantile(known, [0.01, 0.99])
         if high - low > 3 * (inner[1] - inner[0]) > 0:
             low, high = map(float, inner)
     margin = 0.05 * (high - low) or abs(high) * 0.05 or 1.0
     return low - margin, high + margin
 
 
-def scatter(x, y, top, axes: Axes, title: str, attributes: str, drawn) -> str:
-    """Points number ``drawn`` of x, y (n,); those in ``top`` (n, bool) as orange diamonds, above the others."""
-    order = drawn[np.argsort(top[drawn], kind="stable")]
-    return axes.svg((_mark(axes.px(x[i]), axes.py(y[i]), i, top[i]) for i in order), title, attributes)
+@dataclass(frozen=True)
+class Dot:
+    """A point of a scatter plot; ``index`` is its place in the data that is shown on hover."""
+
+    x: float
+    y: float
+    index: int
+    top: bool = False  #: an orange diamond, above the others
 
 
-def _mark(x: float, y: float, index: int, top: bool) -> str:
-    if top:
-        return f'<path class="top" data-i="{index}" d="M{x} {y - 4.5:.1f}l4.5 4.5l-4.5 4.5l-4.5 -4.5z"/>'
+def scatter(dots: Iterable[Dot], axes: Axes, title: str, attributes: str) -> str:
+    order = sorted(dots, key=lambda dot: dot.top)
+    return axes.svg((_mark(axes.px(dot.x), axes.py(dot.y), dot) for dot in order), title, attributes)
+
+
+def _mark(x: float, y: float, dot: Dot) -> str:
+    if dot.top:
+        return f'<path class="top" data-i="{dot.index}" d="M{x} {y - 4.5:.1f}l4.5 4.5l-4.5 4.5l-4.5 -4.5z"/>'
+    return circle(x, y, dot.index)
+
+
+def circle(x: float, y: float, index: int) -> str:
+    """A dot at pixels (x, y)."""
     return f'<circle class="dot" data-i="{index}" cx="{x}" cy="{y}" r="2.6"/>'
 
 
@@ -153,10 +179,10 @@ class Point:
 
 def pareto(points: Sequence[Point], title: str) -> str:
     """Seconds (logarithmic) against rho: ours as blue discs with 95 % bars, published ones as orange diamonds."""
-    timed = [point for point in points if point.seconds]
+    timed = [(point.seconds, point) for point in points if point.seconds]
     levels = [point for point in points if not point.seconds]
     ends = [end for p in points for end in (p.rho, *(p.interval or ()))]
-    seconds = [point.seconds for point in timed] or [1.0]
+    seconds = [spent for spent, _ in timed] or [1.0]
     low, high = limits(ends)
     y = max(low, -1.0), min(high, 1.0)
     axes = Axes(
@@ -170,17 +196,17 @@ def pareto(points: Sequence[Point], title: str) -> str:
         log_x=True,
     )
     body: list[str] = []
-    taken: list[tuple[float, float, float]] = []
-    for point in sorted(timed, key=lambda p: -p.rho):
-        body += _timed(axes, point, taken)
+    taken: list[Label] = []
+    for spent, point in sorted(timed, key=lambda pair: -pair[1].rho):
+        body += _timed(axes, spent, point, taken)
     taken = []
     for point in sorted(levels, key=lambda p: -p.rho):
         body += _level(axes, point, taken)
     return axes.svg(body, title)
 
 
-def _timed(axes: Axes, point: Point, taken: list[tuple[float, float, float]]) -> Iterable[str]:
-    x, y = axes.px(point.seconds), axes.py(point.rho)
+def _timed(axes: Axes, seconds: float, point: Point, taken: list[Label]) -> Iterable[str]:
+    x, y = axes.px(seconds), axes.py(point.rho)
     if point.interval:
         yield f'<path class="bar" d="M{x} {axes.py(point.interval[0])}V{axes.py(point.interval[1])}"/>'
     if point.published:
@@ -192,13 +218,13 @@ def _timed(axes: Axes, point: Point, taken: list[tuple[float, float, float]]) ->
     yield _label(point, x + 9 if width < room else x - width, y, taken)
 
 
-def _level(axes: Axes, point: Point, taken: list[tuple[float, float, float]]) -> Iterable[str]:
+def _level(axes: Axes, point: Point, taken: list[Label]) -> Iterable[str]:
     border, y = axes.width - axes.right, axes.py(point.rho)
     yield f'<path class="level" d="M{border - 14} {y}h14"/>'
     yield _label(point, border + 5, y, taken)
 
 
-def _label(point: Point, x: float, y: float, taken: list[tuple[float, float, float]]) -> str:
+def _label(point: Point, x: float, y: float, taken: list[Label]) -> str:
     """Text at (x, y), moved down until it covers no other."""
     end = x + LETTER * len(point.label)
     at = y

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..proxy.images import load_images
 from ..proxy.presets import Preset
+from ..proxy.tasks import AnySignal
 from ..scoring.gennas import run_generator
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Row:
 def gallery(preset: Preset, seed: int, title: str) -> str:
     """SVG of two images' worth of every signal of a preset for CNNs, and of the targets that they add up to."""
     members = [member for _, member in preset.members()]
-    rows = [row for number, member in enumerate(members) for row in _rows(member, seed, number, len(members) > 1)]
+    rows = [row for number, member in enumerate(members) for row in signal_rows(member, seed, number, len(members) > 1)]
     width = LABEL + IMAGES * CHANNELS * (MAP + GAP) + 4 * GAP
     height = TOP + ROW * len(rows) + KEY
     body = [*_heads(), *(part for i, row in enumerate(rows) for part in _row(row, rows[:i], TOP + ROW * i))]
@@ -49,7 +50,7 @@ def drawn_size(preset: Preset) -> int:
     return min(preset.fidelity.signal_size, LARGEST)
 
 
-def _rows(preset: Preset, seed: int, member: int = 0, numbered: bool = False) -> list[Row]:
+def signal_rows(preset: Preset, seed: int, member: int = 0, numbered: bool = False) -> list[Row]:
     task, size, generator = preset.task, drawn_size(preset), run_generator(seed, "task", 0, member)
     images = load_images(None, IMAGES, preset.fidelity.input_size)
     read = task.score_weights or task.weights
@@ -67,10 +68,10 @@ def _rows(preset: Preset, seed: int, member: int = 0, numbered: bool = False) ->
     return rows
 
 
-def _described(signal) -> str:
+def _described(signal: AnySignal) -> str:
     """Kind, scope, level and what else the signal is made of, short."""
     parts = [f"{signal.kind}, {signal.scope}, level {signal.level:g}"]
-    if hasattr(signal, "frequencies"):
+    if hasattr(signal, "values"):
         values = signal.values()
         parts.append(f"{min(values):.2g} to {max(values):.2g} cycles a pixel")
     if hasattr(signal, "fraction"):

@@ -5,30 +5,50 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from html import escape
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional, Union
 
 from ..errors import InputError
 from ..runs.run import SCORES
 from .assets import asset
-from .figures import Figures, Picture
-from .load import LoadedRun, load_run
+from .figures import Figures
+from .load import load_run
+from .loaded import Found, Interval, LoadedRun, Ranking, SearchResult
+from .pictures import Hover, Picture
 from .reference import RHO, TAU, published_ranking, published_value
 
 MAX_BYTES = 5_000_000
 RETRIEVED = ("5%", "10%", "20%", "50%")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
+Heads = list[tuple[str, bool]]
+"""Names of columns, and whether they hold numbers."""
+Cells = list[list[str]]
+"""Rows of a table, each cell an element."""
 
-def write_report(directories: Sequence[str | Path], out: str | Path, figures: Optional[str | Path] = None) -> int:
+
+def write_report(
+    directories: Sequence[Union[str, Path]], out: Union[str, Path], figures: Union[str, Path, None] = None
+) -> int:
     """Write the report of run directories to the HTML file ``out``; returns its size in bytes.
 
     figures: a folder that gets every picture as an .svg file, too. Raises RunError for a directory that is no
     finished run of correlate, benchmark or search, InputError for an ``out`` that cannot be written or a page
     over 5 MB.
+
+    >>> import tempfile
+    >>> from naslib_gennas.runs.run import Run
+    >>> best = [{"arch": "5", "score": -1.5, "step": 0}]
+    >>> summary = {"space": "nasbench201", "preset": "tiny", "seed": 0, "steps": 1, "best": best}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with Run(f"{folder}/mine", {"command": "search"}) as run:
+    ...         run.append({"step": 0, "arch": "5", "score": -1.5})
+    ...         run.write("summary.json", summary)
+    ...     write_report([f"{folder}/mine"], f"{folder}/report.html") < MAX_BYTES
+    True
     """
     if not directories:
         raise InputError("name at least one run directory (the --out of correlate, benchmark or search)")
@@ -61,10 +81,10 @@ def _page(runs: list[LoadedRun], figures: Figures) -> str:
     spaces = ", ".join(dict.fromkeys(run.space for run in runs))
     title = f"GenNAS report: {spaces}"
     sections = [
-        *_headline([run for run in runs if run.rows]),
+        *_headline([run for run in runs if run.rankings]),
         *_pictures("Time and rank correlation", figures.pareto()),
-        *(part for run in runs if run.rows for part in _ranking(run, figures)),
-        *_searches([run for run in runs if run.command == "search"], figures),
+        *(part for run in runs if run.rankings for part in _ranking(run, figures)),
+        *_searches(runs, figures),
         *_pictures("Signals that are regressed", figures.signals()),
         *_repeat(runs),
     ]
@@ -80,14 +100,15 @@ def _page(runs: list[LoadedRun], figures: Figures) -> str:
     )
 
 
-def _embedded(data: Any) -> str:
+def _embedded(points: Mapping[str, Hover]) -> str:
     """JSON that cannot end the script element it stands in."""
+    data = {run: asdict(hover) for run, hover in points.items()}
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _notes(runs: list[LoadedRun]) -> Iterable[str]:
-    for note in dict.fromkeys(run.summary.get("note") for run in runs):
+    for note in dict.fromkeys(run.note for run in runs):
         if note:
             yield f'<p class="note">{escape(note)}</p>'
 
@@ -105,35 +126,34 @@ def _headline(runs: list[LoadedRun]) -> Iterable[str]:
     heads += [(name, True) for name in ("ρ", "τ")]
     heads += [(f"top {share.replace('%', ' %')}", True) for share in RETRIEVED]
     heads += [(name, True) for name in ("top-1", "best of top 10", "best", "s/arch.", "failed", "paper ρ", "paper τ")]
-    rows = [_headline_row(run, row) for run in runs for row in run.rows]
-    yield _table(*_without_empty(heads, rows), sortable=True)
+    heads, rows = _without_empty(heads, [_headline_row(run, row) for run in runs for row in run.rankings])
+    yield _table(heads, rows, sortable=True)
 
 
-def _headline_row(run: LoadedRun, row: dict[str, Any]) -> list[str]:
-    truth = f"{row['metric']} of {Path(run.summary['table']).name}"
-    names = [run.name, run.space, truth, run.label(row["measure"])]
-    retrieval = row["retrieval"] or {}
-    ours = [row["top1"], row["best_of_top10"], row["best"]]
+def _headline_row(run: LoadedRun, row: Ranking) -> list[str]:
+    names = [run.name, run.space, f"{row.metric} of {run.table_name}", run.label(row.measure)]
+    retrieval = row.retrieval or {}
     return [
         *(f"<td>{escape(name)}</td>" for name in names),
-        _number(row["n"], "d"),
-        _with_interval(row["spearman"], row["spearman_interval"]),
-        _with_interval(row["kendall"], row["kendall_interval"]),
+        _number(row.n, "d"),
+        _with_interval(row.spearman, row.spearman_interval),
+        _with_interval(row.kendall, row.kendall_interval),
         *(_number(retrieval.get(share), ".0%") for share in RETRIEVED),
-        *(_number(value, ".2f") for value in ours),
-        _number(row["seconds_per_architecture"], ".3g"),
-        _number(row["failures"], "d"),
+        *(_number(value, ".2f") for value in (row.top1, row.best_of_top10, row.best)),
+        _number(row.seconds_per_architecture, ".3g"),
+        _number(row.failures, "d"),
         *(_printed(run, row, kind) for kind in (RHO, TAU)),
     ]
 
 
-def _printed(run: LoadedRun, row: dict[str, Any], kind: str) -> str:
-    cells = published_ranking(run.space, row["metric"], run.summary["table"], kind)
-    found = published_value(row["measure"], run.summary["preset"], cells)
+def _printed(run: LoadedRun, row: Ranking, kind: str) -> str:
+    cells = published_ranking(run.space, row.metric, run.table, kind)
+    found = published_value(row.measure, run.preset_name, cells)
     return _number(None if found is None else found.value, ".2f")
 
 
-def _without_empty(heads: list[tuple[str, bool]], rows: list[list[str]]):
+def _without_empty(heads: Heads, rows: Cells) -> tuple[Heads, Cells]:
+    """Without the columns of numbers in which no row has one."""
     empty = _number(None, "")
     kept = [i for i in range(len(heads)) if any(row[i] != empty for row in rows)]
     return [heads[i] for i in kept], [[row[i] for i in kept] for row in rows]
@@ -145,12 +165,13 @@ def _number(value: Optional[float], form: str, shown: str = "") -> str:
     return f'<td class="number" data-v="{value:.6g}">{format(value, form)}{shown}</td>'
 
 
-def _with_interval(value: Optional[float], ends: Optional[Sequence[Optional[float]]]) -> str:
-    known = ends and None not in ends
-    return _number(value, ".3f", f"<small>[{ends[0]:.2f}, {ends[1]:.2f}]</small>" if known else "")
+def _with_interval(value: Optional[float], interval: Optional[Interval]) -> str:
+    low, high = interval or (None, None)
+    shown = "" if low is None or high is None else f"<small>[{low:.2f}, {high:.2f}]</small>"
+    return _number(value, ".3f", shown)
 
 
-def _table(heads: list[tuple[str, bool]], rows: list[list[str]], sortable: bool = False) -> str:
+def _table(heads: Heads, rows: Cells, sortable: bool = False) -> str:
     def head(name: str, number: bool) -> str:
         inside = f'<button type="button">{escape(name)}</button>' if sortable else escape(name)
         return f'<th scope="col"{" class=number" if number else ""}>{inside}</th>'
@@ -179,7 +200,7 @@ def _ranking(run: LoadedRun, figures: Figures) -> Iterable[str]:
         yield f"<p>An earlier version made this run: without {SCORES} there are no points to draw.</p>"
         return
     yield f"<p>{escape(figures.sampling(run))}</p>"
-    for metric in dict.fromkeys(row["metric"] for row in run.rows):
+    for metric in run.metrics:
         yield from _pictures(f"Scores against {metric}", figures.scatters(run, metric), "h3", small=True)
         yield from _pictures(f"Ranks, {metric}", figures.ranks(run, metric), "h3")
         yield from _pictures(f"Retrieval, {metric}", figures.retrieval(run, metric), "h3")
@@ -187,40 +208,39 @@ def _ranking(run: LoadedRun, figures: Figures) -> Iterable[str]:
 
 
 def _searches(runs: list[LoadedRun], figures: Figures) -> Iterable[str]:
-    if not runs:
-        return
     yield from _pictures("Searches", figures.searches())
     for run in runs:
-        yield f"<h3>{escape(run.name)}: the best by score</h3>"
-        yield from _last_round(run.summary)
-        heads = [
-            ("architecture", False),
-            ("final score", True),
-            ("score", True),
-            ("step", True),
-            ("ground truth", True),
-            ("rank", True),
-        ]
-        rows = [
+        if run.search is not None:
+            yield f"<h3>{escape(run.name)}: the best by score</h3>"
+            yield from _last_round(run.search)
+            yield _best(run.search.best)
+            yield from _pictures("Its best cells", figures.cells(run), "h4", small=True)
+
+
+def _best(found: Sequence[Found]) -> str:
+    numbers = ("final score", "score", "step", "ground truth", "rank")
+    heads, rows = _without_empty(
+        [("architecture", False), *((name, True) for name in numbers)],
+        [
             [
-                f'<td class="arch">{escape(str(found["arch"]))}</td>',
-                _number(found.get("final_score"), ".4f"),
-                _number(found.get("score"), ".4f"),
-                _number(found.get("step"), "d"),
-                _number(found.get("accuracy"), ".2f"),
-                _number(found.get("rank"), "d"),
+                f'<td class="arch">{escape(each.arch)}</td>',
+                _number(each.final_score, ".4f"),
+                _number(each.score, ".4f"),
+                _number(each.step, "d"),
+                _number(each.accuracy, ".2f"),
+                _number(each.rank, "d"),
             ]
-            for found in run.summary["best"]
-        ]
-        yield _table(*_without_empty(heads, rows))
-        yield from _pictures("Its best cells", figures.cells(run), "h4", small=True)
+            for each in found
+        ],
+    )
+    return _table(heads, rows)
 
 
-def _last_round(summary: dict[str, Any]) -> Iterable[str]:
+def _last_round(result: SearchResult) -> Iterable[str]:
     """What the final score is, where there is one."""
-    if any("final_score" in found for found in summary["best"]):
-        draws = f"mean of {summary['final_repeats']} draws" if summary.get("final_repeats", 1) > 1 else "one draw"
-        preset = f"<code>{escape(str(summary.get('final_preset')))}</code>"
+    if any(found.final_score is not None for found in result.best):
+        draws = f"mean of {result.final_repeats} draws" if result.final_repeats > 1 else "one draw"
+        preset = f"<code>{escape(result.final_preset)}</code>"
         yield f"<p>Final score: by {preset}, {draws} that the search did not use; it decides the order.</p>"
 
 
@@ -241,7 +261,7 @@ def _repeat(runs: list[LoadedRun]) -> Iterable[str]:
         yield f"<details><summary>Settings of {escape(run.name)}</summary><pre>{settings}</pre></details>"
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     return "" if value is None else str(value)

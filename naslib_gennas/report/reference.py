@@ -34,7 +34,12 @@ RHO, TAU = "2", "7"
 
 
 def published_ranking(space: str, metric: str, table: str, kind: str = RHO) -> list[Published]:
-    """The row of the paper's Table 2 (Spearman) or 7 (Kendall); empty where the paper has none."""
+    """The row of the paper's Table 2 (Spearman) or 7 (Kendall); empty where the paper has none.
+
+    >>> cells = published_ranking("nasbench101", "cifar10_test", "my.csv")
+    >>> [cell.value for cell in cells if cell.column == "GenNAS combo"]
+    [0.85]
+    """
     place = _place(space, metric) if table != "digits" else None
     if place is None:
         return []
@@ -54,8 +59,8 @@ def published_seconds(cell: Published) -> Optional[float]:
     if cell.part == "NASBench-NLP":
         return find_published("text", row="NASBench-NLP", column="GenNAS")[0].value
     row = cell.row if cell.part.startswith("Neural Design Spaces") else cell.part
-    found = find_published("10", row=row, column="batch 16, s")
-    return found[0].value * ITERATIONS if found else None
+    seconds = [found.value for found in find_published("10", row=row, column="batch 16, s")]
+    return None if not seconds or seconds[0] is None else seconds[0] * ITERATIONS
 
 
 def _place(space: str, metric: str) -> Optional[tuple[str, str]]:
