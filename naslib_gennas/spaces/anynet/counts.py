@@ -1,3 +1,5 @@
+"""Parameters and FLOPs of the full-size networks of the AnyNet spaces, counted without building them."""
+
 from __future__ import annotations
 
 from .encoding import BOTTLENECK, PLAIN, AnyNetArchitecture, stem_layers
