@@ -12,7 +12,7 @@ import difflib
 import fnmatch
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Callable, Generic, Optional, TypeVar
 
 from .errors import BrokenPackageError, UnknownNameError
@@ -79,6 +79,14 @@ class Registry(Generic[T]):
         if not self._has(name):
             self._import_entry_points()
         return self._has(name)
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, as :meth:`names` gives them."""
+        return iter(self.names())
+
+    def items(self) -> list[tuple[str, T]]:
+        """Names and objects, in order of registration."""
+        return [(name, self._entries[name]) for name in self.names()]
 
     def holds(self, entry: object) -> bool:
         """Whether this very object is registered."""

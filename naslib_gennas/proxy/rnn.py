@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, Optional, Union
+from typing import TYPE_CHECKING, Annotated, Literal, Optional
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from .fidelity import ReadOut, Spec
-from .tasks import Dot, GDot, InputNoise, Noise, Signal, Sin1D, Sin2D, Zero, weighted_sum
+from .tasks import AnySignal, InputNoise, Signal, weighted_sum
 
 if TYPE_CHECKING:
     import torch
 
-RNNSignal = Annotated[Union[Sin1D, Sin2D, Dot, GDot, Zero, Noise], Field(discriminator="kind")]
+
+def _without_images(signal: Signal) -> Signal:
+    if signal.needs_images:
+        raise ValueError("the signal is made of images, which recurrent networks do not see; choose another")
+    return signal
+
+
+RNNSignal = Annotated[AnySignal, AfterValidator(_without_images)]
+"""Of any registered kind that is not made of images."""
 
 
 class RNNTask(Spec):
@@ -22,6 +30,7 @@ class RNNTask(Spec):
     come out, each the level-weighted sum of its signals, and the noise on the input.
 
     >>> import torch
+    >>> from naslib_gennas.proxy.tasks import Dot, Sin1D
     >>> task = RNNTask(dimension=4, inputs=[Dot()], targets=[Sin1D(frequencies="low")])
     >>> task.materialise(batch_size=2, length=8, generator=torch.Generator().manual_seed(0)).targets.shape
     torch.Size([8, 2, 4])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Literal, Optional, Union
+from typing import TYPE_CHECKING, Annotated, Any, Callable, ClassVar, Literal, NamedTuple, Optional, TypeVar, Union
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from ..errors import SpecError
+from ..registry import Registry, unknown
 from .fidelity import Spec
 
 if TYPE_CHECKING:
@@ -24,10 +25,16 @@ Level = Annotated[float, Field(ge=0, le=100)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Frequency = Annotated[float, Field(ge=0, le=0.5)]
 Scope = Literal["local", "global"]
+S = TypeVar("S", bound="Signal")
 
 
 class Signal(Spec, ABC):
-    """One basis map. ``level`` multiplies it; ``scope`` local: fresh maps per image, global: the same for all."""
+    """One basis map. ``level`` multiplies it; ``scope`` local: fresh maps per image, global: the same for all.
+
+    ``needs_images``: the maps are made of the images, so that the signal is of no use to recurrent networks.
+    """
+
+    needs_images: ClassVar[bool] = False
 
     level: Level = 1.0
     scope: Scope = "local"
@@ -49,6 +56,60 @@ class Signal(Spec, ABC):
         """Maps of this very shape."""
 
 
+class SignalKind(NamedTuple):
+    """A registered signal."""
+
+    model: type[Signal]
+    description: str
+
+
+SIGNALS: Registry[SignalKind] = Registry("signal", group="naslib_gennas.signals")
+"""``kind`` of a signal -> its class, and what it is in a line."""
+
+
+def register_signal(description: str) -> Callable[[type[S]], type[S]]:
+    """Decorator of a :class:`Signal` with a field ``kind``, under whose default tasks name it from then on::
+
+        @register_signal("the constant 1")
+        class One(Signal):
+            kind: Literal["one"] = "one"
+
+            def draw(self, shape, images, generator):
+                return torch.ones(shape)
+
+    ValueError if the name is taken.
+
+    >>> SIGNALS["zero"].description
+    'the constant 0 (a control)'
+    """
+
+    def add(model: type[S]) -> type[S]:
+        SIGNALS.register(model.model_fields["kind"].default)(SignalKind(model, description))
+        return model
+
+    return add
+
+
+def signal_of(value: object) -> Signal:
+    """The signal that a mapping describes, or the one given; ValueError for anything else.
+
+    >>> signal_of({"kind": "dot", "fraction": 0.5})
+    Dot(level=1.0, scope='local', kind='dot', fraction=0.5)
+    """
+    if isinstance(value, Signal):
+        return value
+    if not isinstance(value, dict) or "kind" not in value:
+        raise ValueError("a signal is a mapping with the key kind")
+    kind = str(value["kind"])
+    if kind not in SIGNALS:
+        raise ValueError(unknown("signal", kind, SIGNALS))
+    return SIGNALS[kind].model.model_validate(value)
+
+
+AnySignal = Annotated[SerializeAsAny[Signal], BeforeValidator(signal_of)]
+"""Of any registered kind."""
+
+
 class _Sine(Signal):
     frequencies: Union[Literal["low", "medium", "high"], Annotated[list[Frequency], Field(min_length=1)]]
     """A band of the paper's Table 1 (ten even steps) or the frequencies themselves, cycles per pixel."""
@@ -60,6 +121,7 @@ class _Sine(Signal):
         return band_frequencies(self.frequencies) if isinstance(self.frequencies, str) else list(self.frequencies)
 
 
+@register_signal("sine of one pixel coordinate, ten frequencies")
 class Sin1D(_Sine):
     """Sines of one pixel coordinate, see :func:`naslib_gennas.proxy.signals.sin1d`."""
 
@@ -71,6 +133,7 @@ class Sin1D(_Sine):
         return sin1d(shape, self.values(), generator)
 
 
+@register_signal("sine of both pixel coordinates, all pairs of ten frequencies")
 class Sin2D(_Sine):
     """Sines of both pixel coordinates, see :func:`naslib_gennas.proxy.signals.sin2d`."""
 
@@ -82,6 +145,7 @@ class Sin2D(_Sine):
         return sin2d(shape, self.values(), generator)
 
 
+@register_signal("a fraction of the pixels set to +1 or -1")
 class Dot(Signal):
     """Pixels of +1 and -1, see :func:`naslib_gennas.proxy.signals.dot`."""
 
@@ -95,6 +159,7 @@ class Dot(Signal):
         return dot(shape, self.fraction, generator)
 
 
+@register_signal("dot, smoothed by a Gaussian of sigma 1")
 class GDot(Signal):
     """Smoothed pixels, see :func:`naslib_gennas.proxy.signals.gdot`."""
 
@@ -108,9 +173,11 @@ class GDot(Signal):
         return gdot(shape, self.fraction, generator)
 
 
+@register_signal("the input images themselves, shrunk")
 class Resize(Signal):
     """The images, see :func:`naslib_gennas.proxy.signals.resize`."""
 
+    needs_images = True
     kind: Literal["resize"] = "resize"
     scope: Literal["local"] = "local"
 
@@ -122,6 +189,7 @@ class Resize(Signal):
         return resize(shape, images, generator)
 
 
+@register_signal("the constant 0 (a control)")
 class Zero(Signal):
     """The constant 0, see :func:`naslib_gennas.proxy.signals.zero`."""
 
@@ -133,6 +201,7 @@ class Zero(Signal):
         return zero(shape)
 
 
+@register_signal("standard normal pixels (a control)")
 class Noise(Signal):
     """Normal pixels, see :func:`naslib_gennas.proxy.signals.noise`."""
 
@@ -142,17 +211,6 @@ class Noise(Signal):
         from .signals import noise
 
         return noise(shape, generator)
-
-
-SIGNALS: dict[str, tuple[type[Signal], str]] = {
-    "sin1d": (Sin1D, "sine of one pixel coordinate, ten frequencies"),
-    "sin2d": (Sin2D, "sine of both pixel coordinates, all pairs of ten frequencies"),
-    "dot": (Dot, "a fraction of the pixels set to +1 or -1"),
-    "gdot": (GDot, "dot, smoothed by a Gaussian of sigma 1"),
-    "resize": (Resize, "the input images themselves, shrunk"),
-    "zero": (Zero, "the constant 0 (a control)"),
-    "noise": (Noise, "standard normal pixels (a control)"),
-}
 
 
 def weighted_sum(
@@ -165,9 +223,6 @@ def weighted_sum(
     for signal in signals:
         total = total + signal.level * signal.maps(shape, images, generator)
     return total
-
-
-AnySignal = Annotated[Union[Sin1D, Sin2D, Dot, GDot, Resize, Zero, Noise], Field(discriminator="kind")]
 
 
 class Stage(Spec):

@@ -44,10 +44,6 @@ class ModuleSpace(SearchSpace[ModuleArchitecture]):
     description = "networks of one's own, of timm or of torchvision"
     own_weights = True
     cells = channels = 0  # of no meaning here
-    unchecked = {
-        "check_backbone": "the widths and sizes of the stages are the user's own",
-        "check_network": "the network is the user's own, with classes of its own",
-    }
 
     def __init__(self, modules: Mapping[str, Source], stages: Optional[Sequence[str]] = None):
         if not modules:
