@@ -107,7 +107,11 @@ def shared_relu(x: torch.Tensor, readers: int) -> torch.Tensor:
 
 
 class Pointwise(nn.Conv2d):
-    """A 1x1 convolution as a matrix product: up to twice as fast on small channels-last maps, backward included."""
+    """A 1x1 convolution as a matrix product: up to twice as fast on small channels-last maps, backward included.
+
+    >>> Pointwise(3, 8)(torch.zeros(2, 3, 4, 4)).shape
+    torch.Size([2, 8, 4, 4])
+    """
 
     def __init__(self, inputs: int, outputs: int, branches: int = 1):
         super().__init__(inputs, outputs, 1, bias=False)

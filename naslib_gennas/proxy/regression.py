@@ -120,6 +120,18 @@ def build_and_regress(
     """As :func:`regress` for a backbone made under ``uninitialised()``, which is filled and trained in place.
 
     Stages after the last that has a target are left out, if the backbone can do that (method ``first``).
+
+    >>> from naslib_gennas.proxy.tasks import Noise, ProxyTask, Stage
+    >>> class Net(nn.Conv2d):
+    ...     channels = (4, 4, 4)
+    ...     def forward(self, x):
+    ...         return (super().forward(x),) * 3
+    >>> task = ProxyTask(stages=[Stage(), Stage(), Stage(channels=2, signals=[Noise()])])
+    >>> batch = task.materialise(torch.zeros(2, 3, 8, 8), 4, torch.Generator().manual_seed(0))
+    >>> with uninitialised():
+    ...     backbone = Net(3, 4, 3)
+    >>> build_and_regress(backbone, batch, Fidelity(steps=2), torch.Generator().manual_seed(1)).parameters
+    130
     """
     if batch.stages < len(_widths(backbone)) and isinstance(backbone, Divisible):
         with uninitialised():

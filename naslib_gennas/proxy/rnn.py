@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Optional
 from pydantic import AfterValidator, Field, model_validator
 
 from .fidelity import ReadOut, Spec
-from .tasks import AnySignal, InputNoise, Signal, weighted_sum
+from .signal_kinds import AnySignal, Signal, weighted_sum
+from .tasks import InputNoise
 
 if TYPE_CHECKING:
     import torch

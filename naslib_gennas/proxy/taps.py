@@ -169,14 +169,22 @@ def freeze_unused(tapped: Tapped, size: int) -> None:
 
 
 def probe_images(network: nn.Module, size: int) -> torch.Tensor:
-    """Standard normal (2, 3, size, size) where the network is, and of its type; always the same."""
+    """Standard normal (2, 3, size, size) where the network is, and of its type; always the same.
+
+    >>> probe_images(nn.Conv2d(3, 4, 3).double(), 8).dtype
+    torch.float64
+    """
     images = torch.randn(PROBE_BATCH, 3, size, size, generator=torch.Generator().manual_seed(0))
     like = next((p for p in network.parameters() if p.is_floating_point()), images)
     return images.to(like.device, like.dtype)
 
 
 def tensor_of(output: object) -> Optional[torch.Tensor]:
-    """The tensor that a submodule returned, alone or first in a tuple; None for several feature maps."""
+    """The tensor that a submodule returned, alone or first in a tuple; None for several feature maps.
+
+    >>> tensor_of((torch.zeros(2), None)), tensor_of([torch.zeros(1, 1, 1, 1)] * 2)
+    (tensor([0., 0.]), None)
+    """
     if isinstance(output, (tuple, list)) and output:
         maps = [item for item in output if isinstance(item, torch.Tensor) and item.dim() == 4]
         return tensor_of(output[0]) if len(maps) <= 1 else None
@@ -184,11 +192,19 @@ def tensor_of(output: object) -> Optional[torch.Tensor]:
 
 
 def reason(error: Exception) -> str:
-    """The first line of what an error says, or its type; not too long."""
+    """The first line of what an error says, or its type; not too long.
+
+    >>> reason(ValueError("no such layer\\nsee above")), reason(KeyError())
+    ('no such layer', 'KeyError')
+    """
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0] if len(lines[0]) <= LONGEST_REASON else lines[0][:LONGEST_REASON] + "..."
 
 
 def title(network: nn.Module) -> str:
-    """The name of the network's class."""
+    """The name of the network's class.
+
+    >>> title(nn.ReLU())
+    'ReLU'
+    """
     return type(network).__name__

@@ -23,7 +23,7 @@ def draw_signals(path: str | Path) -> None:
     rows = []
     for kind, (model, _) in SIGNALS.items():
         bands = ("low", "medium", "high") if "frequencies" in model.model_fields else (None,)
-        rows += [(f"{kind} {band or ''}", model.model_validate({"frequencies": band} if band else {})) for band in bands]
+        rows += [(f"{kind} {band or ''}", model(frequencies=band) if band else model()) for band in bands]
     figure, axes = plt.subplots(len(rows), GALLERY_MAPS, figsize=(7, 1.1 * len(rows)))
     for line, (label, signal) in zip(axes, rows):
         generator = torch.Generator().manual_seed(0)

@@ -81,7 +81,16 @@ class Rules:
 
 
 def parse_net(text: str, rules: Rules) -> AnyNetArchitecture:
-    """The JSON of an NDS record's ``net``; ArchitectureError says where the text breaks."""
+    """The JSON of an NDS record's ``net``; ArchitectureError says where the text breaks.
+
+    >>> arch = AnyNetArchitecture(BASIC, (), (1, 2, 3, 4), (), (1, 1, 2, 2), (16, 16, 32, 64))
+    >>> rules = Rules("nds_resnet", str(arch), BASIC, stages=4)
+    >>> parse_net(str(arch), rules) == arch
+    True
+    >>> parse_net(str(arch).replace("2, 3", "0, 3"), rules)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    naslib_gennas.errors.ArchitectureError: not a nds_resnet architecture: ds holds 0, which is out of range; an ...
+    """
     try:
         net = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -131,7 +140,11 @@ def _is_number(value: object) -> bool:
 
 
 def written_out(arch: AnyNetArchitecture) -> AnyNetArchitecture:
-    """The same network, ratios and groups written out where blocks have them, left out elsewhere; the stem has none."""
+    """The same network, ratios and groups written out where blocks have them, left out elsewhere; the stem has none.
+
+    >>> written_out(AnyNetArchitecture(BOTTLENECK, (), (1, 2), (), (1, 1), (16, 32))).bot_muls
+    (1.0, 1.0)
+    """
     if arch.block_type != BOTTLENECK:
         return replace(arch, bot_muls=(), num_gs=(), ds=(1, *arch.ds[1:]))
     ratios, groups = (1.0, *arch.ratios()[1:]), (1, *arch.groups()[1:])
@@ -150,7 +163,11 @@ def fitted_width(width: float, ratio: float, groups: int) -> int:
 
 def similarity_vector(arch: AnyNetArchitecture) -> npt.NDArray[np.float64]:
     """Logarithms (base 2) of all numbers of the stages; architectures are similar where their sum of
-    differences is small."""
+    differences is small.
+
+    >>> similarity_vector(AnyNetArchitecture(BASIC, (), (1, 2), (), (1, 1), (16, 32)))  # depth, width, ratio, groups
+    array([1., 5., 0., 0.])
+    """
     rows = [arch.ds[1:], arch.ws[1:], arch.ratios()[1:], arch.groups()[1:]]
     logarithms: npt.NDArray[np.float64] = np.log2(np.array(rows, dtype=float))
     return logarithms.ravel()
@@ -160,6 +177,9 @@ def stem_layers(arch: AnyNetArchitecture) -> list[tuple[int, int, int, int, int]
     """(inputs, outputs, kernel, stride, stride of a pool behind it) of the convolutions of the full-size stem.
 
     Total stride 1: one 3x3 (CIFAR); 4: 7x7 and a pool, as in ResNets; 8: three 3x3. Inferred from the records.
+
+    >>> stem_layers(AnyNetArchitecture(BASIC, (), (1, 2), (), (4, 1), (16, 32)))
+    [(3, 16, 7, 2, 2)]
     """
     width = arch.ws[0]
     if arch.ss[0] == 8:

@@ -68,6 +68,11 @@ class Backbone(nn.Module):
 
     As in the paper's proxy networks the stem is CIFAR's, a 3x3 convolution of ``stem_width`` channels, and the
     first entry of the architecture is a stage of its own, of stride 1.
+
+    >>> from naslib_gennas.spaces.anynet.encoding import BASIC
+    >>> backbone = Backbone(AnyNetArchitecture(BASIC, (), (1, 1, 1, 1), (), (1, 1, 2, 2), (4, 4, 6, 8)), stem_width=3)
+    >>> [tuple(stage.shape) for stage in backbone(torch.zeros(2, 3, 8, 8))]
+    [(2, 4, 8, 8), (2, 6, 4, 4), (2, 8, 2, 2)]
     """
 
     def __init__(self, arch: AnyNetArchitecture, stem_width: int):

@@ -74,6 +74,11 @@ class AnyNetSpace(SearchSpace[AnyNetArchitecture]):
         stages: entries of an architecture, the stem's included.
         stem_widths, stem_stride: of the full-size networks.
         imagenet: networks for ImageNet, not for CIFAR-10.
+
+    >>> space = SPACES["nds_resnet"]()
+    >>> arch = space.sample(np.random.default_rng(0))
+    >>> arch.ds, arch.ws
+    ((1, 16, 8, 6), (16, 40, 40, 16))
     """
 
     metrics = ("accuracy",)

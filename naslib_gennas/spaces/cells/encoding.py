@@ -53,7 +53,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class CellArchitecture:
-    """Two cells, the number of cells in the network, and the channels of the first."""
+    """Two cells, the number of cells in the network, and the channels of the first.
+
+    >>> cell = Cell((("skip_connect", 0), ("none", 1)), (2,))
+    >>> str(CellArchitecture(cell, cell, depth=8, width=16))[:45]
+    '{"aux": false, "depth": 8, "drop_prob": 0.0, '
+    """
 
     normal: Cell
     reduce: Cell
@@ -84,7 +89,12 @@ Compact = tuple[tuple[tuple[int, int], ...], ...]  # (normal, reduce), each 8 pa
 
 
 def compact(arch: CellArchitecture) -> Compact:
-    """NASLib's form of an architecture of DARTS cells."""
+    """NASLib's form of an architecture of DARTS cells.
+
+    >>> cell = Cell((("skip_connect", 0), ("sep_conv_3x3", 1)), (2,))
+    >>> compact(CellArchitecture(cell, cell, depth=8, width=16))
+    (((0, 2), (1, 3)), ((0, 2), (1, 3)))
+    """
     return tuple(tuple((source, COMPACT.index(op)) for op, source in cell.edges) for cell in (arch.normal, arch.reduce))
 
 
@@ -123,6 +133,11 @@ def parse_net(text: str, rules: Rules) -> CellArchitecture:
     """The JSON of an NDS record's ``net``; ``aux`` and ``drop_prob`` concern training only and are dropped.
 
     ArchitectureError says where the text breaks.
+
+    >>> parse_net("{}", Rules("mine", "...", DARTS, nodes=4, apart=False))
+    Traceback (most recent call last):
+    naslib_gennas.errors.ArchitectureError: not a mine architecture: the network lacks depth, genotype, width; an \
+example is ...
     """
     net = _json_object(text, rules)
     _check_keys(net, {"depth", "width", "genotype"}, {"aux", "drop_prob"}, "the network", rules)
@@ -138,7 +153,12 @@ def parse_net(text: str, rules: Rules) -> CellArchitecture:
 
 
 def parse_compact(text: str, rules: Rules) -> tuple[Cell, Cell]:
-    """The two cells of NASLib's tuple as it writes it, or of the same as JSON lists."""
+    """The two cells of NASLib's tuple as it writes it, or of the same as JSON lists.
+
+    >>> rules = Rules("mine", "(((0, 2), (1, 3)), ((0, 2), (1, 3)))", COMPACT, nodes=1, apart=True)
+    >>> parse_compact(rules.example, rules)[0].edges
+    (('skip_connect', 0), ('sep_conv_3x3', 1))
+    """
     try:
         cells = ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -147,7 +167,7 @@ def parse_compact(text: str, rules: Rules) -> tuple[Cell, Cell]:
 
 
 def cells_of_compact(cells: object, rules: Rules) -> tuple[Cell, Cell]:
-    """The two cells of NASLib's ``get_hash()``/``compact``: (normal, reduce), each 8 pairs of integers."""
+    """The two cells of NASLib's ``get_hash()``/``compact``: (normal, reduce), pairs of integers of any type."""
     if not isinstance(cells, (tuple, list)) or len(cells) != 2:
         raise rules.broken("expected two cells, normal and reduction")
     return _compact_cell(cells[0], "normal", rules), _compact_cell(cells[1], "reduce", rules)

@@ -179,6 +179,11 @@ class Backbone(nn.Module):
     Maps are numbered: 0 and 1 come from the stem, ``2 + i`` from cell ``i``, which reads maps ``i`` and
     ``i + 1``. ``whole`` builds the benchmark's network: strides of the ImageNet stem, and dead parts too.
     ``stages``: how many of the three outputs there are; what only later ones need is left out.
+
+    >>> cell = Cell((("sep_conv_3x3", 0), ("skip_connect", 1)), (2,))
+    >>> backbone = Backbone(CellArchitecture(cell, cell, depth=3, width=4), imagenet=False)
+    >>> [tuple(stage.shape) for stage in backbone(torch.zeros(2, 3, 8, 8))]
+    [(2, 4, 8, 8), (2, 8, 4, 4), (2, 16, 2, 2)]
     """
 
     def __init__(self, arch: CellArchitecture, imagenet: bool, whole: bool = False, stages: int = 3):

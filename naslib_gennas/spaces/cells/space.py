@@ -65,6 +65,11 @@ class CellSpace(SearchSpace[CellArchitecture]):
         depths, widths: cells in sampled networks, and their initial channels.
         imagenet: networks for ImageNet, not for CIFAR-10.
         max_parameters: of sampled networks.
+
+    >>> space = SPACES["nds_darts"]()
+    >>> arch = space.parse(space.example)
+    >>> arch.depth, arch.width, space.counts(arch)[0]  # parameters
+    (4, 16, 128858)
     """
 
     metrics = ("accuracy",)
@@ -214,6 +219,7 @@ class NASBench301(CellSpace):
     metrics = ("val_accuracy",)
 
     def proxy_size(self, arch: CellArchitecture, fidelity: Fidelity) -> tuple[int, int]:
+        """(cells, channels) of the proxy network: the benchmark's depth and NASLib's width, or the fidelity's."""
         cells = 3 * fidelity.cells if fidelity.cells else arch.depth
         return cells, 2 * ((fidelity.channels or self.channels) // 2) or MIN_WIDTH
 

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ModuleArchitecture:
-    """The name of a network in its :class:`~naslib_gennas.spaces.modules.space.ModuleSpace`."""
+    """The name of a network in its :class:`~naslib_gennas.spaces.modules.space.ModuleSpace`.
+
+    >>> str(ModuleArchitecture("mine"))
+    'mine'
+    """
 
     name: str
 

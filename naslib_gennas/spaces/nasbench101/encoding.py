@@ -117,21 +117,33 @@ def fault(arch: NASBench101Architecture) -> Optional[str]:
 
 
 def valid_part(arch: NASBench101Architecture) -> NASBench101Architecture:
-    """The pruned cell; ArchitectureError for a cell that has none."""
+    """The pruned cell; ArchitectureError for a cell that has none.
+
+    >>> str(valid_part(parse_cell("4:3a:01")))
+    '3:7:0'
+    """
     if arch.pruned is None:
         raise _broken(str(arch), "it is disconnected: no path leads from the input to the output")
     return arch.pruned
 
 
 def first_relabelling(arch: NASBench101Architecture) -> NASBench101Architecture:
-    """The same for isomorphic cells: the pruned cell, relabelled to the smallest of its topological orders."""
+    """The same for isomorphic cells: the pruned cell, relabelled to the smallest of its topological orders.
+
+    >>> str(first_relabelling(parse_cell("4:33:10")))
+    '4:33:01'
+    """
     pruned = valid_part(arch)
     cells = (_relabelled(pruned, order) for order in _topological_orders(pruned.matrix))
     return min(cells, key=lambda cell: (cell.ops, cell.matrix))
 
 
 def cell_of_bits(size: int, bits: Iterable[int], ops: Iterable[int]) -> NASBench101Architecture:
-    """The cell of ``size`` vertices from its upper-triangular entries, row by row."""
+    """The cell of ``size`` vertices from its upper-triangular entries, row by row.
+
+    >>> cell_of_bits(3, [1, 0, 1], [2]).matrix
+    ((0, 1, 0), (0, 0, 1), (0, 0, 0))
+    """
     entries = iter(bits)
     rows = tuple(tuple(next(entries) if v > u else 0 for v in range(size)) for u in range(size))
     return NASBench101Architecture(rows, tuple(ops))
@@ -139,7 +151,13 @@ def cell_of_bits(size: int, bits: Iterable[int], ops: Iterable[int]) -> NASBench
 
 def padded_bits(arch: NASBench101Architecture, rng: np.random.Generator) -> tuple[list[int], list[int]]:
     """Bits and operations of the same cell with seven vertices; unconnected ones, with random operations, go before
-    the output."""
+    the output.
+
+    >>> import numpy as np
+    >>> bits, ops = padded_bits(parse_cell("2:1:"), np.random.default_rng(0))
+    >>> len(bits), sum(bits), len(ops)
+    (21, 1, 5)
+    """
     size = len(arch.matrix)
     names = [*range(size - 1), *[None] * (MAX_VERTICES - size), size - 1]
     bits = [0 if u is None or v is None else arch.matrix[u][v] for i, u in enumerate(names) for v in names[i + 1 :]]

@@ -81,18 +81,32 @@ def parse_cell(text: str) -> NASBench201Architecture:
 
 
 def first_isomorphic(arch: NASBench201Architecture) -> NASBench201Architecture:
-    """The first of the cells that the benchmark's paper calls isomorphic to ``arch``; there are 6,466 of them."""
+    """The first of the cells that the benchmark's paper calls isomorphic to ``arch``; there are 6,466 of them.
+
+    >>> one = parse_cell("|nor_conv_1x1~0|+|none~0|none~1|+|none~0|skip_connect~1|none~2|")
+    >>> two = parse_cell("|skip_connect~0|+|none~0|none~1|+|none~0|nor_conv_1x1~1|none~2|")
+    >>> first_isomorphic(one) == first_isomorphic(two)
+    True
+    """
     return _first_cells(_expression)[_expression(arch)]
 
 
 def first_equal(arch: NASBench201Architecture) -> NASBench201Architecture:
-    """The first cell that computes the same function as ``arch``; there are 4,930 of them."""
+    """The first cell that computes the same function as ``arch``; there are 4,930 of them.
+
+    >>> str(first_equal(parse_cell("|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|")))
+    '|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|'
+    """
     return _first_cells(_function)[_function(arch)]
 
 
 @lru_cache(maxsize=1)
 def benchmark_order() -> tuple[NASBench201Architecture, ...]:
-    """The benchmark numbered its cells after one shuffle, Python's generator seeded with 88."""
+    """The benchmark numbered its cells after one shuffle, Python's generator seeded with 88.
+
+    >>> benchmark_order().index(parse_cell("9"))
+    9
+    """
     cells = list(_all_cells())
     random.Random(SHUFFLE_SEED).shuffle(cells)
     return tuple(cells)

@@ -220,14 +220,22 @@ def _partner(state: str) -> str:
 
 
 def renamed(nodes: Iterable[Node], names: dict[str, str]) -> NASBenchNLPArchitecture:
-    """The recipe of ``nodes`` with the names that ``names`` maps exchanged everywhere."""
+    """The recipe of ``nodes`` with the names that ``names`` maps exchanged everywhere.
+
+    >>> renamed(parse_recipe(EXAMPLE).nodes, {"node_0": "gate"}).nodes[1]
+    ('h_new_0', 'activation_tanh', ('gate',))
+    """
     return NASBenchNLPArchitecture(
         tuple((names.get(n, n), op, tuple(names.get(i, i) for i in inputs)) for n, op, inputs in nodes)
     )
 
 
 def parse_recipe(text: str) -> NASBenchNLPArchitecture:
-    """The cell of a recipe's JSON; ArchitectureError says which node is wrong, and why."""
+    """The cell of a recipe's JSON; ArchitectureError says which node is wrong, and why.
+
+    >>> parse_recipe('{"h_new_0": {"op": "linear", "input": ["x", "h_prev_0"]}}').states
+    1
+    """
     try:
         recipe = json.loads(text, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:

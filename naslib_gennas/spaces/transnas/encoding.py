@@ -103,12 +103,20 @@ class TransNASMacroArchitecture:
 
 
 def parse_micro(text: str) -> TransNASMicroArchitecture:
-    """The cell of the benchmark's string; ArchitectureError if it is none."""
+    """The cell of the benchmark's string; ArchitectureError if it is none.
+
+    >>> parse_micro("64-41414-1_02_333").live().ops
+    (1, 0, 2, 3, 3, 3)
+    """
     return TransNASMicroArchitecture(tuple(int(digit) for digit in "".join(MICRO.match(text).groups())))
 
 
 def parse_macro(text: str) -> TransNASMacroArchitecture:
-    """The skeleton of the benchmark's string; ArchitectureError if it is none."""
+    """The skeleton of the benchmark's string; ArchitectureError if it is none.
+
+    >>> parse_macro("64-1234-basic").modules
+    '1234'
+    """
     modules = MACRO.match(text)[1]
     if not is_skeleton(modules):
         raise MACRO.broken(
@@ -150,13 +158,21 @@ def is_skeleton(modules: str) -> bool:
 
 @lru_cache(maxsize=1)
 def skeletons() -> tuple[str, ...]:
-    """All of them, shorter ones first, then in the order of the digits."""
+    """All of them, shorter ones first, then in the order of the digits.
+
+    >>> len(skeletons()), skeletons()[0]
+    (3256, '1114')
+    """
     every = ("".join(digits) for length in LENGTHS for digits in itertools.product(MODULES, repeat=length))
     return tuple(filter(is_skeleton, every))
 
 
 def edits(modules: str) -> list[str]:
-    """The other skeletons in which one module is changed, inserted or removed, sorted."""
+    """The other skeletons in which one module is changed, inserted or removed, sorted.
+
+    >>> edits("1114")[:3]
+    ['11114', '11124', '11134']
+    """
     found = {modules[:i] + modules[i + 1 :] for i in range(len(modules))}
     found |= {modules[:i] + digit + modules[i + 1 :] for i in range(len(modules)) for digit in MODULES}
     found |= {modules[:i] + digit + modules[i:] for i in range(len(modules) + 1) for digit in MODULES}

@@ -93,6 +93,10 @@ class Backbone(nn.Module):
     """(b, 3, s, s) -> the maps after as many modules as ``read`` says.
 
     ``arch``: the cell; None takes residual blocks. ``stem_stride``: of each of the two convolutions of the stem.
+
+    >>> backbone = Backbone(None, "1441", channels=4, cells=1, read=(1, 2, 4))
+    >>> [tuple(stage.shape) for stage in backbone(torch.zeros(2, 3, 8, 8))]
+    [(2, 4, 8, 8), (2, 8, 4, 4), (2, 16, 2, 2)]
     """
 
     def __init__(

@@ -143,6 +143,7 @@ class TransNASMacro(TransNASSpace[TransNASMacroArchitecture]):
         return arch
 
     def stage_strides(self, arch: TransNASMacroArchitecture) -> tuple[int, int, int]:
+        """What the modules up to each of the thirds divide the size by."""
         first, second, third = (
             2 ** sum(digit in HALVING for digit in arch.modules[:end]) for end in ends_of_thirds(arch.modules)
         )
