@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Callable, ClassVar, Literal, NamedT
 
 from pydantic import BeforeValidator, Field, SerializeAsAny
 
-from ..errors import SpecError
-from ..registry import Registry, unknown
+from ..errors import InputError, SpecError
+from ..registry import Registry
 from .fidelity import Spec
 
 if TYPE_CHECKING:
@@ -102,10 +102,11 @@ def signal_of(value: object) -> Signal:
         return value
     if not isinstance(value, dict) or "kind" not in value:
         raise ValueError("a signal is a mapping with the key kind")
-    kind = str(value["kind"])
-    if kind not in SIGNALS:
-        raise ValueError(unknown("signal", kind, SIGNALS))
-    return SIGNALS[kind].model.model_validate(value)
+    try:
+        model = SIGNALS[str(value["kind"])].model
+    except InputError as error:  # no such kind, or a package that cannot be imported
+        raise ValueError(str(error)) from None
+    return model.model_validate(value)
 
 
 AnySignal = Annotated[SerializeAsAny[Signal], BeforeValidator(signal_of)]

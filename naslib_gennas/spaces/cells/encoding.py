@@ -53,12 +53,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class CellArchitecture:
-    """Two cells, the number of cells in the network, and the channels of the first.
-
-    >>> cell = Cell((("skip_connect", 0), ("none", 1)), (2,))
-    >>> str(CellArchitecture(cell, cell, depth=8, width=16))[:45]
-    '{"aux": false, "depth": 8, "drop_prob": 0.0, '
-    """
+    """Two cells, the number of cells in the network, and the channels of the first."""
 
     normal: Cell
     reduce: Cell
