@@ -18,7 +18,7 @@ import torch
 from naslib_gennas import Scorer
 from naslib_gennas.evaluation import evaluate
 from naslib_gennas.scoring.measure import measure_module
-from naslib_gennas.spaces.modules.space import named_modules
+from naslib_gennas.spaces.modules.networks import named_modules
 
 TABLE = Path(__file__).parent / "timm_imagenet.csv"
 

@@ -50,3 +50,7 @@ class RunError(InputError):
 
 class MissingPackageError(InputError, ImportError):
     """An optional package is not installed; the message holds the install line."""
+
+
+class BrokenPackageError(InputError, ImportError):
+    """Something of another package, asked for by its name, that cannot be imported; the message says why."""

@@ -13,7 +13,11 @@ PLAIN_EVERY = 10.0  # seconds between plain lines
 
 
 def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
-    """Yield ``items``, telling how many of ``total`` are done."""
+    """Yield ``items``, telling on standard error how many of ``total`` are done; ``label`` says of what.
+
+    >>> [item * item for item in progress([1, 2, 3], 3, "squares")]
+    [1, 4, 9]
+    """
     if sys.stderr.isatty():
         from tqdm import tqdm
 

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from naslib_gennas import load_space, load_table
+from naslib_gennas import load_table
 from naslib_gennas.errors import ArchitectureError, InputError, TableError
 from naslib_gennas.proxy.layers import uninitialised
+from naslib_gennas.spaces import load_space
 from naslib_gennas.spaces.nasbench_nlp.encoding import NASBenchNLPArchitecture, live
 from naslib_gennas.spaces.nasbench_nlp.space import NASBenchNLP
+from naslib_gennas.tables import open_space
 
 SPACE = load_space("nasbench_nlp")
 GRU = {
@@ -284,11 +286,12 @@ def test_recipes_without_a_status_keep_their_values(tmp_path):
     assert table.value(SPACE.example) == 0.25 and table.problems.unparsable == 1
 
 
-def test_a_space_restricted_to_a_file_draws_the_finished_runs(tmp_path):
+def test_a_space_over_a_file_draws_the_finished_runs(tmp_path):
     path = written(tmp_path / "logs.jsonl", LOGS)
-    space = load_space(f"nasbench_nlp:{path}")
+    space = open_space(f"nasbench_nlp:{path}")
+    assert space.source == f"nasbench_nlp:{path}" and space.origin == str(path)
     assert [str(arch) for arch in space] == [str(parse(GRU))] == [str(space.sample(np.random.default_rng(0)))]
     with pytest.raises(TableError, match="there is no table"):
-        load_space(f"nasbench_nlp:{tmp_path / 'none.jsonl'}").sample(np.random.default_rng(0))
+        open_space(f"nasbench_nlp:{tmp_path / 'none.jsonl'}")
     with pytest.raises(ArchitectureError, match="its own rules"):
-        load_space(f"nasbench201:{path}")
+        open_space(f"nasbench201:{path}")

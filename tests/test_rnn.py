@@ -17,7 +17,7 @@ from naslib_gennas.errors import SpecError
 from naslib_gennas.proxy.parameters import FlatParameters
 from naslib_gennas.proxy.presets import parse_preset
 from naslib_gennas.proxy.rnn import RNNFidelity
-from naslib_gennas.proxy.rnn_regression import _adam, build_and_regress_rnn
+from naslib_gennas.proxy.rnn_regression import adam, build_and_regress_rnn
 from naslib_gennas.spaces.nasbench_nlp.networks import RecurrentNet
 
 SPACE = load_space("nasbench_nlp")
@@ -121,7 +121,7 @@ def test_adam_is_pytorchs():
     flat = FlatParameters(values.clone(), torch.zeros(20), torch.ones(20))
     reference = torch.nn.Parameter(values.clone())
     optimizer = torch.optim.Adam([reference], lr=0.05, weight_decay=0.1)
-    step = _adam(flat, fidelity)
+    step = adam(flat, fidelity)
     for _ in range(10):
         gradient = torch.randn(20, generator=generator)
         flat.gradients.copy_(gradient)
@@ -148,7 +148,7 @@ def test_training_fits_the_targets():
     preset = load_preset("rnn-fast").with_fidelity(steps=100, repeats=1)
     result = Scorer("nasbench_nlp", preset).score(GRU)
     assert result.status == "ok" and result.curve[-1] < 0.5 * result.curve[0]
-    assert result.score > -0.5 * result.curve[0] and len(result.curve) == result.steps == 100
+    assert result.score > -0.5 * result.curve[0] and len(result.curve) == result.details["steps"] == 100
 
 
 def test_same_seed_same_score_and_the_global_generator_is_left_alone(tiny):
@@ -171,7 +171,7 @@ def test_cells_that_cannot_learn_score_low(text, readout):
 
 def test_divergence_is_reported_not_scored(tiny):
     result = Scorer("nasbench_nlp", tiny.with_fidelity(learning_rate=1e30, steps=30)).score(GRU)
-    assert result.status == "diverged" and result.score is None and result.steps == 10
+    assert result.status == "diverged" and result.score is None and result.details["steps"] == 10
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -10,8 +12,23 @@ import torch
 from scipy import stats
 from scipy.ndimage import gaussian_filter
 
+from naslib_gennas.errors import SpecError
 from naslib_gennas.proxy import signals
-from naslib_gennas.proxy.tasks import Dot, GDot, Noise, ProxyTask, Resize, Sin1D, Sin2D, Stage, Zero
+from naslib_gennas.proxy.presets import load_preset, parse_preset
+from naslib_gennas.proxy.tasks import (
+    SIGNALS,
+    Dot,
+    GDot,
+    Noise,
+    ProxyTask,
+    Resize,
+    Signal,
+    Sin1D,
+    Sin2D,
+    Stage,
+    Zero,
+    register_signal,
+)
 
 SIZES = [(2, 3, 8, 8), (1, 1, 4, 4), (3, 50, 5, 9), (2, 7, 1, 1), (1, 2, 16, 2)]
 
@@ -217,3 +234,62 @@ def test_a_task_is_built_in_milliseconds():
         task.materialise(images, 8, seeded(seed))
         seconds.append(time.perf_counter() - started)
     assert min(seconds) < 0.25  # the published code needs seconds
+
+
+@pytest.fixture
+def stripes(monkeypatch):
+    """A signal of one's own, registered for one test."""
+    monkeypatch.setattr(SIGNALS, "_entries", dict(SIGNALS._entries))
+
+    @register_signal("rows of +1 and -1")
+    class Stripes(Signal):
+        kind: Literal["stripes"] = "stripes"
+        width: int = 1
+
+        def draw(self, shape, images, generator):
+            rows = torch.arange(shape[2]) // self.width % 2 * 2.0 - 1
+            return rows[:, None].expand(shape)
+
+    return Stripes
+
+
+PRESET = "name: mine\ntask:\n  stages: [{}, {}, {channels: 2, signals: [{kind: stripes, width: 2, level: 0.5}]}]\n"
+
+
+def test_a_signal_of_ones_own_is_named_in_presets(stripes):
+    preset = parse_preset(PRESET, "mine.yaml")
+    (signal,) = preset.task.stages[2].signals
+    assert signal == stripes(width=2, level=0.5) and parse_preset(preset.to_yaml(), "again") == preset
+    wider = parse_preset(PRESET.replace("width: 2", "width: 3"), "mine.yaml")
+    assert preset.digest() != wider.digest()
+    target = preset.materialise("noise", seeded()).targets[2]
+    assert target[0, 0, :, 0].tolist() == [-0.5, -0.5, 0.5, 0.5, -0.5, -0.5, 0.5, 0.5]
+    assert "stripes" in SIGNALS.names() and dict(SIGNALS.items())["stripes"].description == "rows of +1 and -1"
+    with pytest.raises(ValueError, match="signal 'stripes' is already registered"):
+        register_signal("again")(stripes)
+
+
+@pytest.mark.parametrize(
+    ("signal", "message"),
+    [
+        ("{kind: stripe}", "task.stages.2.signals.0: no signal is called 'stripe'; did you mean stripes?"),
+        ("{kind: stripes, width: wide}", "task.stages.2.signals.0.width: "),
+        (
+            "{kind: dot, fraction: 2}",
+            "task.stages.2.signals.0.fraction: Input should be less than or equal to 1, got 2",
+        ),
+        ("{kind: dot, fractoin: 1}", "task.stages.2.signals.0.fractoin: there is no such key"),
+        ("{width: 2}", "task.stages.2.signals.0: a signal is a mapping with the key kind"),
+        ("dot", "task.stages.2.signals.0: a signal is a mapping with the key kind, got 'dot'"),
+    ],
+)
+def test_signals_that_are_wrong_are_named_with_their_place(stripes, signal, message):
+    with pytest.raises(SpecError) as caught:
+        parse_preset(PRESET.replace("{kind: stripes, width: 2, level: 0.5}", signal), "mine.yaml")
+    assert str(caught.value).startswith(f"mine.yaml: {message}") and "\n" not in str(caught.value)
+
+
+def test_signals_of_images_are_not_for_recurrent_networks():
+    text = load_preset("rnn-fast").to_yaml()
+    with pytest.raises(SpecError, match="task.targets.0: the signal is made of images, which recurrent networks"):
+        parse_preset(re.sub(r"(targets:\n *- )", r"\1kind: resize\n  - ", text), "mine.yaml")

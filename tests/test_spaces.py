@@ -4,6 +4,7 @@ import gzip
 import itertools
 import json
 import math
+import pickle
 from collections import Counter
 
 import numpy as np
@@ -12,9 +13,10 @@ import pytest
 import torch
 from scipy import stats
 
-from naslib_gennas import Fidelity, load_space
+from naslib_gennas import Fidelity
 from naslib_gennas.errors import ArchitectureError, UnknownNameError
 from naslib_gennas.proxy.layers import uninitialised
+from naslib_gennas.spaces import SPACES, SearchSpace, load_space
 from naslib_gennas.spaces.nasbench101.encoding import OPERATIONS as OPERATIONS_101
 
 NB201, NB101 = load_space("nasbench201"), load_space("nasbench101")
@@ -350,3 +352,82 @@ def test_sampling_and_mutation_follow_the_generator_and_leave_the_parent(space):
 def test_nasbench101_cannot_be_listed():
     with pytest.raises(ArchitectureError, match="sample"):
         iter(NB101)
+
+
+def assert_behaves_alike(space, twin):
+    assert type(twin) is type(space) and vars(twin).keys() == vars(space).keys()
+    assert (twin.source, twin.example, twin.size) == (space.source, space.example, space.size)
+    archs = [[s.sample(np.random.default_rng(seed)) for seed in range(5)] for s in (space, twin)]
+    assert archs[0] == archs[1]
+    for arch in archs[0]:
+        assert twin.parse(str(arch)) == arch and twin.score_key(arch) == space.score_key(arch)
+    children = [s.mutate(archs[0][0], np.random.default_rng(0)) for s in (space, twin)]
+    assert children[0] == children[1]
+
+
+@pytest.mark.parametrize("protocol", [2, pickle.HIGHEST_PROTOCOL])
+@pytest.mark.parametrize("name", SPACES.names())
+def test_spaces_survive_pickle(name, protocol):
+    space = load_space(name)
+    space.parse(space.example)  # fills what is computed once
+    assert_behaves_alike(space, pickle.loads(pickle.dumps(space, protocol)))
+
+
+@pytest.mark.parametrize("name", ["nds_resnet", "nasbench_nlp"])
+def test_spaces_over_architectures_survive_pickle(name):
+    rng = np.random.default_rng(0)
+    full = load_space(name)
+    given = [full.sample(rng) for _ in range(6)]
+    space = full.over([str(given[0]), *given[1:]], "some.csv")
+    assert space.source == f"{name}:some.csv" and full.source == name
+    assert {space.sample(rng) for _ in range(100)} == set(given)
+    assert space.mutate(given[0], rng) in given[1:]
+    assert_behaves_alike(space, pickle.loads(pickle.dumps(space)))
+
+
+def test_a_space_that_is_not_registered_survives_pickle():
+    twin = pickle.loads(pickle.dumps(Numbers(5)))
+    assert type(twin) is Numbers and twin.limit == 5
+
+
+@pytest.mark.parametrize("name", ["nasbench101", "nasbench201", "nds_darts", "transnas101_micro"])
+def test_spaces_with_rules_of_their_own_take_no_list(name):
+    with pytest.raises(ArchitectureError, match="its own rules; leave out ':some.csv'"):
+        load_space(name).over([], "some.csv")
+
+
+class Numbers(SearchSpace[int]):
+    """The least that a space needs."""
+
+    name = "numbers"
+    description = "numbers"
+
+    def __init__(self, limit=10):
+        self.limit = limit
+
+    def sample(self, rng):
+        return int(rng.integers(self.limit))
+
+    def mutate(self, arch, rng):
+        return (arch + 1) % self.limit
+
+    def parse(self, text):
+        return int(text)
+
+    def canonical(self, arch):
+        return str(arch)
+
+    def representative(self, arch):
+        return arch
+
+    def build(self, arch, fidelity):
+        raise NotImplementedError
+
+    def build_network(self, arch, classes=10):
+        raise NotImplementedError
+
+
+def test_a_space_says_by_itself_what_its_architectures_look_like():
+    space = Numbers()
+    assert space.parse(space.example) in range(10)
+    assert space.source == "numbers" and space.unchecked == {} and space.metrics == ()

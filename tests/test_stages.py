@@ -1,6 +1,7 @@
 """Stages of anybody's modules: which are found, that modules stay as they are, and what is refused."""
 
 import json
+import pickle
 import sys
 
 import numpy as np
@@ -13,8 +14,10 @@ from naslib_gennas import Scorer
 from naslib_gennas.cli import main
 from naslib_gennas.errors import ArchitectureError, MissingPackageError, ModelError, UnknownNameError
 from naslib_gennas.proxy.presets import load_preset
-from naslib_gennas.proxy.stages import Tapped, find_stages
-from naslib_gennas.spaces.modules.space import ModuleSpace, named_modules
+from naslib_gennas.proxy.stages import find_stages
+from naslib_gennas.proxy.taps import Tapped
+from naslib_gennas.spaces.modules.networks import named_modules
+from naslib_gennas.spaces.modules.space import ModuleSpace
 
 PRESET = load_preset("fast").with_fidelity(steps=3, batch_size=4)
 
@@ -177,7 +180,8 @@ def test_the_classifier_is_not_trained():
     network = ResNet()
     scored = Scorer.for_modules({"net": ResNet}, PRESET).score("net")
     heads = sum(2 * w + 64 * w + 64 for w in (8, 16, 32))
-    assert scored.parameters == sum(p.numel() for p in network.parameters()) - 330 + heads - _unused_heads(heads)
+    trained = sum(p.numel() for p in network.parameters()) - 330
+    assert scored.details["parameters"] == trained + heads - _unused_heads(heads)
 
 
 def _unused_heads(heads):
@@ -233,15 +237,20 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_refusals_name_the_part(case):
     make, message = REFUSED[case]
+    space = ModuleSpace({"mine": make})
     with pytest.raises(ModelError, match=message) as caught:
-        Scorer.for_modules({"mine": make}, PRESET).score("mine")
+        space.build(space.parse("mine"), PRESET.fidelity)
     assert str(caught.value).startswith("mine: ") and "\n" not in str(caught.value)
+    score = Scorer.for_modules({"mine": make}, PRESET).score("mine")
+    assert score.status == "failed" and score.message == str(caught.value)
 
 
 def test_a_module_space_is_a_space():
     space = ModuleSpace({"a": ResNet, "b": Transformer})
     assert [str(arch) for arch in space] == ["a", "b"]
     assert space.mutate(space.parse("a"), np.random.default_rng(0)) == space.parse("b")
+    twin = pickle.loads(pickle.dumps(space))
+    assert list(twin) == list(space) and twin.modules == space.modules and twin.source == "modules"
     with pytest.raises(ArchitectureError, match="no network is called 'c'"):
         space.parse("c")
     with pytest.raises(ModelError, match="no networks"):

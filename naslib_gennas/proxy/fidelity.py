@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Optional
+from typing import Any, Literal, Optional
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -14,7 +14,7 @@ class Spec(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_truth_values(cls, data):
+    def _no_truth_values(cls, data: Any) -> Any:
         """pydantic would read YAML's yes/no as 1/0."""
         switches = {name for name, field in cls.model_fields.items() if field.annotation in (bool, "bool")}
         for key, value in data.items() if isinstance(data, dict) else ():
@@ -26,18 +26,18 @@ class Spec(BaseModel):
 class ReadOut(Spec):
     """How long is trained and which losses become the score; for convolutional and recurrent networks."""
 
-    steps: int = Field(100, ge=1, le=100_000)
+    steps: int = Field(default=100, ge=1, le=100_000)
     """Updates of the optimiser."""
     readout: Literal["eval", "train"] = "eval"
     """``eval``: loss after the last step in evaluation mode (running BatchNorm statistics, no dropout) on a fresh
     noise draw (paper); ``train``: training losses, averaged over the last ``average`` steps."""
-    average: int = Field(1, ge=1, le=1000)
+    average: int = Field(default=1, ge=1, le=1000)
     """Steps averaged by the ``train`` read-out."""
-    repeats: int = Field(1, ge=1, le=100)
+    repeats: int = Field(default=1, ge=1, le=100)
     """Independent initialisations and draws of the signals, the losses averaged."""
 
     @model_validator(mode="after")
-    def _consistent(self):
+    def _consistent(self) -> ReadOut:
         if self.average > self.steps:
             raise ValueError(f"average ({self.average}) must not exceed steps ({self.steps})")
         if self.readout == "eval" and self.average != 1:
@@ -46,21 +46,25 @@ class ReadOut(Spec):
 
 
 class Fidelity(ReadOut):
-    """Network size, optimisation and read-out. The defaults are the paper's (A.2)."""
+    """Network size, optimisation and read-out. The defaults are the paper's (A.2).
 
-    cells: Optional[int] = Field(None, ge=1, le=64)
+    >>> Fidelity(steps=20, input_size=16).signal_size
+    4
+    """
+
+    cells: Optional[int] = Field(default=None, ge=1, le=64)
     """Cells per stack; None is the search space's own number (NAS-Bench-101: 3, NAS-Bench-201: 5)."""
-    channels: Optional[int] = Field(None, ge=1, le=1024)
+    channels: Optional[int] = Field(default=None, ge=1, le=1024)
     """Channels after the stem; None is the search space's own number (16)."""
-    input_size: int = Field(32, ge=4, le=512)
+    input_size: int = Field(default=32, ge=4, le=512)
     """Height and width of the images, in pixels."""
-    target_size: Optional[int] = Field(None, ge=1, le=512)
+    target_size: Optional[int] = Field(default=None, ge=1, le=512)
     """Height and width of the synthetic signals, in pixels; None is a quarter of the input."""
-    batch_size: int = Field(16, ge=2, le=4096)
+    batch_size: int = Field(default=16, ge=2, le=4096)
     """Images in the one batch that is regressed."""
-    learning_rate: float = Field(0.1, gt=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(4e-5, ge=0)
+    learning_rate: float = Field(default=0.1, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=4e-5, ge=0)
     """On weights of two or more dimensions only."""
     weight_init: Literal["default", "kaiming", "xavier"] = "default"
     """Of convolutions and linear layers: PyTorch's default, He et al. or Glorot & Bengio (paper, Table 6)."""

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Callable
+from typing import TYPE_CHECKING, Callable, TypeVar, Union
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
 from ..errors import ImageError, MissingPackageError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Source = Union[str, Path, torch.Tensor, None]
+Pixels = npt.NDArray[np.generic]
+T = TypeVar("T")
 
 MEAN = (125.3, 123.0, 113.9)  # of CIFAR-10's training images per channel, of 255
 STD = (63.0, 62.1, 66.7)
@@ -21,9 +31,7 @@ NOISE_SEED, NOISE_COUNT = 0, 1024
 EMBEDDED = "the embedded batch"
 
 
-def load_images(
-    source: str | Path | torch.Tensor | None = None, count: int | None = 16, size: int = 32
-) -> torch.Tensor:
+def load_images(source: Source = None, count: int | None = 16, size: int = 32) -> torch.Tensor:
     """The first ``count`` images of ``source``, all if None: float32 (count, 3, size, size), normalised per channel.
 
     ``source``:
@@ -39,6 +47,12 @@ def load_images(
     Pictures larger than ``size`` are reduced by antialiased area averaging, smaller ones are enlarged
     bilinearly. Raises ImageError for anything that cannot be used, MissingPackageError for Pillow or
     torchvision.
+
+    >>> load_images(count=4, size=16).shape
+    torch.Size([4, 3, 16, 16])
+    >>> load_images(count=1000)
+    Traceback (most recent call last):
+    naslib_gennas.errors.ImageError: the embedded batch has 96 images, 1000 are needed: give more or ask for fewer
     """
     if (count is not None and count < 1) or size < 1:
         raise ImageError(f"a batch needs at least 1 image of 1 pixel; got count {count}, size {size}")
@@ -93,7 +107,7 @@ def _from_npz(path: Path, count: int | None) -> tuple[torch.Tensor, int]:
             array = archive[_key(archive.files, path)]
     except FileNotFoundError:
         raise ImageError(f"the image file {path} does not exist") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, ImageError):
             raise
         raise ImageError(f"{path} cannot be read as .npz ({error}): write it with numpy.savez") from error
@@ -110,7 +124,7 @@ def _key(keys: list[str], path: Path) -> str:
     return keys[0]
 
 
-def _check(array: np.ndarray, name: str, count: int | None = None) -> torch.Tensor:
+def _check(array: Pixels, name: str, count: int | None = None) -> torch.Tensor:
     """The first ``count`` images as float32 (n, 3, h, w) in [0, 255]."""
     if array.ndim != 4 or 0 in array.shape[1:] or 3 not in (array.shape[1], array.shape[-1]):
         raise ImageError(
@@ -167,13 +181,13 @@ def _from_torchvision(source: str, count: int | None, size: int) -> tuple[torch.
         data = datasets.CIFAR10(path, train=True) if kind == "cifar10" else datasets.ImageFolder(path)
     except (OSError, RuntimeError) as error:
         raise ImageError(f"torchvision finds no {kind} data in {path}: {error}") from error
-    indices = range(len(data) if count is None else min(count, len(data)))
-    if kind == "imagefolder":  # sorted by class: take images all over the folder
-        indices = [i * len(data) // max(len(indices), 1) for i in indices]
+    wanted = len(data) if count is None else min(count, len(data))
+    spread = kind == "imagefolder"  # sorted by class: take images all over the folder
+    indices = [i * len(data) // wanted if spread else i for i in range(wanted)]
     return _stack(lambda i: _square(data[i][0], size), indices), len(data)
 
 
-def _square(picture, size: int) -> torch.Tensor:
+def _square(picture: Image.Image, size: int) -> torch.Tensor:
     """The central square of a Pillow picture: float32 (3, size, size) in [0, 255]."""
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
@@ -182,7 +196,7 @@ def _square(picture, size: int) -> torch.Tensor:
     return _resize(pixels[None], size)[0]
 
 
-def _stack(read: Callable, items) -> torch.Tensor:
+def _stack(read: Callable[[T], torch.Tensor], items: Sequence[T]) -> torch.Tensor:
     return torch.stack([read(item) for item in items]) if len(items) else torch.empty(0, 3, 1, 1)
 
 

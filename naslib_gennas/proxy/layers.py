@@ -5,16 +5,25 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
+M = TypeVar("M", bound=nn.Module)
+
 
 @contextmanager
 def uninitialised() -> Iterator[None]:
-    """Modules created inside hold no storage and draw no random numbers."""
+    """Modules created inside hold no storage and draw no random numbers.
+
+    >>> with uninitialised():
+    ...     layer = nn.Linear(2, 3)
+    >>> layer.weight.device.type
+    'meta'
+    """
     with torch.device("meta"):
         yield
 
@@ -24,6 +33,12 @@ def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
     """Dropout and the like draw from ``seed``; the global generators of the CPU and of CUDA are left as they were.
 
     Those operators take no generator. ``torch.manual_seed`` would set the generators of all devices for good.
+
+    >>> with own_randomness(0, torch.device("cpu")):
+    ...     first = torch.rand(3)
+    >>> with own_randomness(0, torch.device("cpu")):
+    ...     bool((torch.rand(3) == first).all())
+    True
     """
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.default_generator.manual_seed(seed)
@@ -46,15 +61,26 @@ def conv(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, branches: 
     return layer
 
 
-def shallow_copy(module: nn.Module) -> nn.Module:
-    """Another module with the same submodules, which can then be replaced in one of the two."""
+def shallow_copy(module: M) -> M:
+    """Another module with the same submodules, which can then be replaced in one of the two.
+
+    >>> whole = nn.Sequential(nn.ReLU(), nn.Flatten())
+    >>> part = shallow_copy(whole)
+    >>> del part[1]
+    >>> len(whole), len(part), whole[0] is part[0]
+    (2, 1, True)
+    """
     other = copy.copy(module)
     other._modules = dict(module._modules)
     return other
 
 
 class SplitConv(nn.Module):
-    """Convolution and BatchNorm of several parallel branches: (b, c, h, w) -> one tensor per branch."""
+    """Convolution and BatchNorm of several parallel branches: (b, c, h, w) -> one tensor per branch.
+
+    >>> [tuple(branch.shape) for branch in SplitConv(3, [4, 2], kernel=3, stride=2)(torch.zeros(1, 3, 8, 8))]
+    [(1, 4, 4, 4), (1, 2, 4, 4)]
+    """
 
     def __init__(self, inputs: int, widths: list[int], kernel: int, stride: int = 1):
         super().__init__()
@@ -71,6 +97,9 @@ def shared_relu(x: torch.Tensor, readers: int) -> torch.Tensor:
     """ReLU computed once where the benchmark's network has one for each of ``readers`` branches.
 
     The function shows itself to PyTorch's function modes, so that measures can count as the benchmark does.
+
+    >>> shared_relu(torch.tensor([-1.0, 2.0]), readers=3)
+    tensor([0., 2.])
     """
     if has_torch_function_unary(x):
         return handle_torch_function(shared_relu, (x,), x, readers)
@@ -78,18 +107,27 @@ def shared_relu(x: torch.Tensor, readers: int) -> torch.Tensor:
 
 
 class Pointwise(nn.Conv2d):
-    """A 1x1 convolution as a matrix product: up to twice as fast on small channels-last maps, backward included."""
+    """A 1x1 convolution as a matrix product: up to twice as fast on small channels-last maps, backward included.
+
+    >>> Pointwise(3, 8)(torch.zeros(2, 3, 4, 4)).shape
+    torch.Size([2, 8, 4, 4])
+    """
 
     def __init__(self, inputs: int, outputs: int, branches: int = 1):
         super().__init__(inputs, outputs, 1, bias=False)
         self.branches = branches  # as in layers.conv
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1)).permute(0, 3, 1, 2)
+        y: torch.Tensor = F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1)).permute(0, 3, 1, 2)
+        return y
 
 
 class FactorizedReduce(nn.Module):
-    """Halves the map: one half of the channels sees the even pixels, the other the odd ones. ReLU is the caller's."""
+    """Halves the map: one half of the channels sees the even pixels, the other the odd ones. ReLU is the caller's.
+
+    >>> FactorizedReduce(3, 8)(torch.zeros(2, 3, 5, 6)).shape
+    torch.Size([2, 8, 3, 3])
+    """
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -102,4 +140,5 @@ class FactorizedReduce(nn.Module):
         if height % 2 or width % 2:
             x = F.pad(x, (0, width % 2, 0, height % 2))
         halves = [self.even(x[:, :, ::2, ::2]), self.odd(x[:, :, 1::2, 1::2])]
-        return self.bn(torch.cat(halves, dim=1))
+        y: torch.Tensor = self.bn(torch.cat(halves, dim=1))
+        return y

@@ -28,11 +28,21 @@ class FlatParameters:
 
     @property
     def count(self) -> int:
+        """Number of parameters."""
         return self.values.numel()
 
 
 def adopt(module: nn.Module) -> FlatParameters:
-    """Move the trainable parameters of ``module``, with their present values, into one vector."""
+    """Move the trainable parameters of ``module``, with their present values, into one vector.
+
+    >>> layer = nn.Linear(2, 3)
+    >>> flat = adopt(layer)
+    >>> flat.count, flat.decays.tolist()  # weights decay, biases do not
+    (9, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0])
+    >>> _ = flat.values.zero_()
+    >>> layer.bias.tolist()
+    [0.0, 0.0, 0.0]
+    """
     parameters = [p for p in module.parameters() if p.requires_grad]  # shared ones once
     values = torch.cat([_rows(p.detach()) for p in parameters])
     gradients = torch.zeros_like(values)
@@ -69,7 +79,14 @@ def initialise(
 
     Values are drawn on the CPU, uniform within the layer's bound, so that a seed means the same on every
     device. Initialisers: ``default``, ``kaiming``, ``xavier`` for weights; ``default``, ``zero`` for biases
-    (paper, Table 6). Convolution weights are laid out channels-last.
+    (paper, Table 6). Convolution weights are laid out channels-last. TypeError for other layers with parameters.
+
+    >>> from naslib_gennas.proxy.layers import uninitialised
+    >>> with uninitialised():
+    ...     layer = nn.Linear(4, 3)
+    >>> flat = initialise(layer, torch.Generator().manual_seed(0))
+    >>> flat.count, bool(layer.weight.abs().max() <= 0.5)
+    (15, True)
     """
     slots = [slot for layer in module.modules() for slot in _slots(layer, weights, biases)]
     values = torch.rand(sum(slot.size for slot in slots), generator=generator).mul_(2).sub_(1)
@@ -125,7 +142,7 @@ def _rows(p: torch.Tensor) -> torch.Tensor:
     return (p.permute(0, 2, 3, 1) if p.dim() == 4 else p).reshape(-1)
 
 
-def _reset_buffers(module: nn.Module, device) -> None:
+def _reset_buffers(module: nn.Module, device: torch.device | str) -> None:
     for layer in module.modules():
         if isinstance(layer, nn.BatchNorm2d) and layer.track_running_stats:
             layer._buffers["running_mean"] = torch.zeros(layer.num_features, device=device)

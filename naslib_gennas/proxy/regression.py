@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Callable, Literal, Protocol, cast, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,17 @@ from .tasks import Batch
 
 CHECK_EVERY = 10  # steps between looks at the loss for divergence
 
+Outcome = Literal["ok", "diverged"]
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """A backbone that can be cut off after one of its stages."""
+
+    def first(self, count: int) -> nn.Module:
+        """The network up to its ``count``-th stage."""
+        ...
+
 
 @dataclass(frozen=True)
 class RegressionResult:
@@ -29,7 +41,7 @@ class RegressionResult:
     """
 
     loss: float
-    status: str
+    status: Outcome
     curve: tuple[float, ...]
     stage_losses: tuple[float, ...]
     steps: int
@@ -38,7 +50,11 @@ class RegressionResult:
 
 
 class Head(nn.Module):
-    """Feature map (b, c, h, w) -> nearest resize to ``size`` -> BatchNorm -> 1x1 convolution -> (b, k, t, t)."""
+    """Feature map (b, c, h, w) -> nearest resize to ``size`` -> BatchNorm -> 1x1 convolution -> (b, k, t, t).
+
+    >>> Head(inputs=6, outputs=4, size=8)(torch.zeros(2, 6, 16, 16)).shape
+    torch.Size([2, 4, 8, 8])
+    """
 
     def __init__(self, inputs: int, outputs: int, size: int):
         super().__init__()
@@ -47,7 +63,8 @@ class Head(nn.Module):
         self.conv = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.conv(self.bn(_nearest(x, self.size)))
+        y: torch.Tensor = self.conv(self.bn(_nearest(x, self.size)))
+        return y
 
 
 class Regressor(nn.Module):
@@ -68,6 +85,20 @@ def regress(backbone: nn.Module, batch: Batch, fidelity: Fidelity, generator: to
 
     backbone: (b, 3, s, s) -> three feature maps, with their widths in ``backbone.channels``; its parameters
     are the starting point. generator: on the CPU; initialises the heads and seeds the input noise.
+
+    >>> from naslib_gennas.proxy.tasks import Noise, ProxyTask, Stage
+    >>> class Net(nn.Module):
+    ...     channels = (4, 4, 4)
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.layer = nn.Conv2d(3, 4, 3)
+    ...     def forward(self, x):
+    ...         return (self.layer(x),) * 3
+    >>> task = ProxyTask(stages=[Stage(), Stage(), Stage(channels=2, signals=[Noise()])])
+    >>> batch = task.materialise(torch.randn(2, 3, 8, 8), 4, torch.Generator().manual_seed(0))
+    >>> result = regress(Net(), batch, Fidelity(steps=3), torch.Generator().manual_seed(1))
+    >>> result.status, result.steps, len(result.curve)
+    ('ok', 3, 3)
     """
     return regress_in_place(copy.deepcopy(backbone), batch, fidelity, generator)
 
@@ -77,7 +108,7 @@ def regress_in_place(
 ) -> RegressionResult:
     """As :func:`regress` for a backbone that is not needed afterwards: it is trained itself, not a copy."""
     device = batch.inputs.device
-    heads = _heads(backbone.channels, batch)
+    heads = _heads(backbone, batch)
     initialise(heads, generator, device, fidelity.weight_init, fidelity.bias_init)
     regressor = Regressor(backbone.to(device), heads)
     return train(regressor, adopt(regressor), batch, fidelity, generator)
@@ -89,11 +120,23 @@ def build_and_regress(
     """As :func:`regress` for a backbone made under ``uninitialised()``, which is filled and trained in place.
 
     Stages after the last that has a target are left out, if the backbone can do that (method ``first``).
+
+    >>> from naslib_gennas.proxy.tasks import Noise, ProxyTask, Stage
+    >>> class Net(nn.Conv2d):
+    ...     channels = (4, 4, 4)
+    ...     def forward(self, x):
+    ...         return (super().forward(x),) * 3
+    >>> task = ProxyTask(stages=[Stage(), Stage(), Stage(channels=2, signals=[Noise()])])
+    >>> batch = task.materialise(torch.zeros(2, 3, 8, 8), 4, torch.Generator().manual_seed(0))
+    >>> with uninitialised():
+    ...     backbone = Net(3, 4, 3)
+    >>> build_and_regress(backbone, batch, Fidelity(steps=2), torch.Generator().manual_seed(1)).parameters
+    130
     """
-    if batch.stages < len(backbone.channels) and hasattr(backbone, "first"):
+    if batch.stages < len(_widths(backbone)) and isinstance(backbone, Divisible):
         with uninitialised():
             backbone = backbone.first(batch.stages)
-    regressor = Regressor(backbone, _heads(backbone.channels, batch))
+    regressor = Regressor(backbone, _heads(backbone, batch))
     device = batch.inputs.device
     flat = initialise(regressor, generator, device, fidelity.weight_init, fidelity.bias_init)
     return train(regressor, flat, batch, fidelity, generator)
@@ -111,7 +154,7 @@ def train(
     device = batch.inputs.device
     noise = torch.Generator(device).manual_seed(_draw_seed(generator))
     used = [stage for stage, target in enumerate(batch.targets) if target is not None]
-    targets = [batch.targets[stage] for stage in used]
+    targets = [target for target in batch.targets if target is not None]
     weights, score_weights = (
         torch.tensor([of[stage] for stage in used], device=device) for of in (batch.weights, batch.score_weights)
     )
@@ -129,7 +172,7 @@ def train(
         velocity.mul_(fidelity.momentum)
         with torch.enable_grad():
             stage_losses = losses()
-            (stage_losses @ weights).backward()
+            torch.autograd.backward(stage_losses @ weights)
         with torch.no_grad():
             velocity.addcmul_(decay, flat.values)
             flat.values.add_(velocity, alpha=-fidelity.learning_rate)
@@ -154,7 +197,9 @@ def train(
     )
 
 
-def _read_out(regressor, losses, history, fidelity) -> torch.Tensor:
+def _read_out(
+    regressor: nn.Module, losses: Callable[[], torch.Tensor], history: list[torch.Tensor], fidelity: Fidelity
+) -> torch.Tensor:
     """Losses of the used stages, (stages,)."""
     if fidelity.readout == "train":
         return torch.stack(history[-fidelity.average :]).mean(dim=0)
@@ -180,12 +225,17 @@ def _nearest(x: torch.Tensor, size: int) -> torch.Tensor:
     return F.interpolate(x, size=(size, size), mode="nearest")
 
 
-def _heads(channels: Sequence[int], batch: Batch) -> nn.ModuleDict:
+def _widths(backbone: nn.Module) -> Sequence[int]:
+    """Channels of its feature maps."""
+    return cast("Sequence[int]", backbone.channels)
+
+
+def _heads(backbone: nn.Module, batch: Batch) -> nn.ModuleDict:
     with uninitialised():
         return nn.ModuleDict(
             {
                 str(stage): Head(width, target.shape[1], target.shape[-1])
-                for stage, (width, target) in enumerate(zip(channels, batch.targets))
+                for stage, (width, target) in enumerate(zip(_widths(backbone), batch.targets))
                 if target is not None
             }
         )

@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, Optional, Union
+from typing import TYPE_CHECKING, Annotated, Literal, Optional
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from .fidelity import ReadOut, Spec
-from .tasks import Dot, GDot, InputNoise, Noise, Sin1D, Sin2D, Zero
+from .signal_kinds import AnySignal, Signal, weighted_sum
+from .tasks import InputNoise
 
 if TYPE_CHECKING:
     import torch
 
-RNNSignal = Annotated[Union[Sin1D, Sin2D, Dot, GDot, Zero, Noise], Field(discriminator="kind")]
+
+def _without_images(signal: Signal) -> Signal:
+    if signal.needs_images:
+        raise ValueError("the signal is made of images, which recurrent networks do not see; choose another")
+    return signal
+
+
+RNNSignal = Annotated[AnySignal, AfterValidator(_without_images)]
+"""Of any registered kind that is not made of images."""
 
 
 class RNNTask(Spec):
     """Maps of time steps x vector entries, fresh for every member of the batch: what goes in and what is to
-    come out, each the level-weighted sum of its signals, and the noise on the input."""
+    come out, each the level-weighted sum of its signals, and the noise on the input.
 
-    dimension: int = Field(64, ge=1, le=4096)
+    >>> import torch
+    >>> from naslib_gennas.proxy.tasks import Dot, Sin1D
+    >>> task = RNNTask(dimension=4, inputs=[Dot()], targets=[Sin1D(frequencies="low")])
+    >>> task.materialise(batch_size=2, length=8, generator=torch.Generator().manual_seed(0)).targets.shape
+    torch.Size([8, 2, 4])
+    """
+
+    dimension: int = Field(default=64, ge=1, le=4096)
     """Length of the input and output vectors."""
     noise: InputNoise = InputNoise()
     inputs: Annotated[list[RNNSignal], Field(min_length=1)]
     targets: Annotated[list[RNNSignal], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _local(self):
+    def _local(self) -> RNNTask:
         if any(signal.scope != "local" for signal in (*self.inputs, *self.targets)):
             raise ValueError("the signals of an RNN task are local: another draw for every member of the batch")
         return self
@@ -35,9 +52,8 @@ class RNNTask(Spec):
     def materialise(self, batch_size: int, length: int, generator: torch.Generator) -> RNNBatch:
         """Fix inputs and targets for one run; draws come from ``generator`` (CPU), inputs first."""
 
-        def draw(signals) -> torch.Tensor:
-            shape = (batch_size, 1, length, self.dimension)
-            maps = sum(signal.level * signal.maps(shape, None, generator) for signal in signals)
+        def draw(signals: Sequence[Signal]) -> torch.Tensor:
+            maps = weighted_sum(signals, (batch_size, 1, length, self.dimension), None, generator)
             return maps[:, 0].transpose(0, 1).contiguous()
 
         return RNNBatch(draw(self.inputs), draw(self.targets), self.noise)
@@ -52,25 +68,30 @@ class RNNBatch:
     noise: InputNoise
 
     def to(self, device: torch.device) -> RNNBatch:
+        """The same batch on ``device``."""
         return RNNBatch(self.inputs.to(device), self.targets.to(device), self.noise)
 
 
 class RNNFidelity(ReadOut):
-    """Network size, optimisation and read-out of an RNN task. The defaults are the paper's (A.2)."""
+    """Network size, optimisation and read-out of an RNN task. The defaults are the paper's (A.2).
 
-    embedding: Optional[int] = Field(None, ge=1, le=4096)
+    >>> RNNFidelity(steps=10).learning_rate
+    0.001
+    """
+
+    embedding: Optional[int] = Field(default=None, ge=1, le=4096)
     """Width of the first layer's input and the last layer's output; None is the benchmark's 400."""
-    hidden: Optional[int] = Field(None, ge=1, le=4096)
+    hidden: Optional[int] = Field(default=None, ge=1, le=4096)
     """Width of the layers before the last; None is the benchmark's 600."""
-    layers: Optional[int] = Field(None, ge=1, le=64)
+    layers: Optional[int] = Field(default=None, ge=1, le=64)
     """None is the benchmark's 3."""
-    length: int = Field(8, ge=1, le=4096)
+    length: int = Field(default=8, ge=1, le=4096)
     """Time steps."""
-    batch_size: int = Field(16, ge=1, le=4096)
-    learning_rate: float = Field(1e-3, gt=0)
+    batch_size: int = Field(default=16, ge=1, le=4096)
+    learning_rate: float = Field(default=1e-3, gt=0)
     """Of Adam."""
-    weight_decay: float = Field(1.2e-6, ge=0)
-    dropout: float = Field(1.0, ge=0, le=1)
+    weight_decay: float = Field(default=1.2e-6, ge=0)
+    dropout: float = Field(default=1.0, ge=0, le=1)
     """Multiplies the benchmark's dropout rates."""
     recurrent: Literal["trained", "frozen"] = "trained"
     """Whether weights on hidden states and inner nodes learn. In the authors' released code they do not: its

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from typing import Callable, Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -18,18 +19,29 @@ INIT_RANGE = 0.1  # of the linear layers around the recurrent network
 ADAM_BETAS, ADAM_EPSILON = (0.9, 0.999), 1e-8
 
 
+class Recurrent(Protocol):
+    """What a backbone offers, being a module (t, b, embedding), generator of the masks -> the same, states."""
+
+    embedding: int
+
+    def reset(self, generator: torch.Generator) -> None:
+        """First values of all parameters."""
+        ...
+
+
 class RNNRegressor(nn.Module):
     """Linear layer, recurrent network, linear layer: (t, b, dimension) -> (t, b, dimension)."""
 
     def __init__(self, backbone: nn.Module, dimension: int):
         super().__init__()
-        self.encoder = nn.Linear(dimension, backbone.embedding)
+        width = cast("Recurrent", backbone).embedding
+        self.encoder = nn.Linear(dimension, width)
         self.backbone = backbone
-        self.decoder = nn.Linear(backbone.embedding, dimension)
+        self.decoder = nn.Linear(width, dimension)
 
     def reset(self, generator: torch.Generator) -> None:
         """First values, drawn on the CPU, so that a seed means the same on every device."""
-        self.backbone.reset(generator)
+        cast("Recurrent", self.backbone).reset(generator)
         with torch.no_grad():
             self.encoder.weight.uniform_(-INIT_RANGE, INIT_RANGE, generator=generator)
             self.encoder.bias.uniform_(-1, 1, generator=generator).div_(math.sqrt(self.encoder.in_features))
@@ -37,13 +49,31 @@ class RNNRegressor(nn.Module):
             self.decoder.bias.zero_()
 
     def forward(self, x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        return self.decoder(self.backbone(self.encoder(x), generator)[0])
+        y: torch.Tensor = self.decoder(self.backbone(self.encoder(x), generator)[0])
+        return y
 
 
 def build_and_regress_rnn(
     backbone: nn.Module, batch: RNNBatch, fidelity: RNNFidelity, generator: torch.Generator
 ) -> RegressionResult:
-    """As :func:`naslib_gennas.proxy.regression.build_and_regress`, for a backbone (t, b, embedding) -> the same."""
+    """As :func:`naslib_gennas.proxy.regression.build_and_regress`, for a :class:`Recurrent` backbone.
+
+    >>> from naslib_gennas.proxy.rnn import RNNTask
+    >>> from naslib_gennas.proxy.tasks import Dot, Noise
+    >>> class Net(nn.RNN):
+    ...     embedding = 4
+    ...     def reset(self, generator):
+    ...         for parameter in self.parameters():
+    ...             nn.init.uniform_(parameter, -0.5, 0.5, generator=generator)
+    ...     def forward(self, x, generator):
+    ...         return super().forward(x)
+    >>> task = RNNTask(dimension=6, inputs=[Noise()], targets=[Dot()])
+    >>> batch = task.materialise(batch_size=2, length=8, generator=torch.Generator().manual_seed(0))
+    >>> with uninitialised():
+    ...     backbone = Net(4, 4)
+    >>> build_and_regress_rnn(backbone, batch, RNNFidelity(steps=2), torch.Generator().manual_seed(1)).status
+    'ok'
+    """
     with uninitialised():
         regressor = RNNRegressor(backbone, batch.inputs.shape[2])
     regressor.to_empty(device="cpu").reset(generator)
@@ -58,7 +88,7 @@ def train(
     device = batch.inputs.device
     random = torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=generator)))
     flat = adopt(regressor)
-    step = _adam(flat, fidelity)
+    step = adam(flat, fidelity)
     regressor.train()
 
     def loss() -> torch.Tensor:
@@ -69,7 +99,7 @@ def train(
         flat.gradients.zero_()
         with torch.enable_grad():
             current = loss()
-            current.backward()
+            torch.autograd.backward(current)
         step()
         history.append(current.detach())
         if (count + 1) % CHECK_EVERY == 0 and not bool(torch.isfinite(history[-1])):
@@ -93,8 +123,14 @@ def train(
     )
 
 
-def _adam(flat: FlatParameters, fidelity: RNNFidelity):
-    """One step of Adam, as torch.optim.Adam (its decay is part of the gradient), on the whole vector."""
+def adam(flat: FlatParameters, fidelity: RNNFidelity) -> Callable[[], None]:
+    """One step of Adam, as torch.optim.Adam (its decay is part of the gradient), on the whole vector.
+
+    >>> flat = FlatParameters(torch.ones(2), torch.ones(2), torch.ones(2))
+    >>> adam(flat, RNNFidelity(learning_rate=0.25, weight_decay=0))()
+    >>> flat.values
+    tensor([0.7500, 0.7500])
+    """
     first, second = torch.zeros_like(flat.values), torch.zeros_like(flat.values)
     (beta1, beta2), count = ADAM_BETAS, 0
 

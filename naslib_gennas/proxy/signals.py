@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-Shape = "tuple[int, int, int, int]"  # (n, c, h, w)
+Shape = tuple[int, int, int, int]  # (n, c, h, w)
 
 BANDS = {"low": (0.0, 0.125), "medium": (0.125, 0.375), "high": (0.375, 0.5)}
 """Frequency bands L, M, H of the paper's Table 1, in cycles per pixel."""
@@ -22,7 +22,11 @@ GAUSSIAN_TRUNCATE = 4.0  # the filter ends after this many sigmas
 
 
 def band_frequencies(band: str) -> list[float]:
-    """Ten evenly spaced frequencies of a band, lower end included; cycles per pixel."""
+    """Ten evenly spaced frequencies of a band (``low``, ``medium``, ``high``), lower end included; cycles per pixel.
+
+    >>> band_frequencies("high")[:3]
+    [0.375, 0.3875, 0.4]
+    """
     low, high = BANDS[band]
     return [low + (high - low) * i / FREQUENCIES_PER_BAND for i in range(FREQUENCIES_PER_BAND)]
 
@@ -32,6 +36,12 @@ def sin1d(shape: Shape, frequencies: Sequence[float], generator: torch.Generator
 
     Channels are drawn without replacement from the pool of frequencies x {x, y} x {sine, cosine},
     which is refilled where more channels are wanted than it holds.
+
+    frequencies: cycles per pixel, 0 to 0.5.
+
+    >>> maps = sin1d((2, 3, 8, 8), [0.25], torch.Generator().manual_seed(0))
+    >>> maps.shape, bool(maps.abs().max() <= 1)
+    (torch.Size([2, 3, 8, 8]), True)
     """
     f = torch.tensor(frequencies, dtype=torch.float32)
     zero = torch.zeros_like(f)
@@ -42,6 +52,9 @@ def sin2d(shape: Shape, frequencies: Sequence[float], generator: torch.Generator
     """sin(2 pi fx x + 2 pi fy y + phi) for all pairs of frequencies, and their vertical flips; range [-1, 1].
 
     Channels are drawn without replacement as in :func:`sin1d`.
+
+    >>> sin2d((2, 3, 8, 8), band_frequencies("low"), torch.Generator().manual_seed(0)).shape
+    torch.Size([2, 3, 8, 8])
     """
     f = torch.tensor(frequencies, dtype=torch.float32)
     fx, fy = (grid.flatten() for grid in torch.meshgrid(f, f, indexing="ij"))
@@ -49,7 +62,11 @@ def sin2d(shape: Shape, frequencies: Sequence[float], generator: torch.Generator
 
 
 def dot(shape: Shape, fraction: float, generator: torch.Generator) -> torch.Tensor:
-    """round(fraction * h * w) pixels of every map are +1 or -1 with equal probability, the others 0."""
+    """round(fraction * h * w) pixels of every map are +1 or -1 with equal probability, the others 0.
+
+    >>> int(dot((1, 1, 8, 8), 0.25, torch.Generator().manual_seed(0)).count_nonzero())
+    16
+    """
     n, c, h, w = shape
     order = torch.rand(n, c, h * w, generator=generator).argsort(dim=-1)
     chosen = order < round(fraction * h * w)  # argsort is a random permutation
@@ -58,18 +75,27 @@ def dot(shape: Shape, fraction: float, generator: torch.Generator) -> torch.Tens
 
 
 def gdot(shape: Shape, fraction: float, generator: torch.Generator) -> torch.Tensor:
-    """:func:`dot` smoothed by a Gaussian of sigma 1 (edges reflected), each map divided by its largest |value|."""
+    """:func:`dot` smoothed by a Gaussian of sigma 1 (edges reflected), each map divided by its largest |value|.
+
+    >>> float(gdot((1, 1, 8, 8), 0.25, torch.Generator().manual_seed(0)).abs().max())
+    1.0
+    """
     maps = dot(shape, fraction, generator)
     rows, columns = gaussian_matrix(shape[2]), gaussian_matrix(shape[3])
     smooth = rows @ maps @ columns.T
     largest = smooth.abs().amax(dim=(2, 3), keepdim=True)
-    return smooth / largest.clamp_min(torch.finfo(smooth.dtype).tiny)
+    scaled: torch.Tensor = smooth / largest.clamp_min(torch.finfo(smooth.dtype).tiny)
+    return scaled
 
 
 def resize(shape: Shape, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """The images (n, colours, H, W), nearest-neighbour resized and scaled so that the batch spans [-1, 1].
 
     Every channel is a random pick of the colours, the same pick for all images.
+
+    >>> images = torch.arange(12.0).view(1, 3, 2, 2)
+    >>> resize((1, 4, 1, 1), images, torch.Generator().manual_seed(0)).shape
+    torch.Size([1, 4, 1, 1])
     """
     _, c, h, w = shape
     small = F.interpolate(images.float(), size=(h, w), mode="nearest")
@@ -79,17 +105,29 @@ def resize(shape: Shape, images: torch.Tensor, generator: torch.Generator) -> to
 
 
 def zero(shape: Shape) -> torch.Tensor:
-    """The constant 0."""
+    """The constant 0.
+
+    >>> zero((1, 1, 1, 2))
+    tensor([[[[0., 0.]]]])
+    """
     return torch.zeros(shape)
 
 
 def noise(shape: Shape, generator: torch.Generator) -> torch.Tensor:
-    """Independent standard normal pixels."""
+    """Independent standard normal pixels.
+
+    >>> noise((2, 3, 8, 8), torch.Generator().manual_seed(0)).shape
+    torch.Size([2, 3, 8, 8])
+    """
     return torch.randn(shape, generator=generator)
 
 
 def gaussian_matrix(size: int) -> torch.Tensor:
-    """(size, size) matrix that filters a vector with the truncated Gaussian, edges reflected."""
+    """(size, size) matrix that filters a vector with the truncated Gaussian, edges reflected.
+
+    >>> gaussian_matrix(5).sum(dim=1)
+    tensor([1.0000, 1.0000, 1.0000, 1.0000, 1.0000])
+    """
     radius = int(GAUSSIAN_TRUNCATE * GAUSSIAN_SIGMA + 0.5)
     offsets = torch.arange(-radius, radius + 1)
     kernel = torch.exp(-0.5 * (offsets / GAUSSIAN_SIGMA) ** 2)

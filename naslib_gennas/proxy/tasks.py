@@ -3,130 +3,63 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Literal, Optional, Union
+from typing import TYPE_CHECKING, Annotated, Literal, Optional
 
 from pydantic import Field, model_validator
 
 from .fidelity import Spec
+from .signal_kinds import (
+    SIGNALS,
+    AnySignal,
+    Dot,
+    GDot,
+    Level,
+    Noise,
+    Resize,
+    Signal,
+    Sin1D,
+    Sin2D,
+    Zero,
+    register_signal,
+    weighted_sum,
+)
 
 if TYPE_CHECKING:
     import torch
 
+__all__ = [  # all that a task is written with
+    "SIGNALS",
+    "STAGES",
+    "AnySignal",
+    "Batch",
+    "Dot",
+    "GDot",
+    "InputNoise",
+    "Noise",
+    "ProxyTask",
+    "Resize",
+    "Signal",
+    "Sin1D",
+    "Sin2D",
+    "Stage",
+    "Zero",
+    "register_signal",
+]
+
 STAGES = 3
 STAGE_WEIGHTS = (0.25, 0.5, 1.0)  # 1 / 2^(3 - i), paper, Section 3.1.1
 
-Level = Annotated[float, Field(ge=0, le=100)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Frequency = Annotated[float, Field(ge=0, le=0.5)]
-Scope = Literal["local", "global"]
-
-
-class Signal(Spec):
-    """One basis map. ``level`` multiplies it; ``scope`` local: fresh maps per image, global: the same for all."""
-
-    level: Level = 1.0
-    scope: Scope = "local"
-
-    def maps(self, shape, images, generator):
-        """Signal maps (b, c, h, w) or, for global scope, (1, c, h, w), not yet multiplied by the level."""
-        return self._draw((shape[0] if self.scope == "local" else 1, *shape[1:]), images, generator)
-
-
-class _Sine(Signal):
-    frequencies: Union[Literal["low", "medium", "high"], Annotated[list[Frequency], Field(min_length=1)]]
-    """A band of the paper's Table 1 (ten even steps) or the frequencies themselves, cycles per pixel."""
-
-    def values(self) -> list[float]:
-        from .signals import band_frequencies
-
-        return band_frequencies(self.frequencies) if isinstance(self.frequencies, str) else list(self.frequencies)
-
-
-class Sin1D(_Sine):
-    kind: Literal["sin1d"] = "sin1d"
-
-    def _draw(self, shape, images, generator):
-        from .signals import sin1d
-
-        return sin1d(shape, self.values(), generator)
-
-
-class Sin2D(_Sine):
-    kind: Literal["sin2d"] = "sin2d"
-
-    def _draw(self, shape, images, generator):
-        from .signals import sin2d
-
-        return sin2d(shape, self.values(), generator)
-
-
-class Dot(Signal):
-    kind: Literal["dot"] = "dot"
-    fraction: Fraction = 1.0
-    """Share of the pixels that are set."""
-
-    def _draw(self, shape, images, generator):
-        from .signals import dot
-
-        return dot(shape, self.fraction, generator)
-
-
-class GDot(Signal):
-    kind: Literal["gdot"] = "gdot"
-    fraction: Fraction = 1.0
-    """Share of the pixels that are set before smoothing."""
-
-    def _draw(self, shape, images, generator):
-        from .signals import gdot
-
-        return gdot(shape, self.fraction, generator)
-
-
-class Resize(Signal):
-    kind: Literal["resize"] = "resize"
-    scope: Literal["local"] = "local"
-
-    def _draw(self, shape, images, generator):
-        from .signals import resize
-
-        return resize(shape, images, generator)
-
-
-class Zero(Signal):
-    kind: Literal["zero"] = "zero"
-
-    def _draw(self, shape, images, generator):
-        from .signals import zero
-
-        return zero(shape)
-
-
-class Noise(Signal):
-    kind: Literal["noise"] = "noise"
-
-    def _draw(self, shape, images, generator):
-        from .signals import noise
-
-        return noise(shape, generator)
-
-
-SIGNALS = {
-    "sin1d": (Sin1D, "sine of one pixel coordinate, ten frequencies"),
-    "sin2d": (Sin2D, "sine of both pixel coordinates, all pairs of ten frequencies"),
-    "dot": (Dot, "a fraction of the pixels set to +1 or -1"),
-    "gdot": (GDot, "dot, smoothed by a Gaussian of sigma 1"),
-    "resize": (Resize, "the input images themselves, shrunk"),
-    "zero": (Zero, "the constant 0 (a control)"),
-    "noise": (Noise, "standard normal pixels (a control)"),
-}
-
-AnySignal = Annotated[Union[Sin1D, Sin2D, Dot, GDot, Resize, Zero, Noise], Field(discriminator="kind")]
-
 
 class Stage(Spec):
-    """The target of one stage: the level-weighted sum of its signals; without signals the stage is not used."""
+    """The target of one stage: the level-weighted sum of its signals; without signals the stage is not used.
 
-    channels: int = Field(64, ge=1, le=4096)
+    >>> import torch
+    >>> stage = Stage(channels=8, signals=[Dot(level=2.0), Noise(scope="global")])
+    >>> stage.target(torch.zeros(4, 3, 32, 32), 8, torch.Generator().manual_seed(0)).shape
+    torch.Size([4, 8, 8, 8])
+    """
+
+    channels: int = Field(default=64, ge=1, le=4096)
     signals: list[AnySignal] = []
 
     def target(self, images: torch.Tensor, size: int, generator: torch.Generator) -> Optional[torch.Tensor]:
@@ -134,15 +67,20 @@ class Stage(Spec):
         if not self.signals:
             return None
         shape = (len(images), self.channels, size, size)
-        total = sum(signal.level * signal.maps(shape, images, generator) for signal in self.signals)
-        return total.expand(shape).contiguous()
+        return weighted_sum(self.signals, shape, images, generator).expand(shape).contiguous()
 
 
 class InputNoise(Spec):
-    """Added to the images afresh at every step: standard normal, or uniform in [0, 1), times ``level``."""
+    """Added to the images afresh at every step: standard normal, or uniform in [0, 1), times ``level``.
+
+    >>> import torch
+    >>> noise = InputNoise(distribution="uniform", level=0.5)
+    >>> float(noise.add(torch.zeros(4, 3, 8, 8), torch.Generator().manual_seed(0)).max()) < 0.5
+    True
+    """
 
     distribution: Literal["gaussian", "uniform"] = "gaussian"
-    level: float = Field(0.0, ge=0, le=10)
+    level: float = Field(default=0.0, ge=0, le=10)
 
     def add(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """``images`` plus one fresh draw, same shape; ``generator`` lives on the images' device."""
@@ -155,7 +93,14 @@ class InputNoise(Spec):
 
 
 class ProxyTask(Spec):
-    """Signals of the three stages, their weights in the loss, and the noise on the input."""
+    """Signals of the three stages, their weights in the loss, and the noise on the input.
+
+    >>> import torch
+    >>> task = ProxyTask(stages=[Stage(), Stage(), Stage(channels=4, signals=[Dot()])])
+    >>> batch = task.materialise(torch.zeros(2, 3, 32, 32), 8, torch.Generator().manual_seed(0))
+    >>> [target if target is None else tuple(target.shape) for target in batch.targets]
+    [None, None, (2, 4, 8, 8)]
+    """
 
     noise: InputNoise = InputNoise()
     weights: tuple[Level, Level, Level] = STAGE_WEIGHTS
@@ -165,7 +110,7 @@ class ProxyTask(Spec):
     stages: Annotated[list[Stage], Field(min_length=STAGES, max_length=STAGES)]
 
     @model_validator(mode="after")
-    def _has_a_target(self):
+    def _has_a_target(self) -> ProxyTask:
         if not any(weight and stage.signals for weight, stage in zip(self.weights, self.stages)):
             raise ValueError("at least one stage needs signals and a weight above 0")
         if not any(weight and stage.signals for weight, stage in zip(self.score_weights or self.weights, self.stages)):

@@ -1,11 +1,27 @@
-"""Search spaces, by name. Importing a module here registers its space."""
+"""Search spaces, by name. Importing this package registers its spaces.
 
-from .anynet import space as anynet  # noqa: F401
+>>> load_space("nasbench101").parse("5:397:000").ops
+(0, 0, 0)
+"""
+
+from .anynet.space import AnyNetSpace
 from .base import SPACES, SearchSpace, load_space
-from .cells import space as cells  # noqa: F401
-from .nasbench101 import space as nasbench101  # noqa: F401
-from .nasbench201 import space as nasbench201  # noqa: F401
-from .nasbench_nlp import space as nasbench_nlp  # noqa: F401
-from .transnas import space as transnas  # noqa: F401
+from .cells.space import CellSpace, NASBench301
+from .nasbench101.space import NASBench101
+from .nasbench201.space import NASBench201
+from .nasbench_nlp.space import NASBenchNLP
+from .transnas.space import TransNASMacro, TransNASMicro
 
-__all__ = ["SPACES", "SearchSpace", "load_space"]
+__all__ = [
+    "SPACES",
+    "AnyNetSpace",
+    "CellSpace",
+    "NASBench101",
+    "NASBench201",
+    "NASBench301",
+    "NASBenchNLP",
+    "SearchSpace",
+    "TransNASMacro",
+    "TransNASMicro",
+    "load_space",
+]

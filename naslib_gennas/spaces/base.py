@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, Union
+
+from typing_extensions import TypeVar
 
 from ..errors import ArchitectureError
 from ..registry import Registry
@@ -13,104 +15,139 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from ..proxy.fidelity import Fidelity
+Arch = TypeVar("Arch", bound=Hashable, default=Any)
+"""The architectures of a space; a plain ``SearchSpace`` is a space of any."""
 
-SPACES: Registry[type[SearchSpace]] = Registry("search space")
+SPACES: Registry[type[SearchSpace]] = Registry("search space", group="naslib_gennas.spaces")
 
 
-class SearchSpace(ABC):
+class SearchSpace(ABC, Generic[Arch]):
     """A set of architectures and how to draw, change, name and build them.
 
-    Architectures are immutable, hashable and comparable, hold no tensors, and ``parse(str(a)) == a``.
+    Architectures are immutable, hashable and comparable, hold no tensors, and ``parse(str(a)) == a``. The suite
+    :mod:`naslib_gennas.testing` checks all of it for any space.
+
+    Attributes:
+        name: the registered one.
+        description: one line.
+        kind: of the presets that suit the space, ``cnn`` or ``rnn``.
+        size: number of architectures, isomorphic ones counted apart; None if it is not counted.
+        unique: number of canonical forms; None if it is not counted.
+        metrics: columns of a table that are preferred as the truth, the first that is there.
+        cells, channels: per stack, and after the stem, in the paper's proxy networks; of convolutional spaces.
+        strides: of the three stages, relative to the input.
+        own_weights: whether ``build`` gives networks with weights, drawn by PyTorch's global generator.
+        unchecked: conformance check that cannot be applied to the space -> the reason.
+        origin: the file whose architectures are sampled, if there is one.
     """
 
     name: ClassVar[str]
     description: ClassVar[str]
-    kind: ClassVar[str] = "cnn"  # of the presets that suit it: cnn or rnn
-    size: ClassVar[int | None] = None  # number of architectures, isomorphic ones counted apart
-    unique: ClassVar[int | None] = None  # number of canonical forms
-    cells: ClassVar[int]  # cells per stack in the paper's proxy networks
-    channels: ClassVar[int]  # stem width in the paper's proxy networks
-    own_weights: ClassVar[bool] = False  # build() gives networks with weights, drawn by PyTorch's global generator
-    strides: ClassVar[tuple[int, int, int]] = (1, 2, 4)  # of the three stages, relative to the input
+    kind: ClassVar[str] = "cnn"
+    size: Optional[int] = None
+    unique: Optional[int] = None
+    metrics: ClassVar[tuple[str, ...]] = ()
+    cells: ClassVar[int]
+    channels: ClassVar[int]
+    strides: ClassVar[tuple[int, int, int]] = (1, 2, 4)
+    own_weights: ClassVar[bool] = False
+    unchecked: ClassVar[Mapping[str, str]] = {}
 
-    origin: str = ""  # the file whose architectures are sampled, if there is one
+    origin: str = ""
 
     @property
     def source(self) -> str:
         """The text that names this space."""
         return f"{self.name}:{self.origin}" if self.origin else self.name
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    @property
+    def example(self) -> str:
+        """The text of some architecture."""
+        import numpy as np
+
+        return str(self.sample(np.random.default_rng(0)))
+
+    def __reduce__(self) -> Union[str, tuple[Any, ...]]:
         """By name: many classes of spaces are made by a function, so that Python cannot find them."""
         return (_remade, (self.name, vars(self))) if SPACES.holds(type(self)) else super().__reduce__()
 
     @abstractmethod
-    def sample(self, rng: np.random.Generator) -> Any:
+    def sample(self, rng: np.random.Generator) -> Arch:
         """An architecture drawn uniformly from the valid encodings."""
 
     @abstractmethod
-    def mutate(self, arch: Any, rng: np.random.Generator) -> Any:
+    def mutate(self, arch: Arch, rng: np.random.Generator) -> Arch:
         """A valid architecture close to ``arch`` and different from it."""
 
     @abstractmethod
-    def parse(self, text: str) -> Any:
+    def parse(self, text: str) -> Arch:
         """The architecture that ``text`` describes; ArchitectureError says where the text breaks."""
 
     @abstractmethod
-    def canonical(self, arch: Any) -> str:
+    def canonical(self, arch: Arch) -> str:
         """A key shared by isomorphic architectures and by no others."""
 
     @abstractmethod
-    def representative(self, arch: Any) -> Any:
+    def representative(self, arch: Arch) -> Arch:
         """One fixed member of the isomorphism class of ``arch``."""
 
-    def reduced(self, arch: Any) -> Any:
+    def reduced(self, arch: Arch) -> Arch:
         """What is built when ``arch`` is scored: one fixed architecture for all that are the same network
         once parts without effect are gone."""
         return self.representative(arch)
 
-    def score_key(self, arch: Any) -> str:
+    def score_key(self, arch: Arch) -> str:
         """Equal for architectures that share a score; the cache key."""
         return self.canonical(self.reduced(arch))
 
     @abstractmethod
-    def build(self, arch: Any, fidelity: Fidelity) -> torch.nn.Module:
+    def build(self, arch: Arch, fidelity: Any) -> torch.nn.Module:
         """The backbone: (b, 3, s, s) -> three stage feature maps; ``.channels`` are their widths.
 
-        Parameters are left uninitialised (:func:`.proxy.parameters.initialise` fills them). If the module has
-        a method ``first(count)``, the network up to its ``count``-th stage, tasks that read no more cost less.
+        Parameters are left uninitialised (:func:`naslib_gennas.proxy.parameters.initialise` fills them). If the
+        module has a method ``first(count)``, the network up to its ``count``-th stage, tasks that read no more
+        cost less. fidelity: a :class:`~naslib_gennas.proxy.fidelity.Fidelity`; of recurrent spaces, whose
+        networks are (t, b, embedding) -> the same, a :class:`~naslib_gennas.proxy.rnn.RNNFidelity`.
         """
 
-    def stage_strides(self, arch: Any) -> tuple[int, int, int]:
+    def stage_strides(self, arch: Arch) -> tuple[int, int, int]:
         """Of the three stages of ``arch``, relative to the input; a map of size s becomes ceil(s / stride)."""
         return self.strides
 
-    def note(self, arch: Any) -> str:
-        """What the user should know of how ``arch`` was built; stands in ``Score.message``."""
+    def note(self, arch: Arch) -> str:
+        """What the user should know of how ``arch`` was built; stands in ``Score.note``."""
         return ""
 
     @abstractmethod
-    def build_network(self, arch: Any, classes: int = 10) -> torch.nn.Module:
+    def build_network(self, arch: Arch, classes: int = 10) -> torch.nn.Module:
         """The benchmark's own full-size classification network, PyTorch's default initialisation."""
 
-    def over(self, architectures: Iterable[str], origin: str) -> SearchSpace:
-        """The same space, sampled from these architectures, which come from the file ``origin``.
+    def over(self, architectures: Iterable[Union[str, Arch]], origin: str) -> SearchSpace[Arch]:
+        """The same space, sampled from these architectures or their texts, which come from the file ``origin``.
 
         ArchitectureError for a space that is sampled by its own rules only.
         """
         raise ArchitectureError(f"{self.name} is sampled by its own rules; leave out ':{origin}'")
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Arch]:
         """All architectures, in the benchmark's order where it has one."""
         raise ArchitectureError(f"the architectures of {self.name} cannot be listed; sample them instead")
 
 
-def load_space(name: str | SearchSpace) -> SearchSpace:
-    """The registered search space called ``name``; UnknownNameError lists near matches.
+def load_space(name: Union[str, SearchSpace]) -> SearchSpace:
+    """The registered search space called ``name``, or the one given; UnknownNameError lists near matches.
 
-    >>> load_space("nasbench201").size
-    15625
+    Spaces over the architectures of a file are opened by :func:`naslib_gennas.tables.open_space`.
+
+    >>> import numpy as np
+    >>> space = load_space("nasbench201")
+    >>> space.size, space.unique
+    (15625, 6466)
+    >>> parent = space.sample(np.random.default_rng(0))
+    >>> str(parent)
+    '|avg_pool_3x3~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|skip_connect~0|skip_connect~1|none~2|'
+    >>> space.parse(str(parent)) == parent != space.mutate(parent, np.random.default_rng(1))
+    True
     """
     return name if isinstance(name, SearchSpace) else SPACES[name]()
 

@@ -26,14 +26,16 @@ from .nasbench201.encoding import EDGES, OPERATIONS, NASBench201Architecture
 from .nasbench_nlp.encoding import NASBenchNLPArchitecture, Node
 from .transnas.encoding import TransNASMacroArchitecture, TransNASMicroArchitecture
 
+Codes = tuple[Any, ...]  # NASLib's compact form: nested tuples of ints
+
 
 @dataclass(frozen=True)
 class Converter:
-    """``decode``: NASLib's compact form, nested tuples of ints, -> architecture, ValueError saying what is wrong;
-    ``encode``: back, into an equal or isomorphic architecture."""
+    """``decode``: NASLib's compact form -> architecture, ValueError saying what is wrong; ``encode``: back, into
+    that of an equal or isomorphic architecture."""
 
-    decode: Callable[[tuple], Any]
-    encode: Callable[[Any], tuple]
+    decode: Callable[[Codes], Any]
+    encode: Callable[[Any], Codes]
 
 
 CONVERTERS: Registry[Converter] = Registry("NASLib space with a compact form that is understood")
@@ -52,6 +54,9 @@ def from_naslib(space: str, spec: Any) -> Any:
 
     spec: what ``get_hash()`` gives (tuple or list; of int, np.int64 or other integers), or that as text.
     Raises UnknownNameError for a space without converter, ArchitectureError if ``spec`` is none of its forms.
+
+    >>> str(from_naslib("transnas101_micro", "(1, 0, 2, 3, 3, 3)"))
+    '64-41414-1_02_333'
     """
     converter = CONVERTERS[space]
     try:
@@ -66,10 +71,13 @@ def from_naslib(space: str, spec: Any) -> Any:
         ) from None
 
 
-def to_naslib(space: str, arch: Any) -> tuple:
+def to_naslib(space: str, arch: Any) -> Codes:
     """NASLib's compact form, plain ints, of an architecture or its text.
 
     Cells of NAS-Bench-101 get seven vertices, as NASLib's own have; unconnected ones go before the output.
+
+    >>> to_naslib("transnas101_macro", "64-1234-basic")
+    (1, 2, 3, 4)
     """
     converter = CONVERTERS[space]
     return converter.encode(load_space(space).parse(arch) if isinstance(arch, str) else arch)
@@ -100,7 +108,7 @@ def _short(spec: Any) -> str:
     return text if len(text) < 120 else text[:117] + "..."
 
 
-def _check_codes(codes: tuple, count: int | None, highest: int, what: str) -> None:
+def _check_codes(codes: Codes, count: int | None, highest: int, what: str) -> None:
     if count is not None and len(codes) != count:
         raise ValueError(f"it has {len(codes)} numbers, expected {count}")
     for place, code in enumerate(codes):
@@ -114,7 +122,7 @@ OPERATIONS_201 = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_p
 EDGES_201 = tuple(sorted(EDGES))  # NASLib's order: by source, then target
 
 
-def _decode_201(codes: tuple) -> NASBench201Architecture:
+def _decode_201(codes: Codes) -> NASBench201Architecture:
     _check_codes(codes, len(EDGES_201), len(OPERATIONS_201) - 1, "operation")
     on_edge = {edge: OPERATIONS.index(OPERATIONS_201[code]) for edge, code in zip(EDGES_201, codes)}
     return NASBench201Architecture(tuple(on_edge[edge] for edge in EDGES))
@@ -133,7 +141,7 @@ CONVERTERS.register("nasbench201")(Converter(_decode_201, _encode_201))
 INPUT_101, OUTPUT_101, CONV3X3_101 = 0, 1, 4  # NASLib's codes; 4, 3, 2 are our operations 0, 1, 2
 
 
-def _decode_101(codes: tuple) -> NASBench101Architecture:
+def _decode_101(codes: Codes) -> NASBench101Architecture:
     """Row by row the whole adjacency matrix, then the operations with input and output."""
     size = next((n for n in range(2, MAX_VERTICES + 1) if n * n + n == len(codes)), None)
     if size is None:
@@ -163,7 +171,7 @@ CONVERTERS.register("nasbench101")(Converter(_decode_101, _encode_101))
 # --- NAS-Bench-301: NASLib's form is the space's own text
 
 
-def _decode_301(codes: tuple) -> CompactArchitecture:
+def _decode_301(codes: Codes) -> CompactArchitecture:
     return NASBench301().from_compact(codes)
 
 
@@ -179,7 +187,7 @@ OPERATIONS_NLP = (
 )  # fmt: skip
 
 
-def _decode_nlp(spec: tuple) -> NASBenchNLPArchitecture:
+def _decode_nlp(spec: Codes) -> NASBenchNLPArchitecture:
     if len(spec) != 3 or not all(isinstance(part, tuple) for part in spec):
         raise ValueError("expected (edges, operations, states)")
     edges, ops, states = spec
@@ -201,7 +209,7 @@ def _decode_nlp(spec: tuple) -> NASBenchNLPArchitecture:
     )
 
 
-def _encode_nlp(arch: NASBenchNLPArchitecture) -> tuple:
+def _encode_nlp(arch: NASBenchNLPArchitecture) -> Codes:
     nodes = _in_order_nlp(arch)
     index = {name: place for place, name in enumerate((*INPUTS_NLP, *(name for name, _, _ in nodes)))}
     edges = tuple((index[source], index[name]) for name, _, sources in nodes for source in sources)
@@ -235,14 +243,14 @@ CONVERTERS.register("nasbench_nlp")(Converter(_decode_nlp, _encode_nlp))
 # --- TransNAS-Bench-101: the digits of the benchmark's string
 
 
-def _decode_transnas_micro(spec: tuple) -> TransNASMicroArchitecture:
+def _decode_transnas_micro(spec: Codes) -> TransNASMicroArchitecture:
     """As NASLib looks architectures up and builds the benchmark's network. Its graph of the same numbers
     (``create_graph=True``) has another order of edges and operations."""
     _check_codes(spec, 6, 3, "operation")
     return TransNASMicroArchitecture(spec)
 
 
-def _decode_transnas_macro(spec: tuple) -> TransNASMacroArchitecture:
+def _decode_transnas_macro(spec: Codes) -> TransNASMacroArchitecture:
     _check_codes(spec, None, 4, "module")
     return TransNASMacroArchitecture("".join(map(str, spec)).rstrip("0"))  # sampled ones are filled up with 0
 

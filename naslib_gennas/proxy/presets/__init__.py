@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from ...errors import SpecError, UnknownNameError
 from ...registry import unknown
 from ..fidelity import Fidelity, Spec
-from ..rnn import RNNFidelity, RNNTask
-from ..tasks import ProxyTask
+from ..rnn import RNNBatch, RNNFidelity, RNNTask
+from ..tasks import Batch, ProxyTask
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..images import Source
+
+M = TypeVar("M", bound=BaseModel)
+DIGEST_LENGTH = 12  # hexadecimal digits
 
 
 class Part(Spec):
@@ -30,7 +38,12 @@ class Part(Spec):
 
 
 class Preset(Spec):
-    """What turns an architecture into a number, apart from seed and images."""
+    """What turns an architecture into a number, apart from seed and images.
+
+    >>> fast = load_preset("fast")
+    >>> fast.fidelity.steps, fast.digest() == fast.with_fidelity(steps=fast.fidelity.steps + 1).digest()
+    (20, False)
+    """
 
     name: str
     kind: Literal["cnn"] = "cnn"
@@ -46,9 +59,9 @@ class Preset(Spec):
     def digest(self) -> str:
         """Twelve hexadecimal digits that change when, and only when, the score's definition changes."""
         definition = self._definition()
-        return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]
 
-    def _definition(self) -> dict:
+    def _definition(self) -> dict[str, Any]:
         definition = self.model_dump(mode="json", include={"task", "fidelity"})
         definition["fidelity"]["target_size"] = self.fidelity.signal_size
         if self.also:
@@ -56,8 +69,10 @@ class Preset(Spec):
         return definition
 
     def to_yaml(self) -> str:
+        """The text of a ``.yaml`` file that :func:`load_preset` reads."""
         data = self.model_dump(mode="json", exclude=set() if self.also else {"also"})
-        return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+        text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+        return text
 
     def members(self) -> list[tuple[float, Preset]]:
         """Weight and preset of every task alone, the first with weight 1."""
@@ -65,14 +80,14 @@ class Preset(Spec):
         further = ((part.weight, {"task": part.task, "fidelity": part.fidelity}) for part in self.also)
         return [(1.0, alone), *((weight, alone.model_copy(update=update)) for weight, update in further)]
 
-    def with_fidelity(self, **changes) -> Preset:
+    def with_fidelity(self, **changes: object) -> Preset:
         """The same tasks at another fidelity; keys are those of the fidelity's class (SpecError if not)."""
         return self.with_fidelities(lambda fidelity: changes)
 
-    def with_fidelities(self, changes: Callable[[Any], dict]) -> Preset:
+    def with_fidelities(self, changes: Callable[[Any], Mapping[str, object]]) -> Preset:
         """As :meth:`with_fidelity`, the changes made of the fidelity of each task."""
 
-        def changed(holder):
+        def changed(holder: Union[Preset, Part]) -> dict[str, Fidelity]:
             fidelity = holder.fidelity
             fields = {**fidelity.model_dump(), **changes(fidelity)}
             return {"fidelity": validate(type(fidelity), fields, "fidelity")}
@@ -80,8 +95,11 @@ class Preset(Spec):
         also = tuple(part.model_copy(update=changed(part)) for part in self.also)
         return self.model_copy(update={**changed(self), "also": also})
 
-    def materialise(self, images, generator):
-        """The batch of one run of the first task, on the CPU. images: see :func:`.images.load_images`."""
+    def materialise(self, images: Source, generator: torch.Generator) -> Union[Batch, RNNBatch]:
+        """The batch of one run of the first task, on the CPU.
+
+        images: see :func:`naslib_gennas.proxy.images.load_images`. generator: on the CPU, of all draws.
+        """
         from ..images import load_images
 
         pixels = load_images(images, self.fidelity.batch_size, self.fidelity.input_size)
@@ -89,29 +107,34 @@ class Preset(Spec):
 
 
 class RNNPreset(Preset):
-    """A preset for recurrent networks."""
+    """A preset for recurrent networks, used in the place of the other: the types of its fields differ."""
 
-    kind: Literal["rnn"] = "rnn"
-    task: RNNTask
-    fidelity: RNNFidelity = RNNFidelity()
+    kind: Literal["rnn"] = "rnn"  # type: ignore[assignment]
+    task: RNNTask  # type: ignore[assignment]
+    fidelity: RNNFidelity = RNNFidelity()  # type: ignore[assignment]
     also: tuple[()] = ()
 
-    def _definition(self) -> dict:
+    def _definition(self) -> dict[str, Any]:
         return self.model_dump(mode="json", include={"task", "fidelity"})
 
-    def materialise(self, images, generator):
+    def materialise(self, images: Source, generator: torch.Generator) -> RNNBatch:
+        """The batch of one run, on the CPU; SpecError if there are images."""
         if images is not None:
             raise SpecError(f"the preset {self.name} is for recurrent networks, which see no images; leave them out")
         return self.task.materialise(self.fidelity.batch_size, self.fidelity.length, generator)
 
 
-PRESETS = {"cnn": Preset, "rnn": RNNPreset}
+PRESETS: dict[str, type[Preset]] = {"cnn": Preset, "rnn": RNNPreset}
+"""By the kind of networks."""
 
 
 def load_preset(name: str | Path | Preset) -> Preset:
     """A shipped preset by name, or one's own from a ``.yaml`` file.
 
     Raises UnknownNameError (near matches listed) or SpecError (file and key named).
+
+    >>> load_preset("paper-combo").kind, load_preset("rnn-fast").kind
+    ('cnn', 'rnn')
     """
     if isinstance(name, Preset):
         return name
@@ -126,12 +149,21 @@ def load_preset(name: str | Path | Preset) -> Preset:
 
 
 def preset_names() -> list[str]:
-    """The shipped presets, ours first."""
+    """The shipped presets, ours first.
+
+    >>> preset_names()[0]
+    'best'
+    """
     return list(_shipped())
 
 
-def validate(model, data, where: str):
-    """``model`` from plain data; SpecError with one sentence naming ``where`` and the first offending key."""
+def validate(model: type[M], data: object, where: str) -> M:
+    """``model`` from plain data; SpecError with one sentence naming ``where`` and the first offending key.
+
+    >>> validate(Fidelity, {"steps": 0}, "mine.yaml")
+    Traceback (most recent call last):
+    naslib_gennas.errors.SpecError: mine.yaml: steps: Input should be greater than or equal to 1, got 0
+    """
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -144,7 +176,7 @@ def validate(model, data, where: str):
         raise SpecError(f"{where}: {key}: {reason}{_shown(first)}{more}") from None
 
 
-def _shown(error) -> str:
+def _shown(error: Mapping[str, Any]) -> str:
     value = error.get("input")
     return f", got {value!r}" if isinstance(value, (str, int, float, bool, type(None))) else ""
 
@@ -160,7 +192,7 @@ def _from_file(path: Path) -> Preset:
 class _Loader(yaml.SafeLoader):
     """Plain data only; a key that is given twice is an error, where YAML libraries take the last."""
 
-    def construct_mapping(self, node, deep=False):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = [key.value for key, _ in node.value]
         for key, _ in node.value:
             if keys.count(key.value) > 1:
@@ -169,7 +201,12 @@ class _Loader(yaml.SafeLoader):
 
 
 def parse_preset(text: str, where: str) -> Preset:
-    """A preset from YAML text; ``where`` names the source in errors."""
+    """A preset from YAML text; ``where`` names the source in errors, all of which are SpecErrors.
+
+    >>> text = "name: mine\\ntask:\\n  stages: [{}, {}, {signals: [{kind: dot}]}]\\n"
+    >>> parse_preset(text, "mine.yaml").task.stages[2].signals[0].fraction
+    1.0
+    """
     try:
         data = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
@@ -183,7 +220,7 @@ def parse_preset(text: str, where: str) -> Preset:
     return _preset(data, where)
 
 
-def _preset(data: dict, where: str) -> Preset:
+def _preset(data: dict[str, Any], where: str) -> Preset:
     kind = data.get("kind", "cnn")
     if kind not in PRESETS:
         raise SpecError(f"{where}: {unknown('kind of preset', str(kind), PRESETS)}")

@@ -1,0 +1,1 @@
+"""AnyNet spaces of NDS: ResNet, ResNeXt-A and ResNeXt-B."""

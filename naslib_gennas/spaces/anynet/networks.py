@@ -30,7 +30,10 @@ class Block(nn.Module, ABC):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.relu(x)
         y = self.branch(x)
-        return self.shortcut(x) + y if self.residual else y
+        if not self.residual:
+            return y
+        total: torch.Tensor = self.shortcut(x) + y
+        return total
 
 
 class Double(Block):
@@ -41,8 +44,9 @@ class Double(Block):
         self.a = _normed(conv(inputs, outputs, 3, stride), outputs)
         self.b = _normed(conv(outputs, outputs, 3), outputs)
 
-    def branch(self, x):
-        return self.b(F.relu_(self.a(x)))
+    def branch(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.b(F.relu_(self.a(x)))
+        return y
 
 
 class Bottleneck(Block):
@@ -54,8 +58,9 @@ class Bottleneck(Block):
         self.b = _normed(nn.Conv2d(inner, inner, 3, stride, 1, groups=groups, bias=False), inner)
         self.c = _normed(Pointwise(inner, outputs), outputs)
 
-    def branch(self, x):
-        return self.c(F.relu_(self.b(F.relu_(self.a(x)))))
+    def branch(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.c(F.relu_(self.b(F.relu_(self.a(x)))))
+        return y
 
 
 class Backbone(nn.Module):
@@ -63,6 +68,11 @@ class Backbone(nn.Module):
 
     As in the paper's proxy networks the stem is CIFAR's, a 3x3 convolution of ``stem_width`` channels, and the
     first entry of the architecture is a stage of its own, of stride 1.
+
+    >>> from naslib_gennas.spaces.anynet.encoding import BASIC
+    >>> backbone = Backbone(AnyNetArchitecture(BASIC, (), (1, 1, 1, 1), (), (1, 1, 2, 2), (4, 4, 6, 8)), stem_width=3)
+    >>> [tuple(stage.shape) for stage in backbone(torch.zeros(2, 3, 8, 8))]
+    [(2, 4, 8, 8), (2, 6, 4, 4), (2, 8, 2, 2)]
     """
 
     def __init__(self, arch: AnyNetArchitecture, stem_width: int):
@@ -105,7 +115,8 @@ class Network(nn.Module):
         x = self.stem(x)
         for stage in self.stages:
             x = stage(x)
-        return self.classifier(F.relu(x).mean(dim=(2, 3)))
+        logits: torch.Tensor = self.classifier(F.relu(x).mean(dim=(2, 3)))
+        return logits
 
 
 def _stages(arch: AnyNetArchitecture, inputs: int, first: int) -> nn.ModuleList:

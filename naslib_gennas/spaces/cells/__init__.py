@@ -1,0 +1,1 @@
+"""Spaces of repeated cells: NDS (DARTS, Amoeba, ENAS, NASNet, PNAS) and NAS-Bench-301."""

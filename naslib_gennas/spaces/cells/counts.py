@@ -14,6 +14,11 @@ def counts(arch: CellArchitecture, imagenet: bool, classes: int) -> tuple[int, i
     for each element that a ReLU sees and k * k for each that a pool writes; a dilated convolution counts as if
     its output were as large as that of the same padding without dilation. Inferred from the records, all
     of which it reproduces.
+
+    >>> from naslib_gennas.spaces import load_space
+    >>> space = load_space("nds_darts")
+    >>> counts(space.parse(space.example), imagenet=False, classes=10)
+    (128858, 23511850)
     """
     count = _Counter()
     maps = _stem(count, arch.width, imagenet)

@@ -5,6 +5,9 @@ Stem, cells with reductions after one and two thirds, as in NDS (which follows D
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Callable, Optional
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -12,7 +15,7 @@ from torch import nn
 from ...proxy.layers import FactorizedReduce, Pointwise, conv, shared_relu
 from .encoding import INPUTS, NONE, SKIP, Cell, CellArchitecture
 
-POOLS = {
+POOLS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
     "avg_pool_3x3": lambda x, stride: F.avg_pool2d(x, 3, stride, 1, count_include_pad=False),
     "max_pool_3x3": lambda x, stride: F.max_pool2d(x, 3, stride, 1),
     "max_pool_5x5": lambda x, stride: F.max_pool2d(x, 5, stride, 2),
@@ -21,6 +24,7 @@ POOLS = {
 
 
 def depthwise(channels: int, kernel: int, stride: int, dilation: int) -> nn.Conv2d:
+    """One kernel a channel."""
     padding = dilation * (kernel // 2)
     return nn.Conv2d(channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False)
 
@@ -52,7 +56,7 @@ def factored(channels: int, kernel: int, stride: int) -> nn.Sequential:
     )
 
 
-OPERATIONS = {
+OPERATIONS: dict[str, Callable[[int, int], nn.Module]] = {
     "sep_conv_3x3": lambda c, stride: separable(c, 3, stride, dilation=1, repeats=2),
     "sep_conv_5x5": lambda c, stride: separable(c, 5, stride, dilation=1, repeats=2),
     "sep_conv_7x7": lambda c, stride: separable(c, 7, stride, dilation=1, repeats=2),
@@ -89,12 +93,12 @@ class CellBlock(nn.Module):
             self.plan.append(node)
         self.uses = {source for node in self.plan for _, source, _ in node if source < INPUTS} or {1}
 
-    def forward(self, first: torch.Tensor | None, second: torch.Tensor | None) -> torch.Tensor:
-        states: list[torch.Tensor | None] = [first, second]
+    def forward(self, first: Optional[torch.Tensor], second: Optional[torch.Tensor]) -> torch.Tensor:
+        states = {node: x for node, x in enumerate((first, second)) if x is not None}
         pooled: dict[tuple[str, int], torch.Tensor] = {}
         active: dict[int, torch.Tensor] = {}
         operations = iter(self.operations)
-        zeros = self._zeros(first if first is not None else second)
+        zeros = [] if all(self.plan) else [self._zeros(next(iter(states.values())))]
 
         def term(op: str, source: int, stride: int) -> torch.Tensor:
             if op == SKIP and stride == 1:
@@ -105,17 +109,16 @@ class CellBlock(nn.Module):
                 return pooled[op, source]
             if source not in active:
                 active[source] = shared_relu(states[source], self.readers[source])
-            return next(operations)(active[source])
+            value: torch.Tensor = next(operations)(active[source])
+            return value
 
-        for node in self.plan:
-            terms = [term(*edge) for edge in node]
-            states.append(terms[0] + terms[1] if len(terms) == 2 else terms[0] if terms else zeros)
+        for node, edges in enumerate(self.plan, start=INPUTS):
+            terms = [term(*edge) for edge in edges] or zeros
+            states[node] = terms[0] + terms[1] if len(terms) == 2 else terms[0]
         outputs = [states[node] for node in self.concat]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
 
-    def _zeros(self, like: torch.Tensor | None) -> torch.Tensor | None:
-        if all(self.plan) or like is None:
-            return None
+    def _zeros(self, like: torch.Tensor) -> torch.Tensor:
         batch, _, height, width = like.shape
         return like.new_zeros(batch, self.channels, -(-height // self.stride), -(-width // self.stride))
 
@@ -160,7 +163,7 @@ class Stem(nn.Module):
                 conv(width // 2, width, 3, stride),
                 nn.BatchNorm2d(width),
             )
-            self.second = nn.Sequential(nn.ReLU(), conv(width, width, 3, stride), nn.BatchNorm2d(width))
+            self.second: nn.Module = nn.Sequential(nn.ReLU(), conv(width, width, 3, stride), nn.BatchNorm2d(width))
         else:
             self.first = nn.Sequential(conv(3, 3 * width, 3), nn.BatchNorm2d(3 * width))
             self.second = nn.Identity()
@@ -176,6 +179,11 @@ class Backbone(nn.Module):
     Maps are numbered: 0 and 1 come from the stem, ``2 + i`` from cell ``i``, which reads maps ``i`` and
     ``i + 1``. ``whole`` builds the benchmark's network: strides of the ImageNet stem, and dead parts too.
     ``stages``: how many of the three outputs there are; what only later ones need is left out.
+
+    >>> cell = Cell((("sep_conv_3x3", 0), ("skip_connect", 1)), (2,))
+    >>> backbone = Backbone(CellArchitecture(cell, cell, depth=3, width=4), imagenet=False)
+    >>> [tuple(stage.shape) for stage in backbone(torch.zeros(2, 3, 8, 8))]
+    [(2, 4, 8, 8), (2, 8, 4, 4), (2, 16, 2, 2)]
     """
 
     def __init__(self, arch: CellArchitecture, imagenet: bool, whole: bool = False, stages: int = 3):
@@ -237,7 +245,7 @@ class Backbone(nn.Module):
         """The network up to its ``count``-th stage, of new layers: cells share the projections of their inputs."""
         return Backbone(self.arch, self.imagenet, stages=count)
 
-    def _maps(self, x: torch.Tensor, inputs: dict[tuple[int, int], torch.Tensor]):
+    def _maps(self, x: torch.Tensor, inputs: dict[tuple[int, int], torch.Tensor]) -> Iterator[Optional[torch.Tensor]]:
         """The maps in order, None for those that nobody needs; ``inputs`` is filled between them."""
         yield from self.stem(x)
         for cell in range(self.taps[-1] - 1):
@@ -256,4 +264,5 @@ class Network(nn.Module):
         self.classifier = nn.Linear(self.backbone.channels[-1], classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.classifier(self.backbone(x)[-1].mean(dim=(2, 3)))
+        logits: torch.Tensor = self.classifier(self.backbone(x)[-1].mean(dim=(2, 3)))
+        return logits

@@ -7,30 +7,38 @@ https://arxiv.org/abs/1905.13214; Siems et al., "NAS-Bench-301", https://arxiv.o
 
 from __future__ import annotations
 
-import ast
 import itertools
-import json
 from dataclasses import replace
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, Optional
 
-from ...errors import ArchitectureError
-from ...registry import unknown
 from ..base import SPACES, SearchSpace
+from .counts import counts
 from .encoding import (
     COMPACT,
     DARTS,
     INPUTS,
+    MIN_DEPTH,
+    MIN_WIDTH,
     SKIP,
     Cell,
     CellArchitecture,
     CompactArchitecture,
     Edge,
+    Rules,
     canonical_cell,
+    cells_of_compact,
+    concatenated,
     live_cell,
+    parse_compact,
+    parse_net,
 )
 
-MIN_DEPTH = 3  # one cell for each resolution
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
 
+    from ...proxy.fidelity import Fidelity
 
 ENAS = (SKIP, "sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3")
 AMOEBA = (
@@ -47,18 +55,33 @@ NASNET = (
 )  # fmt: skip
 
 
-class CellSpace(SearchSpace):
-    """Base of the spaces: what one of them is, is in its class attributes."""
+class CellSpace(SearchSpace[CellArchitecture]):
+    """Base of the spaces: what one of them is, is in its class attributes.
+
+    Attributes:
+        operations, nodes: of a cell.
+        loose: sampled cells concatenate the nodes that no other node uses, not all.
+        apart: the two edges of a node come from different inputs.
+        depths, widths: cells in sampled networks, and their initial channels.
+        imagenet: networks for ImageNet, not for CIFAR-10.
+        max_parameters: of sampled networks.
+
+    >>> space = SPACES["nds_darts"]()
+    >>> arch = space.parse(space.example)
+    >>> arch.depth, arch.width, space.counts(arch)[0]  # parameters
+    (4, 16, 128858)
+    """
 
     metrics = ("accuracy",)
     architecture: ClassVar[type[CellArchitecture]] = CellArchitecture
     operations: ClassVar[tuple[str, ...]]
     nodes: ClassVar[int] = 5
-    loose: ClassVar[bool] = True  #: sampled cells concatenate the nodes that no other node uses, not all
-    depths: ClassVar[tuple[int, ...]] = (4, 8, 12, 16, 20)  #: cells in sampled networks
-    widths: ClassVar[tuple[int, ...]] = (16, 24, 32, 40, 48)  #: initial channels in sampled networks
+    loose: ClassVar[bool] = True
+    apart: ClassVar[bool] = False
+    depths: ClassVar[tuple[int, ...]] = (4, 8, 12, 16, 20)
+    widths: ClassVar[tuple[int, ...]] = (16, 24, 32, 40, 48)
     imagenet: ClassVar[bool] = False
-    max_parameters: ClassVar[int | None] = None  #: of sampled networks
+    max_parameters: ClassVar[Optional[int]] = None
     cells = 4
     channels = 32
 
@@ -67,10 +90,15 @@ class CellSpace(SearchSpace):
         """The text of some architecture."""
         operations = itertools.cycle(self.operations[1:])
         edges = tuple((next(operations), index % 2) for index in range(2 * self.nodes))
-        cell = self._cell(edges)
+        cell = concatenated(edges, self.loose)
         return str(self.architecture(cell, cell, self.depths[0], self.widths[0]))
 
-    def sample(self, rng):
+    @cached_property
+    def rules(self) -> Rules:
+        """What a text may hold."""
+        return Rules(self.name, self.example, self.operations, self.nodes, self.apart)
+
+    def sample(self, rng: np.random.Generator) -> CellArchitecture:
         """Operations, inputs, depth and width uniform, each by itself (NDS paper, Section 5).
 
         Networks with more than ``max_parameters`` are drawn again: 6 million for ImageNet, as in the records.
@@ -81,48 +109,41 @@ class CellSpace(SearchSpace):
             if self.max_parameters is None or self.counts(arch)[0] <= self.max_parameters:
                 return arch
 
-    def mutate(self, arch, rng):
+    def mutate(self, arch: CellArchitecture, rng: np.random.Generator) -> CellArchitecture:
         """One edge of one cell gets another operation or another input; depth and width stay.
 
         The concatenation follows where it was the rule of the space, otherwise it stays.
         """
-        kind = ("normal", "reduce")[rng.integers(2)]
-        cell = getattr(arch, kind)
+        reduction = bool(rng.integers(2))
+        cell = arch.reduce if reduction else arch.normal
         while True:
             index = int(rng.integers(len(cell.edges)))
             edge = self._changed(cell.edges[index], INPUTS + index // 2, rng)
             edges = cell.edges[:index] + (edge,) + cell.edges[index + 1 :]
-            if edges != cell.edges and self._allowed(edges):
+            if edges != cell.edges and self.rules.allow(edges):
                 break
-        ruled = set(cell.concat) == set(self._concat(cell.edges))
-        child = self._cell(edges) if ruled else Cell(edges, cell.concat)
-        return replace(arch, **{kind: child})
+        ruled = set(cell.concat) == set(concatenated(cell.edges, self.loose).concat)
+        child = concatenated(edges, self.loose) if ruled else Cell(edges, cell.concat)
+        return replace(arch, reduce=child) if reduction else replace(arch, normal=child)
 
-    def parse(self, text):
+    def parse(self, text: str) -> CellArchitecture:
         """The JSON of an NDS record's ``net``; ``aux`` and ``drop_prob`` concern training only and are dropped."""
-        net = _json_object(text, self)
-        _keys(net, {"depth", "width", "genotype"}, {"aux", "drop_prob"}, "the network", self)
-        genotype = net["genotype"]
-        if not isinstance(genotype, dict):
-            raise self._broken(f"genotype must be an object, got {genotype!r}")
-        _keys(genotype, {"normal", "normal_concat", "reduce", "reduce_concat"}, set(), "genotype", self)
-        cells = [self._parsed_cell(genotype[kind], genotype[f"{kind}_concat"], kind) for kind in ("normal", "reduce")]
-        return self.architecture(*cells, depth=self._number(net, "depth", MIN_DEPTH), width=self._width(net))
+        return parse_net(str(text), self.rules)
 
-    def canonical(self, arch):
+    def canonical(self, arch: CellArchitecture) -> str:
         return str(self.representative(arch))
 
-    def representative(self, arch):
+    def representative(self, arch: CellArchitecture) -> CellArchitecture:
         return replace(arch, normal=canonical_cell(arch.normal), reduce=canonical_cell(arch.reduce))
 
-    def reduced(self, arch):
+    def reduced(self, arch: CellArchitecture) -> CellArchitecture:
         """Without nodes that reach no output and edges that carry zeros, then relabelled."""
         return self.representative(replace(arch, normal=live_cell(arch.normal), reduce=live_cell(arch.reduce)))
 
-    def score_key(self, arch):
+    def score_key(self, arch: CellArchitecture) -> str:
         return str(self.reduced(arch))
 
-    def proxy_size(self, arch, fidelity) -> tuple[int, int]:
+    def proxy_size(self, arch: CellArchitecture, fidelity: Fidelity) -> tuple[int, int]:
         """(cells, channels) of the proxy network, not less than 3 and 2.
 
         The paper keeps the depth and width of the record. ``fidelity.cells`` (a stage) and ``.channels`` say
@@ -133,26 +154,24 @@ class CellSpace(SearchSpace):
         if fidelity.cells is not None:
             depth = max(MIN_DEPTH, round(3 * fidelity.cells * depth / _middle(self.depths)))
         if fidelity.channels is not None:
-            width = max(2, 2 * round(fidelity.channels * width / _middle(self.widths) / 2))
+            width = max(MIN_WIDTH, 2 * round(fidelity.channels * width / _middle(self.widths) / 2))
         return depth, width
 
-    def build(self, arch, fidelity):
+    def build(self, arch: CellArchitecture, fidelity: Fidelity) -> nn.Module:
         from .networks import Backbone
 
         depth, width = self.proxy_size(arch, fidelity)
         live = replace(arch, normal=live_cell(arch.normal), reduce=live_cell(arch.reduce), depth=depth, width=width)
         return Backbone(live, self.imagenet)
 
-    def build_network(self, arch, classes=None):
+    def build_network(self, arch: CellArchitecture, classes: Optional[int] = None) -> nn.Module:
         """``classes``: 1000 for the ImageNet spaces, otherwise 10."""
         from .networks import Network
 
         return Network(arch, self.imagenet, classes or self.classes)
 
-    def counts(self, arch, classes=None) -> tuple[int, int]:
+    def counts(self, arch: CellArchitecture, classes: Optional[int] = None) -> tuple[int, int]:
         """(parameters, FLOPs) of the full-size network, as NDS counts them."""
-        from .counts import counts
-
         return counts(arch, self.imagenet, classes or self.classes)
 
     @property
@@ -160,72 +179,18 @@ class CellSpace(SearchSpace):
         """Of the data set the networks are made for."""
         return 1000 if self.imagenet else 10
 
-    def _sample_cell(self, rng) -> Cell:
+    def _sample_cell(self, rng: np.random.Generator) -> Cell:
         edges = []
         for index in range(2 * self.nodes):
             operation = self.operations[rng.integers(len(self.operations))]
             edges.append((operation, int(rng.integers(INPUTS + index // 2))))
-        return self._cell(tuple(edges))
+        return concatenated(tuple(edges), self.loose)
 
-    def _allowed(self, edges: tuple[Edge, ...]) -> bool:
-        return True
-
-    def _changed(self, edge: Edge, inputs: int, rng) -> Edge:
+    def _changed(self, edge: Edge, inputs: int, rng: np.random.Generator) -> Edge:
         operation, source = edge
         if rng.integers(2):
             return self.operations[rng.integers(len(self.operations))], source
         return operation, int(rng.integers(inputs))
-
-    def _concat(self, edges: tuple[Edge, ...]) -> tuple[int, ...]:
-        nodes = range(INPUTS, INPUTS + len(edges) // 2)
-        used = {source for _, source in edges} if self.loose else set()
-        return tuple(node for node in nodes if node not in used)
-
-    def _cell(self, edges: tuple[Edge, ...]) -> Cell:
-        return Cell(edges, self._concat(edges))
-
-    def _parsed_cell(self, edges, concat, kind: str) -> Cell:
-        if not isinstance(edges, list) or len(edges) != 2 * self.nodes:
-            count = len(edges) if isinstance(edges, list) else "no list of"
-            raise self._broken(f"the {kind} cell has {count} edges, expected {2 * self.nodes}")
-        cell = tuple(self._edge(edge, index, kind) for index, edge in enumerate(edges))
-        if not self._allowed(cell):
-            raise self._broken(f"the two edges of a node of the {kind} cell must have different inputs")
-        return Cell(cell, self._parsed_concat(concat, kind))
-
-    def _edge(self, edge, index: int, kind: str) -> Edge:
-        where = f"edge {index} of the {kind} cell"
-        if not (isinstance(edge, list) and len(edge) == 2):
-            raise self._broken(f"{where} must read [operation, input node], got {edge!r}")
-        operation, source = edge
-        if operation not in self.operations:
-            raise self._broken(f"{where}: {unknown('operation', str(operation), self.operations)}")
-        node = INPUTS + index // 2
-        if not _is_int(source) or not 0 <= source < node:
-            raise self._broken(f"{where} leads to node {node}, so its input is 0 to {node - 1}, got {source!r}")
-        return operation, source
-
-    def _parsed_concat(self, concat, kind: str) -> tuple[int, ...]:
-        last = INPUTS + self.nodes - 1
-        fine = isinstance(concat, list) and all(_is_int(node) and INPUTS <= node <= last for node in concat)
-        if not fine or not concat or len(set(concat)) != len(concat):
-            raise self._broken(f"{kind}_concat must list different nodes out of {INPUTS} to {last}, got {concat!r}")
-        return tuple(concat)
-
-    def _width(self, net) -> int:
-        width = self._number(net, "width", 2)
-        if width % 2:
-            raise self._broken(f"width must be even, got {width}")
-        return width
-
-    def _number(self, net, key: str, least: int) -> int:
-        value = net[key]
-        if not _is_int(value) or not least <= value <= 4096:
-            raise self._broken(f"{key} must be a whole number from {least} to 4096, got {value!r}")
-        return value
-
-    def _broken(self, why: str) -> ArchitectureError:
-        return ArchitectureError(f"not a {self.name} architecture: {why}; an example is {self.example}")
 
 
 @SPACES.register("nasbench301")
@@ -234,6 +199,10 @@ class NASBench301(CellSpace):
 
     Depth 8 and width 32 are the benchmark's (its paper, Section 3); the proxy network has the width of
     NASLib's own graph.
+
+    >>> cell = "((0, 3), (1, 4), (0, 0), (2, 2), (1, 5), (3, 6), (0, 1), (4, 3))"
+    >>> NASBench301().parse(f"({cell}, {cell})").normal.edges[0]
+    ('sep_conv_3x3', 0)
     """
 
     name = "nasbench301"
@@ -242,97 +211,55 @@ class NASBench301(CellSpace):
     operations = COMPACT
     nodes = 4
     loose = False
+    apart = True
     depths = (8,)
     widths = (32,)
     cells = 3
     channels = 16
     metrics = ("val_accuracy",)
 
-    def proxy_size(self, arch, fidelity):
+    def proxy_size(self, arch: CellArchitecture, fidelity: Fidelity) -> tuple[int, int]:
+        """(cells, channels) of the proxy network: the benchmark's depth and NASLib's width, or the fidelity's."""
         cells = 3 * fidelity.cells if fidelity.cells else arch.depth
-        return cells, 2 * ((fidelity.channels or self.channels) // 2) or 2
+        return cells, 2 * ((fidelity.channels or self.channels) // 2) or MIN_WIDTH
 
-    def parse(self, text):
+    def parse(self, text: str) -> CompactArchitecture:
         """The tuple as NASLib writes it, or the same as JSON lists."""
-        try:
-            cells = ast.literal_eval(str(text).strip())
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            raise self._broken(f"{str(text)[:80]!r} is not a nested tuple of numbers") from None
-        return self.from_compact(cells)
+        return self._of(parse_compact(str(text), self.rules))
 
-    def from_compact(self, cells: Any) -> CompactArchitecture:
+    def from_compact(self, cells: object) -> CompactArchitecture:
         """The architecture of NASLib's ``get_hash()``/``compact``: (normal, reduce), each 8 pairs of integers."""
-        if not isinstance(cells, (tuple, list)) or len(cells) != 2:
-            raise self._broken("expected two cells, normal and reduction")
-        parsed = [self._compact_cell(pairs, kind) for pairs, kind in zip(cells, ("normal", "reduce"))]
-        return self.architecture(*parsed, depth=self.depths[0], width=self.widths[0])
+        return self._of(cells_of_compact(cells, self.rules))
 
-    def _compact_cell(self, pairs, kind: str) -> Cell:
-        edges = []
-        for pair in pairs if isinstance(pairs, (tuple, list)) else ():
-            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-                raise self._broken(f"an edge of the {kind} cell must read (input node, operation), got {pair!r}")
-            source, number = map(_plain, pair)
-            if not _is_int(number) or not 0 <= number < len(COMPACT):
-                raise self._broken(f"operations of the {kind} cell are 0 to {len(COMPACT) - 1}, got {number!r}")
-            edges.append([COMPACT[number], source])
-        return self._parsed_cell(edges, list(range(INPUTS, INPUTS + self.nodes)), kind)
+    def _of(self, cells: tuple[Cell, Cell]) -> CompactArchitecture:
+        normal, reduce = cells
+        return CompactArchitecture(normal, reduce, self.depths[0], self.widths[0])
 
-    def _sample_cell(self, rng) -> Cell:
+    def _sample_cell(self, rng: np.random.Generator) -> Cell:
         """Two different inputs a node, as NASLib samples."""
         edges: list[Edge] = []
         for node in range(INPUTS, INPUTS + self.nodes):
             for source in rng.choice(node, 2, replace=False):
                 edges.append((self.operations[rng.integers(len(self.operations))], int(source)))
-        return self._cell(tuple(edges))
-
-    def _allowed(self, edges):
-        return all(first[1] != second[1] for first, second in zip(edges[::2], edges[1::2]))
-
-
-def _json_object(text, space: CellSpace) -> dict:
-    try:
-        net = json.loads(str(text))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise space._broken(f"{str(text)[:80]!r} is not JSON: {error}") from None
-    if not isinstance(net, dict):
-        raise space._broken("the text must be a JSON object with depth, width and genotype")
-    return net
-
-
-def _keys(found: dict, needed: set[str], optional: set[str], where: str, space: CellSpace) -> None:
-    missing, odd = sorted(needed - set(found)), sorted(set(found) - needed - optional)
-    if missing:
-        raise space._broken(f"{where} lacks {', '.join(missing)}")
-    if odd:
-        raise space._broken(f"{where} has the unknown key {odd[0]!r}; there are {', '.join(sorted(needed | optional))}")
-
-
-def _plain(value: Any) -> Any:
-    """A numpy integer as Python's; anything else as it is."""
-    return value if isinstance(value, bool) or not hasattr(value, "__index__") else int(value)
+        return concatenated(tuple(edges), self.loose)
 
 
 def _middle(values: tuple[int, ...]) -> int:
     return values[len(values) // 2]
 
 
-def _is_int(value) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _register(name: str, title: str, operations: tuple[str, ...], nodes: int, loose: bool) -> None:
     """A space, its ImageNet variant, and for some the ones of fixed depth and width."""
-    imagenet = {
+    imagenet: dict[str, object] = {
         "imagenet": True,
         "depths": (6, 10, 14, 18, 22),
         "widths": (32, 48, 64, 80, 96),
         "channels": 64,
         "max_parameters": 6_000_000,
     }
-    fixed = {"depths": (20,), "widths": (16,), "cells": 6, "channels": 16}
+    fixed: dict[str, object] = {"depths": (20,), "widths": (16,), "cells": 6, "channels": 16}
     fixed_imagenet = {**imagenet, "depths": (22,), "widths": (32,), "cells": 7, "channels": 32}
-    variants = {"": {}, "_in": imagenet}
+    variants: dict[str, dict[str, object]] = {"": {}, "_in": imagenet}
     if name in ("darts", "enas", "pnas"):
         variants.update({"_fix": fixed, "_fix_in": fixed_imagenet})
     for ending, facts in variants.items():

@@ -1,0 +1,1 @@
+"""Anybody's networks as a search space."""

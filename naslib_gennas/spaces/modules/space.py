@@ -2,78 +2,42 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Optional, Union
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Optional
 
-from ...errors import ArchitectureError, MissingPackageError, ModelError, UnknownNameError
+from ...errors import ArchitectureError, ModelError
 from ...registry import unknown
 from ..base import SearchSpace
+from .encoding import ModuleArchitecture
+from .networks import SizedSource
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import nn
 
-    Source = Union[nn.Module, Callable[[], nn.Module]]
-
+    from ...proxy.fidelity import Fidelity
+    from ...proxy.taps import Tap, Tapped
+    from .networks import Source
 
 DEFAULT_SIZE = 224  # of images, where none is asked for
+MODULE_PRESET = "fast-three"  # one network to train, where fast trains two, and all stages count alike
 
 
-@dataclass(frozen=True)
-class ModuleArchitecture:
-    """The name of a network in its :class:`ModuleSpace`."""
-
-    name: str
-
-    def __str__(self) -> str:
-        return self.name
-
-
-@dataclass(frozen=True)
-class PythonSource:
-    """The text ``module:function``: called without arguments, the function returns a new network."""
-
-    text: str
-
-    def __call__(self):
-        place, _, name = self.text.partition(":")
-        if not place or not name:
-            raise ModelError(f"a model is named module:function, as in my_package.nets:make_net; got {self.text!r}")
-        if "" not in sys.path:
-            sys.path.insert(0, "")  # as with python -m: the current directory counts
-        try:
-            module = importlib.import_module(place)
-        except Exception as error:  # the user's code runs here
-            raise ModelError(f"the Python module {place} cannot be imported: {_first_line(error)}") from error
-        function = getattr(module, name, None)
-        if not callable(function):
-            there = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-            raise ModelError(f"{place}: {unknown('function', name, there)}")
-        try:
-            return function()
-        except Exception as error:
-            raise ModelError(f"{name}(), called without arguments, fails: {_first_line(error)}") from error
-
-
-@dataclass(frozen=True)
-class SizedSource:
-    """A model of a library without pretrained weights, made for the images it will see where that is fixed."""
-
-    library: str
-    name: str
-
-    def __call__(self, size: int):
-        return (_timm_model if self.library == "timm" else _torchvision_model)(self.name, size)
-
-
-class ModuleSpace(SearchSpace):
+class ModuleSpace(SearchSpace[ModuleArchitecture]):
     """Networks by name.
 
     Args:
         modules: name -> a module, or a function without arguments that returns a new one.
         stages: names of the three submodules to read in all of them; None finds them.
+
+    Raises ModelError if there are no modules.
+
+    >>> from torch import nn
+    >>> space = ModuleSpace({"one": lambda: nn.Conv2d(3, 4, 3), "two": lambda: nn.Conv2d(3, 8, 3)})
+    >>> [str(arch) for arch in space]
+    ['one', 'two']
+    >>> space.build_network(space.parse("two")).out_channels
+    8
     """
 
     name = "modules"
@@ -86,37 +50,43 @@ class ModuleSpace(SearchSpace):
             raise ModelError("no networks were given")
         self.modules, self.stages = dict(modules), stages
         self.size = self.unique = len(self.modules)
-        self.example = next(iter(self.modules))
-        self._taps: dict[tuple[str, int], tuple] = {}
+        self._taps: dict[tuple[str, int], tuple[Tap, ...]] = {}
 
-    def __iter__(self):
+    @property
+    def example(self) -> str:
+        """The first name."""
+        return next(iter(self.modules))
+
+    def __iter__(self) -> Iterator[ModuleArchitecture]:
         return map(ModuleArchitecture, self.modules)
 
-    def sample(self, rng):
+    def sample(self, rng: np.random.Generator) -> ModuleArchitecture:
         return ModuleArchitecture(list(self.modules)[rng.integers(len(self.modules))])
 
-    def mutate(self, arch, rng):
+    def mutate(self, arch: ModuleArchitecture, rng: np.random.Generator) -> ModuleArchitecture:
         """Any other network."""
         others = [name for name in self.modules if name != arch.name]
         if not others:
             raise ArchitectureError(f"{arch.name} is the only network there is")
         return ModuleArchitecture(others[rng.integers(len(others))])
 
-    def parse(self, text):
+    def parse(self, text: str) -> ModuleArchitecture:
+        """A name."""
         name = str(text).strip()
         if name not in self.modules:
             raise ArchitectureError(f"modules: {unknown('network', name, self.modules)}")
         return ModuleArchitecture(name)
 
-    def canonical(self, arch):
+    def canonical(self, arch: ModuleArchitecture) -> str:
         return arch.name
 
-    def representative(self, arch):
+    def representative(self, arch: ModuleArchitecture) -> ModuleArchitecture:
         return arch
 
-    def build(self, arch, fidelity):
+    def build(self, arch: ModuleArchitecture, fidelity: Fidelity) -> Tapped:
         """The network with its weights, read at its stages; parameters that no stage sees need no gradient."""
-        from ...proxy.stages import Tapped, find_stages, freeze_unused
+        from ...proxy.stages import find_stages
+        from ...proxy.taps import Tapped, freeze_unused
 
         size = fidelity.input_size
         network = self._network(arch, size)
@@ -129,19 +99,19 @@ class ModuleSpace(SearchSpace):
             raise ModelError(f"{arch.name}: {error}") from error
         return tapped.float()
 
-    def note(self, arch):
+    def note(self, arch: ModuleArchitecture) -> str:
         """The stages that were read last."""
         taps = [taps for (name, _), taps in self._taps.items() if name == arch.name]
         return "stages " + ", ".join(map(str, taps[-1])) if taps else ""
 
-    def build_network(self, arch, classes=None):
+    def build_network(self, arch: ModuleArchitecture, classes: Optional[int] = None) -> nn.Module:
         """The network itself, as its source gives it."""
         return self._network(arch, DEFAULT_SIZE)
 
     def _network(self, arch: ModuleArchitecture, size: int) -> nn.Module:
         from torch import nn
 
-        from ...proxy.stages import check_model, skeleton
+        from ...proxy.taps import check_model, skeleton
 
         source = self.modules[arch.name]
         try:
@@ -153,70 +123,3 @@ class ModuleSpace(SearchSpace):
         except ModelError as error:
             raise ModelError(f"{arch.name}: {error}") from error
         return network
-
-
-MODULE_PRESET = "fast-three"  # one network to train, where fast trains two, and all stages count alike
-
-
-def named_modules(
-    models: Iterable[str] = (), timm: Iterable[str] = (), torchvision: Iterable[str] = ()
-) -> dict[str, Source]:
-    """Sources by name for ``module:function`` texts and for names or wildcards of timm's and torchvision's models.
-
-    Raises MissingPackageError or UnknownNameError (near matches listed).
-    """
-    found: dict[str, Source] = {text: PythonSource(text) for text in models}
-    for library, patterns in (("timm", timm), ("torchvision", torchvision)):
-        for pattern in patterns:
-            for name in _matching(library, pattern):
-                found[f"{library}:{name}"] = SizedSource(library, name)
-    return found
-
-
-def _matching(library: str, pattern: str) -> list[str]:
-    import fnmatch
-
-    if library == "timm":
-        known = _imported("timm").list_models()
-    else:
-        models = _imported("torchvision").models
-        known = models.list_models(module=models)  # classification
-    names = [name for name in known if fnmatch.fnmatch(name, pattern)]
-    if not names:
-        raise UnknownNameError(unknown(f"{library} model", pattern, known))
-    return names
-
-
-def _timm_model(name: str, size: int):
-    timm = _imported("timm")
-    config = timm.get_pretrained_cfg(name)
-    sized = {"img_size": size} if config is not None and config.fixed_input_size else {}
-    try:
-        return timm.create_model(name, pretrained=False, **sized)
-    except Exception as error:  # of some models not all sizes can be made
-        raise ModelError(f"timm cannot make it for {size} x {size} pixels: {_first_line(error)}") from error
-
-
-def _torchvision_model(name: str, size: int):
-    models = _imported("torchvision").models
-    sized = {"image_size": size} if name.startswith("vit_") else {}
-    try:
-        return models.get_model(name, weights=None, **sized)
-    except Exception as error:
-        raise ModelError(f"torchvision cannot make it for {size} x {size} pixels: {_first_line(error)}") from error
-
-
-def _imported(library: str):
-    try:
-        module = importlib.import_module(library)
-        if library == "torchvision":
-            importlib.import_module("torchvision.models")
-    except (ImportError, RuntimeError) as error:  # torchvision of another torch raises RuntimeError
-        raise MissingPackageError(
-            f"{library}'s models need the version of it for your torch ({_first_line(error)}): pip install {library}"
-        ) from error
-    return module
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

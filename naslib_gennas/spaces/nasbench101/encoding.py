@@ -1,15 +1,24 @@
+"""Cells of NAS-Bench-101: directed acyclic graphs, their text forms, and what makes two of them the same.
+
+Ying et al., "NAS-Bench-101", ICML 2019, https://arxiv.org/abs/1902.09635.
+"""
+
 from __future__ import annotations
 
 import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Optional
 
 from ...errors import ArchitectureError
 from ...registry import unknown
+
+if TYPE_CHECKING:
+    import numpy as np
 
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 INPUT, OUTPUT = "input", "output"
@@ -18,7 +27,7 @@ EDGE_SLOTS = MAX_VERTICES * (MAX_VERTICES - 1) // 2
 
 EXAMPLE = "5:397:000"
 
-Matrix = tuple  # of rows, each a tuple of 0 and 1
+Matrix = tuple[tuple[int, ...], ...]  # rows of 0 and 1
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,9 @@ class NASBench101Architecture:
 
     ``ops``: indices in ``OPERATIONS`` of the inner vertices. The text form is ``V:hex:digits``: the number
     of vertices, the upper-triangular entries row by row as one hexadecimal number, one digit per operation.
+
+    >>> str(NASBench101Architecture(((0, 1, 1), (0, 0, 1), (0, 0, 0)), (2,)))
+    '3:7:2'
     """
 
     matrix: Matrix
@@ -42,7 +54,7 @@ class NASBench101Architecture:
         return json.dumps({"matrix": [list(row) for row in self.matrix], "ops": names})
 
     @cached_property
-    def pruned(self) -> NASBench101Architecture | None:
+    def pruned(self) -> Optional[NASBench101Architecture]:
         """Without the vertices that are on no path from input to output; None if there is no such path."""
         matrix, last = self.matrix, len(self.matrix) - 1
         forward, backward = {0}, {last}
@@ -60,7 +72,11 @@ class NASBench101Architecture:
 
 
 def graph_hash(arch: NASBench101Architecture) -> str:
-    """Equal for isomorphic labelled graphs; the benchmark's own invariant (paper of NAS-Bench-101, S1)."""
+    """Equal for isomorphic labelled graphs; the benchmark's own invariant (paper of NAS-Bench-101, S1).
+
+    >>> graph_hash(parse_cell("4:33:01")) == graph_hash(parse_cell("4:33:10"))  # two branches, exchanged
+    True
+    """
     size = len(arch.matrix)
     sources = [[u for u in range(size) if arch.matrix[u][v]] for v in range(size)]
     targets = [[v for v in range(size) if arch.matrix[u][v]] for u in range(size)]
@@ -84,8 +100,12 @@ def _md5(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def _fault(arch: NASBench101Architecture) -> str | None:
-    """Why the cell is invalid, None if it is valid (limits apply to the pruned cell, as in the benchmark)."""
+def fault(arch: NASBench101Architecture) -> Optional[str]:
+    """Why the cell is invalid, None if it is valid (limits apply to the pruned cell, as in the benchmark).
+
+    >>> fault(cell_of_bits(3, [1, 0, 0], [0]))
+    'it is disconnected: no path leads from the input to the output'
+    """
     if len(arch.matrix) > MAX_VERTICES:
         return f"it has {len(arch.matrix)} vertices, at most {MAX_VERTICES} are allowed"
     if arch.pruned is None:
@@ -96,14 +116,48 @@ def _fault(arch: NASBench101Architecture) -> str | None:
     return None
 
 
-def _from_bits(size: int, bits: list[int], ops: list[int]) -> NASBench101Architecture:
+def valid_part(arch: NASBench101Architecture) -> NASBench101Architecture:
+    """The pruned cell; ArchitectureError for a cell that has none.
+
+    >>> str(valid_part(parse_cell("4:3a:01")))
+    '3:7:0'
+    """
+    if arch.pruned is None:
+        raise _broken(str(arch), "it is disconnected: no path leads from the input to the output")
+    return arch.pruned
+
+
+def first_relabelling(arch: NASBench101Architecture) -> NASBench101Architecture:
+    """The same for isomorphic cells: the pruned cell, relabelled to the smallest of its topological orders.
+
+    >>> str(first_relabelling(parse_cell("4:33:10")))
+    '4:33:01'
+    """
+    pruned = valid_part(arch)
+    cells = (_relabelled(pruned, order) for order in _topological_orders(pruned.matrix))
+    return min(cells, key=lambda cell: (cell.ops, cell.matrix))
+
+
+def cell_of_bits(size: int, bits: Iterable[int], ops: Iterable[int]) -> NASBench101Architecture:
+    """The cell of ``size`` vertices from its upper-triangular entries, row by row.
+
+    >>> cell_of_bits(3, [1, 0, 1], [2]).matrix
+    ((0, 1, 0), (0, 0, 1), (0, 0, 0))
+    """
     entries = iter(bits)
     rows = tuple(tuple(next(entries) if v > u else 0 for v in range(size)) for u in range(size))
     return NASBench101Architecture(rows, tuple(ops))
 
 
-def _padded(arch: NASBench101Architecture, rng) -> tuple[list[int], list[int]]:
-    """Bits and operations of the same cell with seven vertices; unconnected ones go before the output."""
+def padded_bits(arch: NASBench101Architecture, rng: np.random.Generator) -> tuple[list[int], list[int]]:
+    """Bits and operations of the same cell with seven vertices; unconnected ones, with random operations, go before
+    the output.
+
+    >>> import numpy as np
+    >>> bits, ops = padded_bits(parse_cell("2:1:"), np.random.default_rng(0))
+    >>> len(bits), sum(bits), len(ops)
+    (21, 1, 5)
+    """
     size = len(arch.matrix)
     names = [*range(size - 1), *[None] * (MAX_VERTICES - size), size - 1]
     bits = [0 if u is None or v is None else arch.matrix[u][v] for i, u in enumerate(names) for v in names[i + 1 :]]
@@ -111,7 +165,22 @@ def _padded(arch: NASBench101Architecture, rng) -> tuple[list[int], list[int]]:
     return bits, [*arch.ops, *spare]
 
 
-def _parse_compact(text: str) -> NASBench101Architecture:
+def parse_cell(text: str) -> NASBench101Architecture:
+    """The valid cell that ``V:hex:digits`` or ``{"matrix": [[...]], "ops": [...]}`` describes.
+
+    ArchitectureError says where the text breaks.
+
+    >>> parse_cell("5:397:000") == parse_cell(parse_cell("5:397:000").to_json())
+    True
+    """
+    arch = _parsed_json(text) if text.startswith("{") else _parsed_compact(text)
+    why = fault(arch)
+    if why:
+        raise _broken(text, why)
+    return arch
+
+
+def _parsed_compact(text: str) -> NASBench101Architecture:
     if re.fullmatch(r"\d+", text):
         raise _broken(text, "an index is known to the benchmark's tables only; name a table that has it")
     parts = text.split(":")
@@ -127,10 +196,10 @@ def _parse_compact(text: str) -> NASBench101Architecture:
     if len(digits) != size - 2 or not re.fullmatch(r"[0-2]*", digits):
         raise _broken(text, f"expected {size - 2} operation digit(s) 0, 1 or 2, found {digits!r}")
     bits = [int(bit) for bit in f"{int(adjacency, 16):0{slots}b}"]
-    return _from_bits(size, bits, [int(digit) for digit in digits])
+    return cell_of_bits(size, bits, [int(digit) for digit in digits])
 
 
-def _parse_json(text: str) -> NASBench101Architecture:
+def _parsed_json(text: str) -> NASBench101Architecture:
     try:
         data = json.loads(text)
         matrix, names = data["matrix"], data["ops"]
@@ -174,7 +243,3 @@ def _relabelled(arch: NASBench101Architecture, order: tuple[int, ...]) -> NASBen
     vertices = (0, *order, len(arch.matrix) - 1)
     matrix = tuple(tuple(arch.matrix[u][v] for v in vertices) for u in vertices)
     return NASBench101Architecture(matrix, tuple(arch.ops[v - 1] for v in order))
-
-
-def _sort_key(arch: NASBench101Architecture):
-    return arch.ops, arch.matrix

@@ -15,6 +15,8 @@ STACKS = 3
 
 
 class ConvBnRelu(nn.Sequential):
+    """(b, inputs, h, w) -> (b, outputs, h, w)."""
+
     def __init__(self, inputs: int, outputs: int, kernel: int):
         super().__init__(conv(inputs, outputs, kernel), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
@@ -43,7 +45,7 @@ class Cell(nn.Module):
         p = self.projections
         projected = F.relu(p.bn(p.conv(x)), inplace=True)
         branches = dict(zip(self.projected, torch.split(projected, p.widths, dim=1)))
-        tensors: list[torch.Tensor | None] = [None]
+        tensors = [x]  # of the vertices; the input enters by its projections only
         for vertex in range(1, self.last):
             terms = [_first(tensors[u], self.widths[vertex]) for u in self.sources[vertex] if u]
             if vertex in branches:
@@ -57,7 +59,13 @@ class Cell(nn.Module):
 
 
 class Backbone(nn.Module):
-    """(b, 3, s, s) -> feature maps after the three stacks, widths c, 2c, 4c, sizes s, s/2, s/4."""
+    """(b, 3, s, s) -> feature maps after the three stacks, widths c, 2c, 4c, sizes s, s/2, s/4.
+
+    >>> from naslib_gennas.spaces.nasbench101.encoding import parse_cell
+    >>> backbone = Backbone(parse_cell("3:7:0"), cells=1, channels=4)
+    >>> [tuple(stage.shape) for stage in backbone(torch.zeros(2, 3, 8, 8))]
+    [(2, 4, 8, 8), (2, 8, 4, 4), (2, 16, 2, 2)]
+    """
 
     def __init__(self, arch: NASBench101Architecture, cells: int, channels: int):
         super().__init__()
@@ -92,11 +100,18 @@ class Network(nn.Module):
         self.classifier = nn.Linear(self.backbone.channels[-1], classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.classifier(self.backbone(x)[-1].mean(dim=(2, 3)))
+        logits: torch.Tensor = self.classifier(self.backbone(x)[-1].mean(dim=(2, 3)))
+        return logits
 
 
 def vertex_channels(matrix: Matrix, inputs: int, outputs: int) -> list[int]:
-    """Channels of every vertex: those that feed the output share its channels, the others take what they feed."""
+    """Channels of every vertex: those that feed the output share its channels, the others take what they feed.
+
+    SpecError if there are fewer channels than vertices that feed the output.
+
+    >>> vertex_channels(((0, 1, 1, 0), (0, 0, 0, 1), (0, 0, 0, 1), (0, 0, 0, 0)), 16, 33)
+    [16, 17, 16, 33]
+    """
     last = len(matrix) - 1
     widths = [inputs] + [0] * (last - 1) + [outputs]
     feeding = [v for v in range(1, last) if matrix[v][last]]

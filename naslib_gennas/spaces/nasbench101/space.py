@@ -5,28 +5,41 @@ Ying et al., "NAS-Bench-101", ICML 2019, https://arxiv.org/abs/1902.09635.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..base import SPACES, SearchSpace
 from .encoding import (
     EDGE_SLOTS,
     EXAMPLE,
     MAX_VERTICES,
     OPERATIONS,
-    _broken,
-    _fault,
-    _from_bits,
-    _padded,
-    _parse_compact,
-    _parse_json,
-    _relabelled,
-    _sort_key,
-    _topological_orders,
+    NASBench101Architecture,
+    cell_of_bits,
+    fault,
+    first_relabelling,
     graph_hash,
+    padded_bits,
+    parse_cell,
+    valid_part,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+    from ...proxy.fidelity import Fidelity
 
 
 @SPACES.register("nasbench101")
-class NASBench101(SearchSpace):
-    """All valid cells; the benchmark numbers them by its own files only, so an index needs a table."""
+class NASBench101(SearchSpace[NASBench101Architecture]):
+    """All valid cells; the benchmark numbers them by its own files only, so an index needs a table.
+
+    >>> space = NASBench101()
+    >>> space.parse("5:397:000").ops
+    (0, 0, 0)
+    >>> space.canonical(space.parse("3:7:0")) == space.canonical(space.parse("4:3a:01"))  # one vertex leads nowhere
+    True
+    """
 
     name = "nasbench101"
     description = "NAS-Bench-101: acyclic cells, at most 7 vertices and 9 edges, 3 operations"
@@ -37,58 +50,52 @@ class NASBench101(SearchSpace):
     metrics = ("cifar10_test",)
     full_channels = 128
 
-    def sample(self, rng):
+    def sample(self, rng: np.random.Generator) -> NASBench101Architecture:
         """Uniform over the valid 7-vertex encodings (random matrix and operations, until valid)."""
         while True:
             bits = rng.integers(2, size=EDGE_SLOTS)
             ops = rng.integers(len(OPERATIONS), size=MAX_VERTICES - 2)
-            arch = _from_bits(MAX_VERTICES, bits.tolist(), ops.tolist())
-            if _fault(arch) is None:
+            arch = cell_of_bits(MAX_VERTICES, bits.tolist(), ops.tolist())
+            if fault(arch) is None:
                 return arch
 
-    def mutate(self, arch, rng):
+    def mutate(self, arch: NASBench101Architecture, rng: np.random.Generator) -> NASBench101Architecture:
         """Each of the 21 edge slots flips with probability 1/7, each of the 5 operations changes with 1/5.
 
         Repeated until the child is valid and not isomorphic to the parent (paper, A.2.3).
         """
-        bits, ops = _padded(arch, rng)
+        bits, ops = padded_bits(arch, rng)
         parent = self.canonical(arch)
         while True:
             flip = rng.random(EDGE_SLOTS) < 1 / MAX_VERTICES
             change = rng.random(len(ops)) < 1 / len(ops)
             shift = rng.integers(1, len(OPERATIONS), size=len(ops))
-            child = _from_bits(
+            child = cell_of_bits(
                 MAX_VERTICES,
                 [bit ^ int(f) for bit, f in zip(bits, flip)],
                 [(op + int(s)) % len(OPERATIONS) if c else op for op, c, s in zip(ops, change, shift)],
             )
-            if _fault(child) is None and self.canonical(child) != parent:
+            if fault(child) is None and self.canonical(child) != parent:
                 return child
 
-    def parse(self, text):
+    def parse(self, text: str) -> NASBench101Architecture:
         """``V:hex:digits`` or ``{"matrix": [[...]], "ops": [...]}``."""
-        text = str(text).strip()
-        arch = _parse_json(text) if text.startswith("{") else _parse_compact(text)
-        fault = _fault(arch)
-        if fault:
-            raise _broken(text, fault)
-        return arch
+        return parse_cell(str(text).strip())
 
-    def canonical(self, arch):
+    def canonical(self, arch: NASBench101Architecture) -> str:
         """The benchmark's graph hash (MD5 by iterated neighbourhoods) of the pruned cell."""
-        return graph_hash(arch.pruned)
+        return graph_hash(valid_part(arch))
 
-    def representative(self, arch):
+    def representative(self, arch: NASBench101Architecture) -> NASBench101Architecture:
         """The pruned cell, relabelled to the smallest of its topological orders."""
-        pruned = arch.pruned
-        return min((_relabelled(pruned, order) for order in _topological_orders(pruned.matrix)), key=_sort_key)
+        return first_relabelling(arch)
 
-    def build(self, arch, fidelity):
+    def build(self, arch: NASBench101Architecture, fidelity: Fidelity) -> nn.Module:
         from .networks import Backbone
 
-        return Backbone(arch.pruned, fidelity.cells or self.cells, fidelity.channels or self.channels)
+        return Backbone(valid_part(arch), fidelity.cells or self.cells, fidelity.channels or self.channels)
 
-    def build_network(self, arch, classes=10):
+    def build_network(self, arch: NASBench101Architecture, classes: int = 10) -> nn.Module:
         from .networks import Network
 
-        return Network(arch.pruned, self.cells, self.full_channels, classes)
+        return Network(valid_part(arch), self.cells, self.full_channels, classes)

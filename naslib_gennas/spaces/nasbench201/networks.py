@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from ...proxy.layers import SplitConv, conv, shallow_copy, shared_relu
-from .encoding import EDGES, NONE, OPERATIONS, SKIP, NASBench201Architecture
+from .encoding import OPERATIONS, SKIP, NASBench201Architecture
 
 KERNELS = {OPERATIONS.index("nor_conv_1x1"): 1, OPERATIONS.index("nor_conv_3x3"): 3}
 POOL = OPERATIONS.index("avg_pool_3x3")
+STACKS = 3
 
 
 class Cell(nn.Module):
@@ -18,11 +21,12 @@ class Cell(nn.Module):
 
     def __init__(self, edges: list[tuple[int, int, int]], channels: int):
         super().__init__()
-        self.plan = []  # per node: targets by skip, targets by pooling, [(convolutions, their targets)]
+        self.plan: list[tuple[list[int], list[int], list[tuple[int, list[int]]]]] = []
+        """Per node: targets by skip, targets by pooling, and (index, targets) of convolutions."""
         self.convs = nn.ModuleList()
         for node in range(3):
             outgoing = [(op, target) for op, source, target in edges if source == node]
-            groups = []
+            groups: list[tuple[int, list[int]]] = []
             for code, kernel in KERNELS.items():
                 targets = [target for op, target in outgoing if op == code]
                 if targets:
@@ -33,10 +37,11 @@ class Cell(nn.Module):
             self.plan.append((skips, pools, groups))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        nodes: list[torch.Tensor | None] = [x, None, None, None]
+        nodes: list[Optional[torch.Tensor]] = [x, None, None, None]
 
         def add(target: int, value: torch.Tensor) -> None:
-            nodes[target] = value if nodes[target] is None else nodes[target] + value
+            before = nodes[target]
+            nodes[target] = value if before is None else before + value
 
         for node, (skips, pools, groups) in enumerate(self.plan):
             value = nodes[node]
@@ -71,21 +76,29 @@ class Reduction(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.bn_a(self.conv_a(F.relu(x)))
         y = self.bn_b(self.conv_b(F.relu(y)))
-        return y + self.shortcut(F.avg_pool2d(x, 2, ceil_mode=True))
+        total: torch.Tensor = y + self.shortcut(F.avg_pool2d(x, 2, ceil_mode=True))
+        return total
 
 
 class Backbone(nn.Module):
-    """(b, 3, s, s) -> feature maps after the three stacks, widths c, 2c, 4c, sizes s, s/2, s/4."""
+    """(b, 3, s, s) -> feature maps after the three stacks, widths c, 2c, 4c, sizes s, s/2, s/4.
+
+    ``live_only``: edges on no path from the input to the output are left out.
+
+    >>> backbone = Backbone(NASBench201Architecture((3, 0, 1, 2, 4, 3)), cells=1, channels=4)
+    >>> [tuple(stage.shape) for stage in backbone(torch.zeros(2, 3, 8, 8))]
+    [(2, 4, 8, 8), (2, 8, 4, 4), (2, 16, 2, 2)]
+    """
 
     def __init__(self, arch: NASBench201Architecture, cells: int, channels: int, live_only: bool = True):
         super().__init__()
-        edges = arch.live_edges() if live_only else _all_edges(arch)
-        self.channels = (channels, 2 * channels, 4 * channels)
+        edges = arch.live_edges() if live_only else arch.edges()
+        self.channels = tuple(channels * 2**stack for stack in range(STACKS))
         self.stem = nn.Sequential(conv(3, channels, 3), nn.BatchNorm2d(channels))
         self.stacks = nn.ModuleList(
             nn.Sequential(*(Cell(edges, width) for _ in range(cells))) for width in self.channels
         )
-        self.reductions = nn.ModuleList(Reduction(width) for width in self.channels[:2])
+        self.reductions = nn.ModuleList(Reduction(width) for width in self.channels[:-1])
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         maps = [self.stacks[0](self.stem(x))]
@@ -116,8 +129,5 @@ class Network(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         features = F.relu(self.bn(self.backbone(x)[-1]))
-        return self.classifier(features.mean(dim=(2, 3)))
-
-
-def _all_edges(arch: NASBench201Architecture) -> list[tuple[int, int, int]]:
-    return [(op, source, target) for op, (source, target) in zip(arch.ops, EDGES) if op != NONE]
+        logits: torch.Tensor = self.classifier(features.mean(dim=(2, 3)))
+        return logits

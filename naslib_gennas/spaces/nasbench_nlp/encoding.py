@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeVar
 
 from ...errors import ArchitectureError
 from ...registry import unknown
@@ -37,12 +38,21 @@ EXAMPLE = (
 )
 
 Node = tuple[str, str, tuple[str, ...]]  # name, operation, names of the inputs
+Signature = tuple[float, tuple[float, ...], tuple[tuple[float, int], ...], float]
+"""Of a node among coloured ones: the colours of itself, its inputs, its readers (with positions) and its partner."""
+Certificate = tuple[tuple[str, Signature], ...]
+Key = TypeVar("Key", str, Signature)
+
 _STATE = re.compile(r"(h_prev|h_new)_([0-9]{1,4})")
 
 
 @dataclass(frozen=True)
 class NASBenchNLPArchitecture:
-    """``nodes`` in the order of the text form, which is the recipe's JSON."""
+    """``nodes`` in the order of the text form, which is the recipe's JSON.
+
+    >>> parse_recipe(EXAMPLE).nodes[1]
+    ('h_new_0', 'activation_tanh', ('node_0',))
+    """
 
     nodes: tuple[Node, ...]
 
@@ -57,7 +67,8 @@ class NASBenchNLPArchitecture:
     @cached_property
     def ordered(self) -> tuple[Node, ...]:
         """The nodes, every one after its inputs."""
-        done, pending = [], {node[0]: node for node in self.nodes}
+        done: list[Node] = []
+        pending = {node[0]: node for node in self.nodes}
         while pending:
             ready = [node for node in pending.values() if not any(i in pending for i in node[2])]
             if not ready:
@@ -69,9 +80,15 @@ class NASBenchNLPArchitecture:
 
 
 def live(arch: NASBenchNLPArchitecture) -> NASBenchNLPArchitecture:
-    """Without the nodes and states on which no output, at any time step, depends."""
+    """Without the nodes and states on which no output, at any time step, depends.
+
+    >>> dead = '"lost": {"op": "linear", "input": ["x"]}, '
+    >>> live(parse_recipe(EXAMPLE.replace("{", "{" + dead, 1))) == parse_recipe(EXAMPLE)
+    True
+    """
     inputs = {name: sources for name, _, sources in arch.nodes}
-    needed, stack = set(), [OUTPUT]
+    needed: set[str] = set()
+    stack = [OUTPUT]
     while stack:
         name = stack.pop()
         if name not in needed:
@@ -88,7 +105,11 @@ def live(arch: NASBenchNLPArchitecture) -> NASBenchNLPArchitecture:
 
 def canonical_form(arch: NASBenchNLPArchitecture) -> NASBenchNLPArchitecture:
     """The same for recipes that differ in names, order, numbering of the states after the first, or the
-    order of the inputs of sums, products and linear nodes."""
+    order of the inputs of sums, products and linear nodes.
+
+    >>> canonical_form(parse_recipe(EXAMPLE.replace("node_0", "gate"))) == canonical_form(parse_recipe(EXAMPLE))
+    True
+    """
     place = _Graph(arch).numbering()
     names = {name: f"node_{place[name]}" for name, _, _ in arch.nodes}
     states = [name for name in names if is_state(name, "h_new")]
@@ -108,7 +129,7 @@ class _Graph:
         self.recipe = {name: (op, sources) for name, op, sources in arch.nodes}
         terminals = {source for _, _, sources in arch.nodes for source in sources} - set(self.recipe)
         terminals |= {_partner(name) for name in self.recipe if is_state(name, "h_new")}
-        self.readers: dict[str, list] = {name: [] for name in (*self.recipe, *terminals)}
+        self.readers: dict[str, list[tuple[str, int]]] = {name: [] for name in (*self.recipe, *terminals)}
         for name, op, sources in arch.nodes:
             for position, source in enumerate(sources):
                 self.readers[source].append((name, position if op in ORDERED else 0))
@@ -117,36 +138,37 @@ class _Graph:
         """Name -> place; isomorphic recipes agree on it up to automorphism."""
         return self._best(_ranked({name: self._kind(name) for name in self.readers}))[1]
 
-    def _best(self, colours: dict[str, float]) -> tuple[tuple, dict[str, int]]:
+    def _best(self, colours: Mapping[str, float]) -> tuple[Certificate, dict[str, int]]:
         """The smallest certificate that refines ``colours``, and its numbering."""
-        colours, choices = self._choices(colours)
+        refined, choices = self._choices(colours)
         if not choices:
-            return self._certificate(colours), colours
+            return self._certificate(refined), refined
         apart = {self._certificate(self._any(choice)): choice for choice in choices}  # equal: an automorphism
         return min((self._best(choice) for choice in apart.values()), key=lambda found: found[0])
 
-    def _any(self, colours: dict[str, float]) -> dict[str, int]:
+    def _any(self, colours: Mapping[str, float]) -> dict[str, int]:
         """A numbering that refines ``colours``."""
         while True:
-            colours, choices = self._choices(colours)
+            refined, choices = self._choices(colours)
             if not choices:
-                return colours
+                return refined
             colours = choices[0]
 
-    def _choices(self, colours: dict[str, float]) -> tuple[dict[str, int], list[dict[str, float]]]:
+    def _choices(self, colours: Mapping[str, float]) -> tuple[dict[str, int], Sequence[Mapping[str, float]]]:
         """``colours`` refined, and the ways to single out a node of the first colour that repeats."""
-        colours = self._refined(colours)
-        classes = defaultdict(list)
-        for name, colour in colours.items():
+        refined = self._refined(colours)
+        classes: dict[int, list[str]] = defaultdict(list)
+        for name, colour in refined.items():
             classes[colour].append(name)
-        tie = min((colour for colour, members in classes.items() if len(members) > 1), default=None)
-        return colours, [{**colours, name: colours[name] - 0.5} for name in classes.get(tie, ())]
+        ties = [colour for colour, members in classes.items() if len(members) > 1]
+        repeated = classes[min(ties)] if ties else []
+        return refined, [{**refined, name: refined[name] - 0.5} for name in repeated]
 
-    def _certificate(self, colours: dict[str, int]) -> tuple:
+    def _certificate(self, colours: Mapping[str, int]) -> Certificate:
         names = sorted(colours, key=colours.__getitem__)
         return tuple((self._kind(name), self._signature(name, colours)) for name in names)
 
-    def _refined(self, colours: dict[str, float]) -> dict[str, int]:
+    def _refined(self, colours: Mapping[str, float]) -> dict[str, int]:
         while True:
             finer = _ranked({name: self._signature(name, colours) for name in colours})
             if len(set(finer.values())) == len(set(colours.values())):
@@ -154,9 +176,9 @@ class _Graph:
             colours = finer
 
     def _kind(self, name: str) -> str:
-        return node_kind(name, *self.recipe.get(name, ())[:1])
+        return node_kind(name, self.recipe[name][0] if name in self.recipe else "")
 
-    def _signature(self, name: str, colours: dict[str, float]) -> tuple:
+    def _signature(self, name: str, colours: Mapping[str, float]) -> Signature:
         op, sources = self.recipe.get(name, ("", ()))
         inputs = [colours[source] for source in sources]
         readers = sorted((colours[reader], position) for reader, position in self.readers[name])
@@ -164,13 +186,17 @@ class _Graph:
         return colours[name], tuple(inputs if op in ORDERED else sorted(inputs)), tuple(readers), partner
 
 
-def _ranked(keys: dict[str, tuple]) -> dict[str, int]:
+def _ranked(keys: Mapping[str, Key]) -> dict[str, int]:
     places = {key: place for place, key in enumerate(sorted(set(keys.values())))}
     return {name: places[key] for name, key in keys.items()}
 
 
 def node_kind(name: str, op: str = "") -> str:
-    """What tells nodes apart whatever they are called: operation, input, output, state."""
+    """What tells nodes apart whatever they are called: operation, input, output, state.
+
+    >>> node_kind("gate", "linear"), node_kind("h_new_0", "blend"), node_kind("h_new_1", "blend")
+    ('linear', 'blend h_new_0', 'blend h_new')
+    """
     state = _STATE.fullmatch(name)
     if state is None:
         return op or name
@@ -178,7 +204,11 @@ def node_kind(name: str, op: str = "") -> str:
 
 
 def is_state(name: str, kind: str) -> bool:
-    """Whether a node's name is that of a hidden state; ``kind``: ``h_prev`` or ``h_new``."""
+    """Whether a node's name is that of a hidden state; ``kind``: ``h_prev`` or ``h_new``.
+
+    >>> is_state("h_new_0", "h_new"), is_state("h_new_0", "h_prev")
+    (True, False)
+    """
     match = _STATE.fullmatch(name)
     return match is not None and match[1] == kind
 
@@ -190,14 +220,22 @@ def _partner(state: str) -> str:
 
 
 def renamed(nodes: Iterable[Node], names: dict[str, str]) -> NASBenchNLPArchitecture:
-    """The recipe of ``nodes`` with the names that ``names`` maps exchanged everywhere."""
+    """The recipe of ``nodes`` with the names that ``names`` maps exchanged everywhere.
+
+    >>> renamed(parse_recipe(EXAMPLE).nodes, {"node_0": "gate"}).nodes[1]
+    ('h_new_0', 'activation_tanh', ('gate',))
+    """
     return NASBenchNLPArchitecture(
         tuple((names.get(n, n), op, tuple(names.get(i, i) for i in inputs)) for n, op, inputs in nodes)
     )
 
 
 def parse_recipe(text: str) -> NASBenchNLPArchitecture:
-    """A recipe's JSON; ArchitectureError says which node is wrong, and why."""
+    """The cell of a recipe's JSON; ArchitectureError says which node is wrong, and why.
+
+    >>> parse_recipe('{"h_new_0": {"op": "linear", "input": ["x", "h_prev_0"]}}').states
+    1
+    """
     try:
         recipe = json.loads(text, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:
@@ -219,7 +257,7 @@ def parse_recipe(text: str) -> NASBenchNLPArchitecture:
     return arch
 
 
-def _node(text: str, name: str, node, recipe: dict) -> Node:
+def _node(text: str, name: str, node: object, recipe: dict[str, Any]) -> Node:
     where = f"node {name!r}"
     if not re.fullmatch(r"[A-Za-z0-9_]+", name) or name == INPUT or is_state(name, "h_prev"):
         raise _broken(text, f"{where} must not be called so: x and h_prev_<i> are inputs, names are letters, digits, _")
@@ -244,7 +282,7 @@ def _node(text: str, name: str, node, recipe: dict) -> Node:
     return name, op, tuple(inputs)
 
 
-def _without_repeats(pairs: list[tuple]) -> dict:
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     repeated = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
     if repeated:
         raise ValueError(f"the key {repeated[0]!r} appears twice")

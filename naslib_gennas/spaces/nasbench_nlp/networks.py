@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Optional, Union, cast
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +22,9 @@ EMBEDDING, HIDDEN, LAYERS, WORDS = 400, 600, 3, 10_000
 DROPOUT_IN, DROPOUT_BETWEEN, DROPOUT_OUT, DROPOUT_WEIGHTS = 0.4, 0.25, 0.1, 0.1
 """The benchmark's hyper-parameters, from the header of its logs."""
 INIT_RANGE = 0.1  # of the embedding and of the layers around the recurrent ones
+
+Step = tuple[Union[int, str], tuple[str, ...], tuple[str, ...]]
+"""Number of a group, or operation; names of the inputs; names of the outputs."""
 
 ELEMENTWISE: dict[str, Callable[..., torch.Tensor]] = {
     "blend": lambda a, b, c: torch.lerp(c, b, a),  # a b + (1 - a) c
@@ -44,8 +48,8 @@ class Group:
 class Cell:
     """A recipe as a sequence of operators.
 
-    ``groups``: those with ``x`` come first. ``steps``: (number of a group, or operation; input names; output
-    names) in the order in which a time step runs them. ``linear``, ``linear_x``: linear nodes, those with x.
+    ``groups``: those with ``x`` come first. ``steps``: in the order in which a time step runs them.
+    ``linear``, ``linear_x``: linear nodes, those with x.
     """
 
     def __init__(self, arch: NASBenchNLPArchitecture):
@@ -61,9 +65,10 @@ class Cell:
         self.states = arch.states
         self.steps = self._steps(arch)
 
-    def _steps(self, arch):
+    def _steps(self, arch: NASBenchNLPArchitecture) -> list[Step]:
         home = {name: number for number, group in enumerate(self.groups) for name in group.names}
-        steps, seen = [], set()
+        steps: list[Step] = []
+        seen: set[int] = set()
         for name, op, inputs in arch.ordered:
             if op != "linear":
                 steps.append((op, inputs, (name,)))
@@ -72,6 +77,10 @@ class Cell:
                 group = self.groups[home[name]]
                 steps.append((home[name], group.sources, group.names))
         return steps
+
+
+States = Sequence[Sequence[torch.Tensor]]
+"""Of every layer, (b, hidden) each."""
 
 
 class Layer(nn.Module):
@@ -86,7 +95,8 @@ class Layer(nn.Module):
         )
         self.bias = nn.Parameter(torch.empty(cell.linear * hidden))
 
-    def reset(self, generator: torch.Generator | None = None) -> None:
+    def reset(self, generator: Optional[torch.Generator] = None) -> None:
+        """First values of all parameters."""
         for parameter in self.parameters():
             uniform(parameter, 1 / math.sqrt(self.hidden), generator)
 
@@ -99,12 +109,15 @@ class Layer(nn.Module):
         """
         hoisted = self._hoisted(x)
         outputs = []
+        current = list(states)
         for terms in zip(*hoisted) if hoisted else [()] * len(x):
-            states = self._step(terms, weights, states)
-            outputs.append(states[0])
-        return torch.stack(outputs), states
+            current = self._step(terms, weights, current)
+            outputs.append(current[0])
+        return torch.stack(outputs), current
 
-    def _step(self, terms, weights, states) -> list[torch.Tensor]:
+    def _step(
+        self, terms: Sequence[torch.Tensor], weights: Sequence[torch.Tensor], states: Sequence[torch.Tensor]
+    ) -> list[torch.Tensor]:
         values = {f"h_prev_{number}": state for number, state in enumerate(states)}
         for what, inputs, names in self.cell.steps:
             arguments = [values[name] for name in inputs]
@@ -115,7 +128,7 @@ class Layer(nn.Module):
             if arguments:
                 joined = arguments[0] if len(arguments) == 1 else torch.cat(arguments, dim=1)
                 total = torch.addmm(total, joined, weights[what])
-            values.update(zip(names, [total] if len(names) == 1 else total.split(self.hidden, dim=1)))
+            values.update(zip(names, [total] if len(names) == 1 else total.chunk(len(names), dim=1)))
         return [values[f"h_new_{number}"] for number in range(len(states))]
 
     def _hoisted(self, x: torch.Tensor) -> list[Sequence[torch.Tensor]]:
@@ -125,8 +138,12 @@ class Layer(nn.Module):
         width = self.weight_x.shape[1]
         with_x = [w for w, group in zip(widths, self.cell.groups) if group.with_x]
         products = torch.addmm(self.bias[:width], x.reshape(steps * batch, -1), self.weight_x)
-        found = [part.unbind() for part in products.view(steps, batch, width).split(with_x, dim=2)] if with_x else []
-        return found + [[b.expand(batch, -1)] * steps for b in self.bias.split(widths)[len(with_x) :]]
+        found = (
+            [part.unbind() for part in products.view(steps, batch, width).split_with_sizes(with_x, dim=2)]
+            if with_x
+            else []
+        )
+        return found + [[b.expand(batch, -1)] * steps for b in self.bias.split_with_sizes(widths)[len(with_x) :]]
 
 
 class RecurrentNet(nn.Module):
@@ -134,6 +151,13 @@ class RecurrentNet(nn.Module):
 
     In training mode, weights that multiply states or nodes are dropped, one draw for all time steps, and so are
     units of every layer's output (locked dropout). ``strength`` multiplies the benchmark's dropout rates.
+
+    >>> from naslib_gennas.spaces.nasbench_nlp.encoding import EXAMPLE, parse_recipe
+    >>> network = RecurrentNet(parse_recipe(EXAMPLE), embedding=4, hidden=6, layers=2)
+    >>> network.reset(torch.Generator().manual_seed(0))
+    >>> outputs, states = network(torch.zeros(5, 3, 4))
+    >>> outputs.shape, [layer[0].shape for layer in states]
+    (torch.Size([5, 3, 4]), [torch.Size([3, 6]), torch.Size([3, 4])])
     """
 
     def __init__(
@@ -150,30 +174,48 @@ class RecurrentNet(nn.Module):
         self.embedding, self.strength = embedding, strength
         self.layers = nn.ModuleList(Layer(cell, a, b) for a, b in zip(widths, widths[1:]))
 
-    def reset(self, generator: torch.Generator | None = None) -> None:
-        for layer in self.layers:
+    def reset(self, generator: Optional[torch.Generator] = None) -> None:
+        """First values of all parameters."""
+        for layer in self._stack:
             layer.reset(generator)
 
-    def initial(self, batch: int) -> list[list[torch.Tensor]]:
-        """Zero states of every layer."""
-        like = self.layers[0].bias
-        return [[like.new_zeros(batch, layer.hidden)] * layer.cell.states for layer in self.layers]
+    def train_recurrent(self, trained: bool) -> None:
+        """Whether the weights that multiply states or nodes learn."""
+        for layer in self._stack:
+            layer.weights.requires_grad_(trained)
 
-    def forward(self, x, generator: torch.Generator | None = None, states=None):
+    def initial(self, batch: int) -> States:
+        """Zero states of every layer."""
+        return [[layer.bias.new_zeros(batch, layer.hidden)] * layer.cell.states for layer in self._stack]
+
+    def forward(
+        self, x: torch.Tensor, generator: Optional[torch.Generator] = None, states: Optional[States] = None
+    ) -> tuple[torch.Tensor, States]:
         """Outputs and the states of every layer. generator: of the masks, on the device of ``x``."""
         states = self.initial(x.shape[1]) if states is None else states
-        after = []
-        for layer, before in zip(self.layers, states):
-            weights = [self._dropped(weight, DROPOUT_WEIGHTS, generator) for weight in layer.weights]
+        after: list[list[torch.Tensor]] = []
+        for layer, before in zip(self._stack, states):
+            weights = [self.dropped(weight, DROPOUT_WEIGHTS, generator) for weight in layer.weights]
             x, state = layer(x, weights, before)
             rate = DROPOUT_OUT if layer is self.layers[-1] else DROPOUT_BETWEEN
-            x = self._dropped(x, rate, generator, x.shape[1:])
+            x = self.dropped(x, rate, generator, x.shape[1:])
             after.append(state)
         return x, after
 
-    def _dropped(self, x, rate, generator, shape=None):
+    def dropped(
+        self,
+        x: torch.Tensor,
+        rate: float,
+        generator: Optional[torch.Generator],
+        shape: Optional[torch.Size] = None,
+    ) -> torch.Tensor:
+        """``x`` under a mask of its own shape, or of the one given; in evaluation mode ``x`` itself."""
         rate = rate * self.strength if self.training else 0.0
         return x * mask(x, rate, generator, shape) if rate and x.numel() else x
+
+    @property
+    def _stack(self) -> Iterable[Layer]:
+        return cast("Iterable[Layer]", self.layers)
 
 
 class LanguageModel(nn.Module):
@@ -187,21 +229,33 @@ class LanguageModel(nn.Module):
         self.recurrent.reset()
         uniform(self.embedding, INIT_RANGE)
 
-    def forward(self, words: torch.Tensor, states=None):
+    def forward(self, words: torch.Tensor, states: Optional[States] = None) -> tuple[torch.Tensor, States]:
         """Logits and the states, which go into the next call."""
         x = F.embedding(words, self.embedding)
-        x = self.recurrent._dropped(x, DROPOUT_IN, None, x.shape[1:])
+        x = self.recurrent.dropped(x, DROPOUT_IN, None, x.shape[1:])
         x, states = self.recurrent(x, states=states)
         return F.linear(x, self.embedding, self.bias), states
 
 
-def uniform(parameter: torch.Tensor, bound: float, generator: torch.Generator | None = None) -> None:
-    """Fill with values from [-bound, bound)."""
+def uniform(parameter: torch.Tensor, bound: float, generator: Optional[torch.Generator] = None) -> None:
+    """Fill with values from [-bound, bound).
+
+    >>> weights = torch.empty(100)
+    >>> uniform(weights, 0.5, torch.Generator().manual_seed(0))
+    >>> bool(weights.abs().max() <= 0.5)
+    True
+    """
     with torch.no_grad():
         parameter.uniform_(-bound, bound, generator=generator)
 
 
-def mask(like: torch.Tensor, rate: float, generator: torch.Generator | None, shape=None) -> torch.Tensor:
-    """0 with probability ``rate``, otherwise 1 / (1 - rate)."""
+def mask(
+    like: torch.Tensor, rate: float, generator: Optional[torch.Generator], shape: Optional[torch.Size] = None
+) -> torch.Tensor:
+    """0 with probability ``rate``, otherwise 1 / (1 - rate).
+
+    >>> mask(torch.zeros(2), rate=0.0, generator=None)
+    tensor([1., 1.])
+    """
     drawn = like.new_empty(like.shape if shape is None else shape).bernoulli_(1 - rate, generator=generator)
     return drawn.div_(1 - rate)

@@ -3,13 +3,15 @@ node with the same kernel as one operator."""
 
 from __future__ import annotations
 
+from typing import Optional
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from ...proxy.layers import FactorizedReduce, SplitConv, conv, shallow_copy, shared_relu
 from ..nasbench201.encoding import EDGES
-from .encoding import SKIP, TransNASMicroArchitecture
+from .encoding import DOUBLING, HALVING, SKIP, TransNASMicroArchitecture
 
 KERNELS = {2: 1, 3: 3}  # operation -> kernel size
 
@@ -24,14 +26,15 @@ class MicroCell(nn.Module):
         super().__init__()
         self.outputs, self.stride = outputs, stride
         self.convs, self.skips = nn.ModuleList(), nn.ModuleList()
-        self.plan = []  # per node: targets of identities, of reductions, and (index, targets) of convolutions
+        self.plan: list[tuple[list[int], list[int], list[tuple[int, list[int]]]]] = []
+        """Per node: targets of identities, of reductions, and (index, targets) of convolutions."""
         for node in range(3):
             outgoing = [(op, target) for op, (source, target) in zip(ops, EDGES) if source == node]
             width, step = (inputs, stride) if node == 0 else (outputs, 1)
             skips = [target for op, target in outgoing if op == SKIP]
             reductions = skips if node == 0 and stride > 1 else []
             self.skips.extend(FactorizedReduce(width, outputs) for _ in reductions)
-            groups = []
+            groups: list[tuple[int, list[int]]] = []
             for code, kernel in KERNELS.items():
                 targets = [target for op, target in outgoing if op == code]
                 if targets:
@@ -40,10 +43,11 @@ class MicroCell(nn.Module):
             self.plan.append(([] if reductions else skips, reductions, groups))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        nodes: list[torch.Tensor | None] = [x, None, None, None]
+        nodes: list[Optional[torch.Tensor]] = [x, None, None, None]
 
         def add(target: int, value: torch.Tensor) -> None:
-            nodes[target] = value if nodes[target] is None else nodes[target] + value
+            before = nodes[target]
+            nodes[target] = value if before is None else before + value
 
         for node, (identities, reductions, groups) in enumerate(self.plan):
             value = nodes[node]
@@ -75,22 +79,35 @@ class BasicBlock(nn.Module):
         super().__init__()
         self.conv_a, self.bn_a = conv(inputs, outputs, 3, stride), nn.BatchNorm2d(outputs)
         self.conv_b, self.bn_b = conv(outputs, outputs, 3), nn.BatchNorm2d(outputs)
-        self.shortcut = nn.Identity()
+        self.shortcut: nn.Module = nn.Identity()
         if stride > 1 or inputs != outputs:
             self.shortcut = nn.Sequential(conv(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.bn_a(self.conv_a(F.relu(x)))
-        return self.bn_b(self.conv_b(F.relu_(y))) + self.shortcut(x)
+        total: torch.Tensor = self.bn_b(self.conv_b(F.relu_(y))) + self.shortcut(x)
+        return total
 
 
 class Backbone(nn.Module):
     """(b, 3, s, s) -> the maps after as many modules as ``read`` says.
 
     ``arch``: the cell; None takes residual blocks. ``stem_stride``: of each of the two convolutions of the stem.
+
+    >>> backbone = Backbone(None, "1441", channels=4, cells=1, read=(1, 2, 4))
+    >>> [tuple(stage.shape) for stage in backbone(torch.zeros(2, 3, 8, 8))]
+    [(2, 4, 8, 8), (2, 8, 4, 4), (2, 16, 2, 2)]
     """
 
-    def __init__(self, arch, skeleton: str, channels: int, cells: int, read: tuple[int, ...], stem_stride: int = 1):
+    def __init__(
+        self,
+        arch: Optional[TransNASMicroArchitecture],
+        skeleton: str,
+        channels: int,
+        cells: int,
+        read: tuple[int, ...],
+        stem_stride: int = 1,
+    ):
         super().__init__()
         half = max(1, channels // 2)
         self.stem = nn.Sequential(
@@ -104,8 +121,8 @@ class Backbone(nn.Module):
         widths = [channels]
         self.blocks = nn.ModuleList()
         for digit in skeleton:
-            width = widths[-1] * (2 if digit in "24" else 1)
-            cells_here = [_cell(arch, widths[-1], width, 2 if digit in "34" else 1)]
+            width = widths[-1] * (2 if digit in DOUBLING else 1)
+            cells_here = [_cell(arch, widths[-1], width, 2 if digit in HALVING else 1)]
             cells_here += [_cell(arch, width, width, 1) for _ in range(cells - 1)]
             self.blocks.append(nn.Sequential(*cells_here))
             widths.append(width)
@@ -130,16 +147,19 @@ class Backbone(nn.Module):
 class Network(nn.Module):
     """The benchmark's classification network: (b, 3, s, s) -> logits (b, classes); every edge is built."""
 
-    def __init__(self, arch, skeleton: str, channels: int, cells: int, classes: int):
+    def __init__(
+        self, arch: Optional[TransNASMicroArchitecture], skeleton: str, channels: int, cells: int, classes: int
+    ):
         super().__init__()
         self.backbone = Backbone(arch, skeleton, channels, cells, (len(skeleton),), stem_stride=2)
         self.classifier = nn.Linear(self.backbone.channels[-1], classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.classifier(self.backbone(x)[-1].mean(dim=(2, 3)))
+        logits: torch.Tensor = self.classifier(self.backbone(x)[-1].mean(dim=(2, 3)))
+        return logits
 
 
-def _cell(arch: TransNASMicroArchitecture | None, inputs: int, outputs: int, stride: int) -> nn.Module:
+def _cell(arch: Optional[TransNASMicroArchitecture], inputs: int, outputs: int, stride: int) -> nn.Module:
     if arch is None:
         return BasicBlock(inputs, outputs, stride)
     return MicroCell(arch.ops, inputs, outputs, stride)

@@ -6,73 +6,72 @@ Duan et al., "TransNAS-Bench-101", CVPR 2021, https://arxiv.org/abs/2105.11871.
 from __future__ import annotations
 
 import itertools
-import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from ...errors import ArchitectureError
-from ..base import SPACES, SearchSpace
+from ..base import SPACES, Arch, SearchSpace
 from ..nasbench201.encoding import EDGES
 from .encoding import (
     BASE,
-    LENGTHS,
+    HALVING,
+    MACRO,
+    MICRO,
     MICRO_SKELETON,
-    MODULES,
-    NONE,
     OPERATIONS,
     TransNASMacroArchitecture,
     TransNASMicroArchitecture,
-    _skeletons,
-    _thirds,
-    _valid,
+    edits,
+    ends_of_thirds,
+    first_exchange,
+    parse_macro,
+    parse_micro,
+    skeletons,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+    from ...proxy.fidelity import Fidelity
 
 CLASSES = 75  # of the benchmark's object classification
 REDRAWN = 1 / 5  # probability for an edge in a mutation, as in NAS-Bench-201
 
 
-class TransNASSpace(SearchSpace):
+class TransNASSpace(SearchSpace[Arch]):
     """What both spaces share. In the proxy networks the stem, which divides the size by 4, has no strides."""
 
     metrics = ("accuracy",)
     cells = 2  # in a module, as in the benchmark
     channels = 16
-    pattern: str
-    form: str
 
-    def canonical(self, arch):
+    def canonical(self, arch: Arch) -> str:
         return str(self.representative(arch))
-
-    def _match(self, text) -> re.Match:
-        text = str(text).strip()
-        found = re.fullmatch(self.pattern, text)
-        if found is None:
-            raise ArchitectureError(
-                f"not a {self.name} architecture: {text[:80]!r} does not read {self.form}; an example is {self.example}"
-            )
-        return found
 
 
 @SPACES.register("transnas101_micro")
-class TransNASMicro(TransNASSpace):
+class TransNASMicro(TransNASSpace[TransNASMicroArchitecture]):
     """All 4^6 cells of NAS-Bench-201's shape without pooling, in a skeleton of five modules of two cells.
 
     The first cell of modules 1, 3 and 5 halves the size and doubles the channels. Stages are read before each
     further halving and at the end.
+
+    >>> TransNASMicro().parse("64-41414-1_02_333").ops
+    (1, 0, 2, 3, 3, 3)
     """
 
-    name = "transnas101_micro"
+    name = MICRO.space
     description = "TransNAS-Bench-101 micro: cells of 4 nodes, 6 edges, 4 operations"
     size = len(OPERATIONS) ** len(EDGES)
     unique = 3616
     strides = (2, 4, 8)
-    example = "64-41414-1_02_333"
-    pattern = rf"{BASE}-{MICRO_SKELETON}-([0-3])_([0-3]{{2}})_([0-3]{{3}})"
-    form = f"{BASE}-{MICRO_SKELETON}-a_bc_def with operations 0 to 3"
+    example = MICRO.example
 
-    def sample(self, rng):
+    def sample(self, rng: np.random.Generator) -> TransNASMicroArchitecture:
         """Uniform over all 4,096 cells, disconnected ones included, as the benchmark has them."""
         return TransNASMicroArchitecture(tuple(int(op) for op in rng.integers(len(OPERATIONS), size=len(EDGES))))
 
-    def mutate(self, arch, rng):
+    def mutate(self, arch: TransNASMicroArchitecture, rng: np.random.Generator) -> TransNASMicroArchitecture:
         """Each edge is redrawn with probability 1/5, until the cell differs."""
         while True:
             redraw = rng.random(len(EDGES)) < REDRAWN
@@ -83,89 +82,84 @@ class TransNASMicro(TransNASSpace):
             if child != arch:
                 return child
 
-    def parse(self, text):
+    def parse(self, text: str) -> TransNASMicroArchitecture:
         """The benchmark's string."""
-        return TransNASMicroArchitecture(tuple(int(digit) for digit in "".join(self._match(text).groups())))
+        return parse_micro(str(text).strip())
 
-    def representative(self, arch):
+    def representative(self, arch: TransNASMicroArchitecture) -> TransNASMicroArchitecture:
         """Nodes 1 and 2 can be exchanged where no edge joins them."""
-        a, b, joined, d, e, f = arch.ops
-        exchanged = (b, a, NONE, d, f, e) if joined == NONE else arch.ops
-        return TransNASMicroArchitecture(min(arch.ops, exchanged))
+        return first_exchange(arch)
 
-    def reduced(self, arch):
+    def reduced(self, arch: TransNASMicroArchitecture) -> TransNASMicroArchitecture:
         return self.representative(arch.live())
 
-    def build(self, arch, fidelity):
+    def build(self, arch: TransNASMicroArchitecture, fidelity: Fidelity) -> nn.Module:
         from .networks import Backbone
 
         read = (2, 4, 5)  # before the halvings of modules 3 and 5, and at the end
         cells = fidelity.cells or self.cells
         return Backbone(arch.live(), MICRO_SKELETON, fidelity.channels or self.channels, cells, read)
 
-    def build_network(self, arch, classes=CLASSES):
+    def build_network(self, arch: TransNASMicroArchitecture, classes: int = CLASSES) -> nn.Module:
         from .networks import Network
 
         return Network(arch, MICRO_SKELETON, BASE, self.cells, classes)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[TransNASMicroArchitecture]:
         """In lexical order of the digits."""
         return map(TransNASMicroArchitecture, itertools.product(range(len(OPERATIONS)), repeat=len(EDGES)))
 
 
 @SPACES.register("transnas101_macro")
-class TransNASMacro(TransNASSpace):
+class TransNASMacro(TransNASSpace[TransNASMacroArchitecture]):
     """Four to six modules of two residual blocks; the size is halved one to four times, the channels doubled
-    one to three times. Stages are read after one third, two thirds and all of the modules."""
+    one to three times. Stages are read after one third, two thirds and all of the modules.
 
-    name = "transnas101_macro"
+    >>> space = TransNASMacro()
+    >>> space.stage_strides(space.parse("64-1234-basic"))
+    (1, 2, 4)
+    """
+
+    name = MACRO.space
     description = "TransNAS-Bench-101 macro: where a ResNet of 4 to 6 modules widens and shrinks"
     size = unique = 3256
-    example = "64-1234-basic"
-    pattern = rf"{BASE}-([{MODULES}]{{{LENGTHS[0]},{LENGTHS[-1]}}})-basic"
-    form = f"{BASE}-<{LENGTHS[0]} to {LENGTHS[-1]} digits from 1 to 4>-basic"
+    example = MACRO.example
 
-    def sample(self, rng):
+    def sample(self, rng: np.random.Generator) -> TransNASMacroArchitecture:
         """Uniform over all 3,256 skeletons."""
-        everything = _skeletons()
+        everything = skeletons()
         return TransNASMacroArchitecture(everything[rng.integers(len(everything))])
 
-    def mutate(self, arch, rng):
+    def mutate(self, arch: TransNASMacroArchitecture, rng: np.random.Generator) -> TransNASMacroArchitecture:
         """One module changes, is inserted or removed: uniform over the valid skeletons one edit away."""
-        text = arch.modules
-        edits = {text[:i] + text[i + 1 :] for i in range(len(text))}
-        edits |= {text[:i] + digit + text[i + 1 :] for i in range(len(text)) for digit in MODULES}
-        edits |= {text[:i] + digit + text[i:] for i in range(len(text) + 1) for digit in MODULES}
-        valid = sorted(other for other in edits if other != text and _valid(other))
+        valid = edits(arch.modules)
         return TransNASMacroArchitecture(valid[rng.integers(len(valid))])
 
-    def parse(self, text):
+    def parse(self, text: str) -> TransNASMacroArchitecture:
         """The benchmark's string."""
-        modules = self._match(text)[1]
-        if not _valid(modules):
-            raise ArchitectureError(
-                f"not a {self.name} architecture: {modules} must halve the size (3, 4) one to four times and double "
-                f"the channels (2, 4) one to three times; an example is {self.example}"
-            )
-        return TransNASMacroArchitecture(modules)
+        return parse_macro(str(text).strip())
 
-    def representative(self, arch):
+    def representative(self, arch: TransNASMacroArchitecture) -> TransNASMacroArchitecture:
         return arch
 
-    def stage_strides(self, arch):
-        return tuple(2 ** sum(digit in "34" for digit in arch.modules[:end]) for end in _thirds(arch.modules))
+    def stage_strides(self, arch: TransNASMacroArchitecture) -> tuple[int, int, int]:
+        """What the modules up to each of the thirds divide the size by."""
+        first, second, third = (
+            2 ** sum(digit in HALVING for digit in arch.modules[:end]) for end in ends_of_thirds(arch.modules)
+        )
+        return first, second, third
 
-    def build(self, arch, fidelity):
+    def build(self, arch: TransNASMacroArchitecture, fidelity: Fidelity) -> nn.Module:
         from .networks import Backbone
 
-        cells = fidelity.cells or self.cells
-        return Backbone(None, arch.modules, fidelity.channels or self.channels, cells, _thirds(arch.modules))
+        read = ends_of_thirds(arch.modules)
+        return Backbone(None, arch.modules, fidelity.channels or self.channels, fidelity.cells or self.cells, read)
 
-    def build_network(self, arch, classes=CLASSES):
+    def build_network(self, arch: TransNASMacroArchitecture, classes: int = CLASSES) -> nn.Module:
         from .networks import Network
 
         return Network(None, arch.modules, BASE, self.cells, classes)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[TransNASMacroArchitecture]:
         """Shorter ones first, then in the order of the digits."""
-        return map(TransNASMacroArchitecture, _skeletons())
+        return map(TransNASMacroArchitecture, skeletons())

@@ -1,0 +1,262 @@
+"""The kinds of signals that tasks are made of (paper, Section 3.1.2), as checked specifications by name.
+
+One's own is a class with one decorator, see :func:`register_signal`; other packages' are found by the entry point
+group ``naslib_gennas.signals``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Callable, ClassVar, Literal, NamedTuple, Optional, TypeVar, Union
+
+from pydantic import BeforeValidator, Field, SerializeAsAny
+
+from ..errors import InputError, SpecError
+from ..registry import Registry
+from .fidelity import Spec
+
+if TYPE_CHECKING:
+    import torch
+
+    from .signals import Shape
+
+Level = Annotated[float, Field(ge=0, le=100)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Frequency = Annotated[float, Field(ge=0, le=0.5)]
+Scope = Literal["local", "global"]
+S = TypeVar("S", bound="Signal")
+
+
+class Signal(Spec, ABC):
+    """One basis map. ``level`` multiplies it; ``scope`` local: fresh maps per image, global: the same for all.
+
+    ``needs_images``: the maps are made of the images, so that the signal is of no use to recurrent networks.
+    """
+
+    needs_images: ClassVar[bool] = False
+    if TYPE_CHECKING:
+        kind: str  # every subclass has one, a literal, which files show behind its other fields
+
+    level: Level = 1.0
+    scope: Scope = "local"
+
+    def maps(self, shape: Shape, images: Optional[torch.Tensor], generator: torch.Generator) -> torch.Tensor:
+        """Signal maps (b, c, h, w) or, for global scope, (1, c, h, w), not yet multiplied by the level.
+
+        images: (b, colours, H, W), of signals that are made of them; others do without. generator: on the CPU.
+
+        >>> import torch
+        >>> Dot(fraction=0.5, scope="global").maps((16, 8, 4, 4), None, torch.Generator().manual_seed(0)).shape
+        torch.Size([1, 8, 4, 4])
+        """
+        batch, channels, height, width = shape
+        return self.draw((batch if self.scope == "local" else 1, channels, height, width), images, generator)
+
+    @abstractmethod
+    def draw(self, shape: Shape, images: Optional[torch.Tensor], generator: torch.Generator) -> torch.Tensor:
+        """Maps of this very shape."""
+
+
+class SignalKind(NamedTuple):
+    """A registered signal."""
+
+    model: type[Signal]
+    description: str
+
+
+SIGNALS: Registry[SignalKind] = Registry("signal", group="naslib_gennas.signals")
+"""``kind`` of a signal -> its class, and what it is in a line."""
+
+
+def register_signal(description: str) -> Callable[[type[S]], type[S]]:
+    """Decorator of a :class:`Signal` with a field ``kind``, under whose default tasks name it from then on::
+
+        @register_signal("the constant 1")
+        class One(Signal):
+            kind: Literal["one"] = "one"
+
+            def draw(self, shape, images, generator):
+                return torch.ones(shape)
+
+    ValueError if the name is taken.
+
+    >>> SIGNALS["zero"].description
+    'the constant 0 (a control)'
+    """
+
+    def add(model: type[S]) -> type[S]:
+        SIGNALS.register(model.model_fields["kind"].default)(SignalKind(model, description))
+        return model
+
+    return add
+
+
+def signal_of(value: object) -> Signal:
+    """The signal that a mapping describes, or the one given; ValueError for anything else.
+
+    >>> signal_of({"kind": "dot", "fraction": 0.5})
+    Dot(level=1.0, scope='local', kind='dot', fraction=0.5)
+    """
+    if isinstance(value, Signal):
+        return value
+    if not isinstance(value, dict) or "kind" not in value:
+        raise ValueError("a signal is a mapping with the key kind")
+    try:
+        model = SIGNALS[str(value["kind"])].model
+    except InputError as error:  # no such kind, or a package that cannot be imported
+        raise ValueError(str(error)) from None
+    return model.model_validate(value)
+
+
+AnySignal = Annotated[SerializeAsAny[Signal], BeforeValidator(signal_of)]
+"""Of any registered kind."""
+
+
+class _Sine(Signal):
+    frequencies: Union[Literal["low", "medium", "high"], Annotated[list[Frequency], Field(min_length=1)]]
+    """A band of the paper's Table 1 (ten even steps) or the frequencies themselves, cycles per pixel."""
+
+    def values(self) -> list[float]:
+        """The frequencies, cycles per pixel."""
+        from .signals import band_frequencies
+
+        return band_frequencies(self.frequencies) if isinstance(self.frequencies, str) else list(self.frequencies)
+
+
+@register_signal("sine of one pixel coordinate, ten frequencies")
+class Sin1D(_Sine):
+    """Sines of one pixel coordinate, see :func:`naslib_gennas.proxy.signals.sin1d`.
+
+    >>> Sin1D(frequencies=[0.1, 0.2]).values()
+    [0.1, 0.2]
+    """
+
+    kind: Literal["sin1d"] = "sin1d"
+
+    def draw(self, shape: Shape, images: Optional[torch.Tensor], generator: torch.Generator) -> torch.Tensor:
+        from .signals import sin1d
+
+        return sin1d(shape, self.values(), generator)
+
+
+@register_signal("sine of both pixel coordinates, all pairs of ten frequencies")
+class Sin2D(_Sine):
+    """Sines of both pixel coordinates, see :func:`naslib_gennas.proxy.signals.sin2d`.
+
+    >>> len(Sin2D(frequencies="low").values())
+    10
+    """
+
+    kind: Literal["sin2d"] = "sin2d"
+
+    def draw(self, shape: Shape, images: Optional[torch.Tensor], generator: torch.Generator) -> torch.Tensor:
+        from .signals import sin2d
+
+        return sin2d(shape, self.values(), generator)
+
+
+@register_signal("a fraction of the pixels set to +1 or -1")
+class Dot(Signal):
+    """Pixels of +1 and -1, see :func:`naslib_gennas.proxy.signals.dot`.
+
+    >>> Dot(fraction=0.5, level=2.0)
+    Dot(level=2.0, scope='local', kind='dot', fraction=0.5)
+    """
+
+    kind: Literal["dot"] = "dot"
+    fraction: Fraction = 1.0
+    """Share of the pixels that are set."""
+
+    def draw(self, shape: Shape, images: Optional[torch.Tensor], generator: torch.Generator) -> torch.Tensor:
+        from .signals import dot
+
+        return dot(shape, self.fraction, generator)
+
+
+@register_signal("dot, smoothed by a Gaussian of sigma 1")
+class GDot(Signal):
+    """Smoothed pixels, see :func:`naslib_gennas.proxy.signals.gdot`.
+
+    >>> GDot().fraction
+    1.0
+    """
+
+    kind: Literal["gdot"] = "gdot"
+    fraction: Fraction = 1.0
+    """Share of the pixels that are set before smoothing."""
+
+    def draw(self, shape: Shape, images: Optional[torch.Tensor], generator: torch.Generator) -> torch.Tensor:
+        from .signals import gdot
+
+        return gdot(shape, self.fraction, generator)
+
+
+@register_signal("the input images themselves, shrunk")
+class Resize(Signal):
+    """The images, see :func:`naslib_gennas.proxy.signals.resize`.
+
+    >>> Resize().needs_images, Resize().scope
+    (True, 'local')
+    """
+
+    needs_images = True
+    kind: Literal["resize"] = "resize"
+    scope: Literal["local"] = "local"
+
+    def draw(self, shape: Shape, images: Optional[torch.Tensor], generator: torch.Generator) -> torch.Tensor:
+        from .signals import resize
+
+        if images is None:
+            raise SpecError("the signal 'resize' is made of images, and there are none; choose another")
+        return resize(shape, images, generator)
+
+
+@register_signal("the constant 0 (a control)")
+class Zero(Signal):
+    """The constant 0, see :func:`naslib_gennas.proxy.signals.zero`.
+
+    >>> Zero().kind
+    'zero'
+    """
+
+    kind: Literal["zero"] = "zero"
+
+    def draw(self, shape: Shape, images: Optional[torch.Tensor], generator: torch.Generator) -> torch.Tensor:
+        from .signals import zero
+
+        return zero(shape)
+
+
+@register_signal("standard normal pixels (a control)")
+class Noise(Signal):
+    """Normal pixels, see :func:`naslib_gennas.proxy.signals.noise`.
+
+    >>> Noise(scope="global").kind
+    'noise'
+    """
+
+    kind: Literal["noise"] = "noise"
+
+    def draw(self, shape: Shape, images: Optional[torch.Tensor], generator: torch.Generator) -> torch.Tensor:
+        from .signals import noise
+
+        return noise(shape, generator)
+
+
+def weighted_sum(
+    signals: Sequence[Signal], shape: Shape, images: Optional[torch.Tensor], generator: torch.Generator
+) -> torch.Tensor:
+    """The maps of ``signals``, each times its level, added; (1, c, h, w) if all are global.
+
+    >>> import torch
+    >>> signals = [Dot(scope="global"), Noise(level=0.1, scope="global")]
+    >>> weighted_sum(signals, (16, 8, 4, 4), None, torch.Generator().manual_seed(0)).shape
+    torch.Size([1, 8, 4, 4])
+    """
+    import torch
+
+    total = torch.zeros(())
+    for signal in signals:
+        total = total + signal.level * signal.maps(shape, images, generator)
+    return total
