@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from ...errors import GenNASError
-from ...proxy.layers import shared_relu
+from ...proxy.layers import Subsampled, shared_relu
 
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 _DEFAULTS = (  # what torch.fx spells out
@@ -29,6 +29,14 @@ _DEFAULTS = (  # what torch.fx spells out
 _NUMBERED = r"""getattr\((self[\w.\[\]'"]*), "(\d+)"\)"""
 _OURS = {shared_relu: F.relu}  # functions of this package: PyTorch's that does the same with the first argument
 _WIDTH = 90
+_SUBSAMPLED = '''"""Cuts out the pixels that a 1x1 convolution with a stride looks at, then convolves with stride 1.
+
+With fewer than 16 inputs PyTorch's own backward pass writes outside its memory on some CPUs.
+"""
+
+def forward(self, x):
+    rows, columns = self.stride
+    return F.conv2d(x[:, :, ::rows, ::columns], self.weight, self.bias)'''
 
 
 class CodeError(GenNASError):
@@ -74,14 +82,16 @@ class _Classes:
         self._names: dict[str, str] = {}  # body -> class name
 
     def name_of(self, module: nn.Module, wanted: str | None = None) -> str:
-        body = self._body(module)
+        return self._written(type(module).__name__, "nn.Module", self._body(module), wanted)
+
+    def _written(self, kind: str, base: str, body: str, wanted: str | None = None) -> str:
+        """The name of the class of that body, which is written now if it was not before."""
         if body not in self._names:
-            kind = type(module).__name__
             taken = set(self._names.values()) | {"Network"}
             names = [kind, *(f"{kind}{number}" for number in range(2, len(taken) + 3))]
             name = wanted or next(name for name in names if name not in taken)
             self._names[body] = name
-            self.code.append(f"class {name}(nn.Module):\n{textwrap.indent(body, '    ')}")
+            self.code.append(f"class {name}({base}):\n{textwrap.indent(body, '    ')}")
         return self._names[body]
 
     def _body(self, module: nn.Module) -> str:
@@ -97,7 +107,12 @@ class _Classes:
         if isinstance(module, _CONTAINERS):
             return self._container(module)
         layer = _layer_class(module)
-        return f"{self.name_of(module)}()" if layer is nn.Module else _layer(module, layer)
+        if layer is nn.Module:
+            return f"{self.name_of(module)}()"
+        name = f"nn.{layer.__name__}"
+        if isinstance(module, Subsampled):
+            name = self._written(Subsampled.__name__, name, _SUBSAMPLED)
+        return f"{name}({_arguments(module, layer)})"
 
     def _container(self, module: nn.Module) -> str:
         parts = [self._expression(child) for child in module.children()]
@@ -119,8 +134,8 @@ def _layer_class(module: nn.Module) -> type:
     return next(kind for kind in type(module).__mro__ if kind.__module__.startswith("torch.nn."))
 
 
-def _layer(module: nn.Module, kind: type) -> str:
-    """The call that makes one of PyTorch's own layers."""
+def _arguments(module: nn.Module, kind: type) -> str:
+    """What one of PyTorch's own layers, or a layer that extends it, is made with."""
     arguments = []
     for name, parameter in inspect.signature(kind.__init__).parameters.items():
         if name in ("self", "device", "dtype") or not hasattr(module, name):
@@ -134,7 +149,7 @@ def _layer(module: nn.Module, kind: type) -> str:
             arguments.append(repr(value))
         elif value != parameter.default:
             arguments.append(f"{name}={value!r}")
-    return f"nn.{kind.__name__}({', '.join(arguments)})"
+    return ", ".join(arguments)
 
 
 def _forward(module: nn.Module, calls: Calls) -> str:
