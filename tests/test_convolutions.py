@@ -20,10 +20,10 @@ from torch import nn
 
 import naslib_gennas
 from naslib_gennas.commands.export.codegen import source_of
-from naslib_gennas.measures.measured_network import Subject
 from naslib_gennas.proxy.layers import FactorizedReduce, Pointwise, SplitConv, Subsampled, conv
 from naslib_gennas.proxy.parameters import initialise
 from naslib_gennas.proxy.regression import Head
+from naslib_gennas.scoring.measure import measure_module
 from naslib_gennas.spaces.anynet.networks import Bottleneck, Double
 from naslib_gennas.spaces.cells.networks import dense, depthwise, factored
 from naslib_gennas.spaces.transnas.networks import BasicBlock
@@ -33,6 +33,7 @@ LARGE_PASSES, LARGE_BATCH, LARGE_SIZE = 5, 4, 128  # where AVX-512 fails, too
 LIMIT = "ONEDNN_MAX_CPU_ISA"
 ALL = "all that the machine has"
 INSTRUCTIONS = ("AVX2", ALL)
+MEASURES = ("params", "flops", "l2_norm", "snip", "fisher", "synflow", "grasp", "naswot")
 
 
 def pointwise(channels: int) -> Iterator[tuple[str, nn.Module]]:
@@ -164,11 +165,11 @@ def test_initialisation_and_measures_see_the_same_layer():
     ours, theirs = (network.state_dict() for network in pair)
     assert list(ours) == list(theirs) and all(torch.equal(ours[name], theirs[name]) for name in ours)
     images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    subjects = [Subject(iter([network]).__next__, images, torch.arange(4) % 3) for network in pair]
-    for name in ("params", "flops", "l2_norm", "snip", "fisher", "synflow", "grasp", "naswot"):
-        function = getattr(import_module(f"naslib_gennas.measures.{name}"), name)
-        found, expected = (float(function(subject)) for subject in subjects)
-        assert found == pytest.approx(expected, rel=1e-9), name
+    for name in MEASURES:
+        import_module(f"naslib_gennas.measures.{name}")  # which registers it
+    found, expected = (measure_module(network, MEASURES, images, torch.arange(4) % 3) for network in pair)
+    for name in MEASURES:
+        assert found[name].value == pytest.approx(expected[name].value, rel=1e-9), name
 
 
 def test_exported_code_has_the_same_layer():
