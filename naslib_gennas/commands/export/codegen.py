@@ -48,19 +48,38 @@ def source_of(network: nn.Module, example: torch.Tensor) -> str:
 
     The names in the state dict are the same. ``example``: a batch of inputs. Raises CodeError for networks
     with parameters outside PyTorch's own layers, or whose path depends on values.
+
+    >>> class Halved(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.conv = nn.Conv2d(3, 8, 1, bias=False)
+    ...
+    ...     def forward(self, x):
+    ...         return self.conv(F.avg_pool2d(x, 2))
+    >>> print(source_of(Halved(), torch.zeros(1, 3, 4, 4)))
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 8, 1, bias=False)
+    <BLANKLINE>
+        def forward(self, x):
+            avg_pool2d = F.avg_pool2d(x, 2)
+            conv = self.conv(avg_pool2d)
+            return conv
     """
     classes = _Classes(_observe(network, example))
     classes.name_of(network, "Network")
     return "\n\n\n".join(classes.code)
 
 
-Calls = dict[nn.Module, list[tuple[tuple, Any]]]  # (arguments, result) of every call of a module, in order
+Arguments = tuple[Any, ...]
+Calls = dict[nn.Module, list[tuple[Arguments, Any]]]  # (arguments, result) of every call of a module, in order
 
 
 def _observe(network: nn.Module, example: torch.Tensor) -> Calls:
     calls: Calls = defaultdict(list)
 
-    def note(module: nn.Module, arguments: tuple, result: Any) -> None:
+    def note(module: nn.Module, arguments: Arguments, result: Any) -> None:
         calls[module].append((arguments, result))
 
     hooks = [module.register_forward_hook(note) for module in network.modules()]
@@ -115,10 +134,11 @@ class _Classes:
         return f"{name}({_arguments(module, layer)})"
 
     def _container(self, module: nn.Module) -> str:
-        parts = [self._expression(child) for child in module.children()]
+        children = dict(module.named_children())
+        parts = [self._expression(child) for child in children.values()]
         kind = next(kind for kind in _CONTAINERS if isinstance(module, kind))
         if kind is nn.ModuleDict:
-            parts = [f"{name!r}: {part}" for name, part in zip(module, parts)]
+            parts = [f"{name!r}: {part}" for name, part in zip(children, parts)]
         if len(parts) > 1 and len(set(parts)) == 1:
             inside = f"[{parts[0]} for _ in range({len(parts)})]"
             return f"nn.{kind.__name__}({'*' if kind is nn.Sequential else ''}{inside})"
@@ -137,8 +157,8 @@ def _layer_class(module: nn.Module) -> type:
 def _arguments(module: nn.Module, kind: type) -> str:
     """What one of PyTorch's own layers, or a layer that extends it, is made with."""
     arguments = []
-    for name, parameter in inspect.signature(kind.__init__).parameters.items():
-        if name in ("self", "device", "dtype") or not hasattr(module, name):
+    for name, parameter in inspect.signature(kind).parameters.items():
+        if name in ("device", "dtype") or not hasattr(module, name):
             continue
         value = getattr(module, name)
         if isinstance(value, (torch.Tensor, type(None))) and isinstance(parameter.default, bool):
@@ -170,7 +190,7 @@ def _forward(module: nn.Module, calls: Calls) -> str:
 def _tidy(code: str, module: nn.Module) -> str:
     """What torch.fx writes, as a person would."""
 
-    def item(match: re.Match) -> str:
+    def item(match: re.Match[str]) -> str:
         """``getattr(self.cells, "0")`` as ``self.cells[0]``."""
         owner, name = match.groups()
         place = module.get_submodule(re.sub(r"\[[\"']?(\w+)[\"']?\]", r".\1", owner)[len("self.") :])
@@ -209,7 +229,9 @@ class _ShapeTracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return True
 
-    def create_proxy(self, kind: str, target: Any, args: tuple, kwargs: dict, *more, **named) -> fx.Proxy:
+    def create_proxy(
+        self, kind: str, target: Any, args: Arguments, kwargs: dict[str, Any], *more: Any, **named: Any
+    ) -> fx.Proxy:
         if target in _OURS:
             target, args = _OURS[target], args[:1]
         proxy = super().create_proxy(kind, target, args, kwargs, *more, **named)
@@ -220,7 +242,7 @@ class _ShapeTracer(fx.Tracer):
                 node.meta["value"] = self._compute(kind, target, *values)
         return proxy
 
-    def _compute(self, kind: str, target: Any, args: tuple, kwargs: dict) -> Any:
+    def _compute(self, kind: str, target: Any, args: Arguments, kwargs: dict[str, Any]) -> Any:
         if kind == "placeholder":
             return next(self._arguments)
         if kind == "call_module":
@@ -237,5 +259,6 @@ class _ShapeTracer(fx.Tracer):
     def to_bool(self, obj: fx.Proxy) -> bool:
         return bool(obj.node.meta["value"])
 
-    def iter(self, obj: fx.Proxy) -> Iterator:
-        return iter([obj[i] for i in range(len(obj.node.meta["value"]))])
+    def iter(self, obj: fx.Proxy) -> Iterator[fx.Proxy]:
+        count = len(obj.node.meta["value"])
+        return iter([self.create_proxy("call_function", operator.getitem, (obj, i), {}) for i in range(count)])
