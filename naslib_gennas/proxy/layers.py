@@ -50,15 +50,43 @@ def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
-def conv(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, branches: int = 1) -> nn.Conv2d:
+NARROW = 16  # channels in one vector of AVX-512; AVX2 has 8
+
+
+class Conv(nn.Conv2d):
+    """A bias-free convolution that keeps the map size. ``branches``: see :func:`conv`."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, branches: int):
+        super().__init__(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+        self.branches = branches
+
+
+class Subsampled(Conv):
+    """A 1x1 convolution with a stride: the pixels that it looks at are cut out, then convolved with stride 1.
+
+    PyTorch's own backward pass of a channels-last 1x1 convolution with a stride writes outside its memory where a
+    vector of the CPU holds more channels than there are inputs, which ends the interpreter or spoils other values
+    (https://github.com/uxlfoundation/oneDNN/issues/6035).
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows, columns = self.stride
+        return F.conv2d(x[:, :, ::rows, ::columns], self.weight)
+
+
+def conv(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, branches: int = 1) -> Conv:
     """A bias-free convolution that keeps the map size; ``outputs`` counts the channels of all branches.
 
     ``branches`` parallel convolutions of the same input are one operator here; initialisation
     (Xavier's fan-out) and parameter counts are those of the separate ones.
+
+    >>> conv(4, 32, stride=2)
+    Subsampled(4, 32, kernel_size=(1, 1), stride=(2, 2), bias=False)
+    >>> conv(4, 32, stride=2)(torch.ones(1, 4, 7, 7)).shape
+    torch.Size([1, 32, 4, 4])
     """
-    layer = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
-    layer.branches = branches
-    return layer
+    kind = Subsampled if kernel == 1 and stride > 1 and inputs < NARROW else Conv
+    return kind(inputs, outputs, kernel, stride, branches)
 
 
 def shallow_copy(module: M) -> M:

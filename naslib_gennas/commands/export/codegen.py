@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from ...errors import GenNASError
-from ...proxy.layers import shared_relu
+from ...proxy.layers import Subsampled, shared_relu
 
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 _DEFAULTS = (  # what torch.fx spells out
@@ -29,6 +29,14 @@ _DEFAULTS = (  # what torch.fx spells out
 _NUMBERED = r"""getattr\((self[\w.\[\]'"]*), "(\d+)"\)"""
 _OURS = {shared_relu: F.relu}  # functions of this package: PyTorch's that does the same with the first argument
 _WIDTH = 90
+_SUBSAMPLED = '''"""Cuts out the pixels that a 1x1 convolution with a stride looks at, then convolves with stride 1.
+
+With fewer than 16 inputs PyTorch's own backward pass writes outside its memory on some CPUs.
+"""
+
+def forward(self, x):
+    rows, columns = self.stride
+    return F.conv2d(x[:, :, ::rows, ::columns], self.weight, self.bias)'''
 
 
 class CodeError(GenNASError):
@@ -40,6 +48,24 @@ def source_of(network: nn.Module, example: torch.Tensor) -> str:
 
     The names in the state dict are the same. ``example``: a batch of inputs. Raises CodeError for networks
     with parameters outside PyTorch's own layers, or whose path depends on values.
+
+    >>> class Halved(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.conv = nn.Conv2d(3, 8, 1, bias=False)
+    ...
+    ...     def forward(self, x):
+    ...         return self.conv(F.avg_pool2d(x, 2))
+    >>> print(source_of(Halved(), torch.zeros(1, 3, 4, 4)))
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 8, 1, bias=False)
+    <BLANKLINE>
+        def forward(self, x):
+            avg_pool2d = F.avg_pool2d(x, 2)
+            conv = self.conv(avg_pool2d)
+            return conv
     """
     classes = _Classes(_observe(network, example))
     classes.name_of(network, "Network")
@@ -47,7 +73,6 @@ def source_of(network: nn.Module, example: torch.Tensor) -> str:
 
 
 Arguments = tuple[Any, ...]
-Keywords = dict[str, Any]
 Calls = dict[nn.Module, list[tuple[Arguments, Any]]]  # (arguments, result) of every call of a module, in order
 
 
@@ -76,14 +101,16 @@ class _Classes:
         self._names: dict[str, str] = {}  # body -> class name
 
     def name_of(self, module: nn.Module, wanted: str | None = None) -> str:
-        body = self._body(module)
+        return self._written(type(module).__name__, "nn.Module", self._body(module), wanted)
+
+    def _written(self, kind: str, base: str, body: str, wanted: str | None = None) -> str:
+        """The name of the class of that body, which is written now if it was not before."""
         if body not in self._names:
-            kind = type(module).__name__
             taken = set(self._names.values()) | {"Network"}
             names = [kind, *(f"{kind}{number}" for number in range(2, len(taken) + 3))]
             name = wanted or next(name for name in names if name not in taken)
             self._names[body] = name
-            self.code.append(f"class {name}(nn.Module):\n{textwrap.indent(body, '    ')}")
+            self.code.append(f"class {name}({base}):\n{textwrap.indent(body, '    ')}")
         return self._names[body]
 
     def _body(self, module: nn.Module) -> str:
@@ -99,13 +126,19 @@ class _Classes:
         if isinstance(module, _CONTAINERS):
             return self._container(module)
         layer = _layer_class(module)
-        return f"{self.name_of(module)}()" if layer is nn.Module else _layer(module, layer)
+        if layer is nn.Module:
+            return f"{self.name_of(module)}()"
+        name = f"nn.{layer.__name__}"
+        if isinstance(module, Subsampled):
+            name = self._written(Subsampled.__name__, name, _SUBSAMPLED)
+        return f"{name}({_arguments(module, layer)})"
 
     def _container(self, module: nn.Module) -> str:
-        parts = [self._expression(child) for child in module.children()]
+        children = dict(module.named_children())
+        parts = [self._expression(child) for child in children.values()]
         kind = next(kind for kind in _CONTAINERS if isinstance(module, kind))
-        if isinstance(module, nn.ModuleDict):
-            parts = [f"{name!r}: {part}" for name, part in zip(module, parts)]
+        if kind is nn.ModuleDict:
+            parts = [f"{name!r}: {part}" for name, part in zip(children, parts)]
         if len(parts) > 1 and len(set(parts)) == 1:
             inside = f"[{parts[0]} for _ in range({len(parts)})]"
             return f"nn.{kind.__name__}({'*' if kind is nn.Sequential else ''}{inside})"
@@ -121,8 +154,8 @@ def _layer_class(module: nn.Module) -> type:
     return next(kind for kind in type(module).__mro__ if kind.__module__.startswith("torch.nn."))
 
 
-def _layer(module: nn.Module, kind: type) -> str:
-    """The call that makes one of PyTorch's own layers."""
+def _arguments(module: nn.Module, kind: type) -> str:
+    """What one of PyTorch's own layers, or a layer that extends it, is made with."""
     arguments = []
     for name, parameter in inspect.signature(kind).parameters.items():
         if name in ("device", "dtype") or not hasattr(module, name):
@@ -136,7 +169,7 @@ def _layer(module: nn.Module, kind: type) -> str:
             arguments.append(repr(value))
         elif value != parameter.default:
             arguments.append(f"{name}={value!r}")
-    return f"nn.{kind.__name__}({', '.join(arguments)})"
+    return ", ".join(arguments)
 
 
 def _forward(module: nn.Module, calls: Calls) -> str:
@@ -197,7 +230,7 @@ class _ShapeTracer(fx.Tracer):
         return True
 
     def create_proxy(
-        self, kind: str, target: Any, args: Arguments, kwargs: Keywords, *more: Any, **named: Any
+        self, kind: str, target: Any, args: Arguments, kwargs: dict[str, Any], *more: Any, **named: Any
     ) -> fx.Proxy:
         if target in _OURS:
             target, args = _OURS[target], args[:1]
@@ -209,7 +242,7 @@ class _ShapeTracer(fx.Tracer):
                 node.meta["value"] = self._compute(kind, target, *values)
         return proxy
 
-    def _compute(self, kind: str, target: Any, args: Arguments, kwargs: Keywords) -> Any:
+    def _compute(self, kind: str, target: Any, args: Arguments, kwargs: dict[str, Any]) -> Any:
         if kind == "placeholder":
             return next(self._arguments)
         if kind == "call_module":
@@ -226,5 +259,6 @@ class _ShapeTracer(fx.Tracer):
     def to_bool(self, obj: fx.Proxy) -> bool:
         return bool(obj.node.meta["value"])
 
-    def iter(self, obj: Any) -> Iterator[Any]:
-        return iter([obj[i] for i in range(len(obj.node.meta["value"]))])
+    def iter(self, obj: fx.Proxy) -> Iterator[fx.Proxy]:
+        count = len(obj.node.meta["value"])
+        return iter([self.create_proxy("call_function", operator.getitem, (obj, i), {}) for i in range(count)])
