@@ -16,11 +16,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from naslib_gennas import Scorer, load_space
+from naslib_gennas import load_space
 from naslib_gennas.evaluation import bootstrap_interval, spearman
 from naslib_gennas.measures import MEASURES
 from naslib_gennas.runs.run import environment
-from naslib_gennas.scoring.measure import BATCH_SIZE, MeasureScorer
+from naslib_gennas.scoring import GenNASScorer, Score, measure_scorers
+from naslib_gennas.scoring.measure import BATCH_SIZE
 
 FAILED = -1e8  # NAS-Bench-Suite-Zero's mark
 ALIASES = {"logsynflow": "synflow", "nwot": "naswot", "jacov": "jacob_cov"}
@@ -38,14 +39,14 @@ def published_columns(frame: pd.DataFrame, dataset: str) -> dict[str, str]:
     return found
 
 
-def score(space, names: list[str], texts: list[str], seed: int, options) -> dict[str, list]:
-    """Measure -> records, one an architecture."""
-    scorer = MeasureScorer(Scorer(space, seed=seed), names, options.batch_size, options.images)
-    records: dict[str, list] = {name: [] for name in names}
-    for text in texts:
-        for record in scorer.score(text):
-            records[record["measure"]].append(record)
-    return records
+def score(space, names: list[str], texts: list[str], seed: int, options) -> dict[str, list[Score]]:
+    """Measure -> scores, one an architecture."""
+    scorers = measure_scorers(names, GenNASScorer(space, seed=seed, images=options.images), options.batch_size)
+    scores: dict[str, list[Score]] = {name: [] for name in names}
+    for text in texts:  # all measures of an architecture, which share its network, before the next
+        for scorer in scorers:
+            scores[scorer.measure].append(scorer.score(text))
+    return scores
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -74,7 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
     rows = []
     print(f"{'column':24} {'measure':10} {'rho':>6}  {'95 %':>13}  {'seeds':>6}  {'s/arch':>7}  failed")
     for column, name in columns.items():
-        ours, again = ([record["score"] for record in records[name]] for records in (first, second))
+        ours, again = ([score.value for score in scores[name]] for scores in (first, second))
         low, high = bootstrap_interval(spearman, ours, frame[column].tolist())
         row = {
             "column": column,
@@ -82,7 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
             "spearman": spearman(ours, frame[column].tolist()),
             "interval": [low, high],
             "between_seeds": spearman(ours, again),
-            "seconds": float(np.mean([record["seconds"] for record in first[name]])),
+            "seconds": float(np.mean([score.seconds for score in first[name]])),
             "failures": sum(value is None for value in ours),
         }
         rows.append(row)
