@@ -25,8 +25,9 @@ def grasp(network: MeasuredNetwork) -> float:
     True
     """
     done, layers = network.forward(), network.layers()
-    gradients = gradients_of(done, layers, create_graph=True)
-    product = torch.stack([(g.detach() * g).sum() for g in gradients]).sum()
+    with torch.enable_grad():
+        gradients = gradients_of(done, layers, create_graph=True)
+        product = torch.stack([(g.detach() * g).sum() for g in gradients]).sum()
     weights = [done.parameters[layer.name] for layer in layers]
     found = torch.autograd.grad(product, weights, retain_graph=True, allow_unused=True)
     return -sum(float((w.detach() * hg).sum()) for w, hg in zip(weights, found) if hg is not None)

@@ -243,7 +243,9 @@ class MeasuredNetwork:
         done = self.forward()
         if not done.inputs.requires_grad:
             raise InputError("this measure differentiates by the input, which must be floating point")
-        (gradient,) = torch.autograd.grad(done.outputs.sum(), done.inputs, retain_graph=True)
+        with torch.enable_grad():
+            total = done.outputs.sum()
+        (gradient,) = torch.autograd.grad(total, done.inputs, retain_graph=True)
         return gradient.flatten(1).cpu()
 
     def evaluate(self, function: Callable[[MeasuredNetwork], float]) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import ArchitectureError
@@ -33,6 +33,8 @@ class SearchSpace(ABC):
     channels: ClassVar[int]  # stem width in the paper's proxy networks
     own_weights: ClassVar[bool] = False  # build() gives networks with weights, drawn by PyTorch's global generator
     strides: ClassVar[tuple[int, int, int]] = (1, 2, 4)  # of the three stages, relative to the input
+    unchecked: ClassVar[Mapping[str, str]] = {}
+    """Conformance checks that cannot be applied to this space, and why."""
 
     origin: str = ""  # the file whose architectures are sampled, if there is one
 
