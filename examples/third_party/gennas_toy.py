@@ -20,50 +20,31 @@ class ToyArchitecture:
         return "k" + "-".join(map(str, self.kernels))
 
 
-class ToyStages(nn.Module):
+class ToyBackbone(nn.ModuleList):
     """(b, 3, s, s) -> the feature maps of three stages, of s, s / 2 and s / 4 pixels a side."""
 
-    def __init__(self, kernels, channels):
-        super().__init__()
-        self.channels = (channels, 2 * channels, 4 * channels)
+    def __init__(self, kernels, width):
+        self.channels = (width, 2 * width, 4 * width)
         parts = zip(kernels, (3, *self.channels), self.channels, (1, 2, 2))
-        self.stages = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(a, b, k, stride, k // 2, bias=False), nn.BatchNorm2d(b), nn.ReLU())
-            for k, a, b, stride in parts
-        )
+        convs = [nn.Conv2d(a, b, kernel, stride, kernel // 2, bias=False) for kernel, a, b, stride in parts]
+        super().__init__(nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU()) for conv in convs)
 
     def forward(self, x):
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return tuple(maps)
-
-
-class ToyNetwork(nn.Module):
-    """(b, 3, s, s) -> (b, classes)"""
-
-    def __init__(self, stages, classes):
-        super().__init__()
-        self.stages, self.classifier = stages, nn.Linear(stages.channels[-1], classes)
-
-    def forward(self, x):
-        return self.classifier(self.stages(x)[-1].mean(dim=(2, 3)))
+        return [x := stage(x) for stage in self]
 
 
 @SPACES.register("toy")
 class ToySpace(SearchSpace):
-    name = "toy"
-    description = "three convolutions, kernels of 1, 3, 5 or 7 pixels"
+    name, description = "toy", "three convolutions, kernels of 1, 3, 5 or 7 pixels"
     size = unique = len(KERNELS) ** 3
     cells, channels = 1, 16
 
     def sample(self, rng):
-        return ToyArchitecture(tuple(int(k) for k in rng.choice(KERNELS, size=3)))
+        return ToyArchitecture(tuple(rng.choice(KERNELS, size=3).tolist()))
 
     def mutate(self, arch, rng):
         kernels, place = list(arch.kernels), rng.integers(3)
-        kernels[place] = int(rng.choice([k for k in KERNELS if k != kernels[place]]))
+        kernels[place] = int(rng.choice([kernel for kernel in KERNELS if kernel != kernels[place]]))
         return ToyArchitecture(tuple(kernels))
 
     def parse(self, text):
@@ -78,10 +59,11 @@ class ToySpace(SearchSpace):
         return arch
 
     def build(self, arch, fidelity):
-        return ToyStages(arch.kernels, fidelity.channels or self.channels)
+        return ToyBackbone(arch.kernels, fidelity.channels or self.channels)
 
     def build_network(self, arch, classes=10):
-        return ToyNetwork(ToyStages(arch.kernels, self.channels), classes)
+        head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4 * self.channels, classes)
+        return nn.Sequential(*ToyBackbone(arch.kernels, self.channels), *head)
 
 
 @measure("widest", source="an example", passes="none", memory="none", needs_images=False)
