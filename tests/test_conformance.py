@@ -43,6 +43,7 @@ from naslib_gennas.testing import (
     ScorerCase,
     SmallNetwork,
     SpaceCase,
+    check_space,
 )
 
 
@@ -54,6 +55,16 @@ def each(checks):
 @each(SPACE_CHECKS)
 def test_space_conforms(check, name):
     assert check(SpaceCase(load_space(name))) is None  # nothing is left unchecked
+
+
+class Modules(ModuleSpace):
+    """One that says what ``check_space`` cannot find."""
+
+    unchecked = {"check_registration": "its networks are given, so that no name stands for it"}
+
+
+def test_a_space_of_modules_conforms():
+    assert check_space(Modules(MODULES)) == Modules.unchecked
 
 
 class Staged(nn.Module):

@@ -63,15 +63,23 @@ def check_scorer(case: ScorerCase) -> dict[str, str]:
 
     Returns the checks that are declared as ``unchecked``, and why.
 
-    >>> from naslib_gennas.scoring import GenNASScorer
+    >>> from naslib_gennas.scoring import TableScorer
+    >>> from naslib_gennas.tables import load_table
+    >>> table = load_table("digits", "nasbench201")
+    >>> *archs, best = table.frame.sort_values("accuracy")["arch"].tail(3)
     >>> case = ScorerCase(
-    ...     lambda seed: GenNASScorer("nasbench201", "tiny", seed),
-    ...     archs=["5", "1462"],
-    ...     order=("0", "1462"),
-    ...     unchecked={"check_models": "the space builds its networks"},
+    ...     lambda seed: TableScorer(table, "accuracy"),
+    ...     archs,
+    ...     order=(archs[0], best),
+    ...     failing="1462",  # which is not in the table
+    ...     unchecked={
+    ...         "check_seed": "a table has no seed",
+    ...         "check_equal_keys": "every row is its own",
+    ...         "check_models": "nothing is built",
+    ...     },
     ... )
-    >>> check_scorer(case)
-    {'check_models': 'the space builds its networks'}
+    >>> sorted(check_scorer(case))
+    ['check_equal_keys', 'check_models', 'check_seed']
     """
     return SCORER_SUITE.run(case)
 
