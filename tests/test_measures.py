@@ -6,6 +6,7 @@ import copy
 import importlib.util
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,11 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from naslib_gennas.errors import InputError, UnknownNameError
-from naslib_gennas.measures import MEASURES, Subject
+from naslib_gennas.measures import MEASURES, MeasuredNetwork
+from naslib_gennas.measures.base import in_order
 from naslib_gennas.proxy.layers import SplitConv, own_randomness, shared_relu
-from naslib_gennas.scoring.gennas import Scorer
-from naslib_gennas.scoring.measure import MeasureScorer, check_applicable, measure_module, measure_subject
+from naslib_gennas.scoring import GenNASScorer, MeasuredNetworks, MeasureScorer, measure_module, measure_scorers
+from naslib_gennas.scoring.measure import check_applicable, measured
 from naslib_gennas.spaces import load_space
 
 BATCH, CLASSES = 6, 4
@@ -92,7 +94,7 @@ def batch():
 
 
 def value(name, network, batch, seed=0):
-    return measure_module(network, [name], *batch, seed=seed)[name].score
+    return measure_module(network, [name], *batch, seed=seed)[name].value
 
 
 def weight_gradients(network, batch):
@@ -238,12 +240,11 @@ def test_forward_passes_are_shared(network, batch):
     calls = []
     network.classifier.register_forward_hook(lambda *_: calls.append(1))
     names = ["naswot", "jacob_cov", "epe_nas", "snip", "plain", "grad_norm", "fisher", "grasp"]
-    subject = Subject(lambda: network, *batch)
-    results = {result.measure: result for result in measure_subject(subject, names)}
-    assert len(calls) == 1
-    subject.forward()
-    shared = subject._parts["forward"].seconds
-    assert all(result.seconds > shared for result in results.values())  # billed to each
+    subject = MeasuredNetwork(lambda: network, *batch)
+    results = [measured(subject, MEASURES[name], "small", "small") for name in in_order(names)]
+    assert len(calls) == 1 and [result.status for result in results] == ["ok"] * len(names)
+    shared = subject.seconds("forward")
+    assert all(result.seconds > shared for result in results)  # charged to each
 
 
 def test_dropout_draws_from_the_seed(batch):
@@ -254,8 +255,7 @@ def test_dropout_draws_from_the_seed(batch):
 
 def test_labels_are_drawn_from_the_seed(network, batch):
     images = batch[0]
-    subject = Subject(lambda: network, images, seed=5)
-    first = measure_subject(subject, ["snip"])[0].score
+    first = measure_module(network, ["snip"], images, seed=5)["snip"].value
     labels = torch.randint(CLASSES, (BATCH,), generator=torch.Generator().manual_seed(5))
     assert first == value("snip", network, (images, labels))
 
@@ -264,7 +264,7 @@ def test_a_dead_network_fails_instead_of_scoring(batch):
     network = Small()
     nn.init.zeros_(network.second.weight)
     results = measure_module(network, ["synflow", "jacob_cov", "params"], *batch)
-    assert results["synflow"].score is None and "-inf" in results["synflow"].message
+    assert results["synflow"].value is None and "-inf" in results["synflow"].message
     assert (results["jacob_cov"].status, results["params"].status) == ("failed", "ok")
 
 
@@ -299,13 +299,17 @@ def test_every_measure_documents_itself():
 @pytest.mark.parametrize("space", ["nasbench101", "nasbench201"])
 def test_architectures_of_a_space(space):
     space = load_space(space)
-    scorer = MeasureScorer(Scorer(space), ["params", "synflow", "flops"], batch_size=2)
+    networks = MeasuredNetworks(space, batch_size=2)
+    scorers = [MeasureScorer(name, networks) for name in ("params", "synflow", "flops")]
     arch = space.parse(space.example)
-    records = scorer.score(str(arch))
-    assert [record["status"] for record in records] == ["ok"] * 3
+    scores = [scorer.score(str(arch)) for scorer in scorers]
+    assert [score.status for score in scores] == ["ok"] * 3
+    assert [score.measure for score in scores] == ["params", "synflow", "flops"]
     parameters = sum(p.numel() for p in space.build_network(arch).parameters())
-    assert records[0]["score"] == pytest.approx(parameters / 1e6)
-    assert records == [{**r, "seconds": s["seconds"]} for r, s in zip(scorer.score(str(arch)), records)]
+    assert scores[0].value == pytest.approx(parameters / 1e6)
+    networks.forget()
+    again = [scorer.score(str(arch)) for scorer in scorers]
+    assert scores == [replace(score, seconds=first.seconds) for score, first in zip(again, scores)]
 
 
 def test_ranks_agree_with_published_scores(shared):
@@ -313,11 +317,10 @@ def test_ranks_agree_with_published_scores(shared):
     rows = published[published["naswot_cifar10"].notna()].sample(12, random_state=1)
     space = load_space("nasbench201")
     columns = {"synflow": "logsynflow_cifar10", "naswot": "naswot_cifar10", "params": "params_cifar10"}
-    scorer = MeasureScorer(Scorer(space), list(columns), batch_size=8)
-    scores = [scorer.score(str(space.parse(str(index)))) for index in rows.index]
-    for place, (_name, column) in enumerate(columns.items()):
-        ours = [-math.inf if records[place]["score"] is None else records[place]["score"] for records in scores]
-        assert spearmanr(ours, rows[column])[0] >= 0.93
+    texts = [str(space.parse(str(index))) for index in rows.index]
+    for scorer in measure_scorers(columns, GenNASScorer(space), batch_size=8):
+        ours = [-math.inf if score.value is None else score.value for score in scorer.score_many(texts)]
+        assert spearmanr(ours, rows[columns[scorer.measure]])[0] >= 0.93
 
 
 def test_the_example_that_compares_with_published_scores(tmp_path, capsys):

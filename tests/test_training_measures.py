@@ -13,12 +13,12 @@ from naslib_gennas.errors import ImageError, InputError, UnknownNameError
 from naslib_gennas.measures import MEASURES
 from naslib_gennas.measures.col import SIDE, to_lab, uncoloured
 from naslib_gennas.measures.jig import shuffled
-from naslib_gennas.measures.pretext_data import Pictures, split
+from naslib_gennas.measures.pretext_data import TrainingImages, split
 from naslib_gennas.measures.rot import turned
 from naslib_gennas.proxy.images import MEAN, STD
+from naslib_gennas.scoring import GenNASScorer, measure_module, measure_scorers
 from naslib_gennas.scoring.ensemble import parse_measures
-from naslib_gennas.scoring.gennas import Scorer
-from naslib_gennas.scoring.measure import MeasureScorer, check_applicable, measure_module
+from naslib_gennas.scoring.measure import check_applicable
 from naslib_gennas.spaces import load_space
 
 PRETEXT = ["rot@2", "jig@2", "col@2"]
@@ -60,9 +60,9 @@ def coloured(tmp_path_factory):
 
 
 def test_easy_tasks_are_learned_better_with_more_epochs(network, coloured):
-    pictures = Pictures(coloured, 8)
-    found = measure_module(network, ["cls@1", "cls@12", "rot@12", "col@1", "col@12"], pictures=pictures)
-    score = {name: result.score for name, result in found.items()}
+    pictures = TrainingImages(coloured, 8)
+    found = measure_module(network, ["cls@1", "cls@12", "rot@12", "col@1", "col@12"], training_images=pictures)
+    score = {name: result.value for name, result in found.items()}
     assert score["cls@12"] > 90 and score["cls@12"] >= score["cls@1"]
     assert score["rot@12"] > 60  # by chance 25
     assert score["col@1"] < score["col@12"] < 0
@@ -72,12 +72,12 @@ def test_scores_repeat_and_leave_everything_as_it_was(network, coloured):
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     state = torch.get_rng_state()
     names = ["cls@1", *PRETEXT]
-    one, two = (measure_module(network, names, pictures=Pictures(coloured, 8)) for _ in range(2))
-    assert [one[name].score for name in names] == [two[name].score for name in names]
+    one, two = (measure_module(network, names, training_images=TrainingImages(coloured, 8)) for _ in range(2))
+    assert [one[name].value for name in names] == [two[name].value for name in names]
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
     assert torch.equal(state, torch.get_rng_state()) and network.training
-    other = measure_module(network, ["cls@1"], pictures=Pictures(coloured, 8), seed=1)
-    assert other["cls@1"].score != one["cls@1"].score or other["cls@1"].seconds > 0
+    other = measure_module(network, ["cls@1"], training_images=TrainingImages(coloured, 8), seed=1)
+    assert other["cls@1"].value != one["cls@1"].value or other["cls@1"].seconds > 0
 
 
 def test_rotations_and_puzzles_are_what_they_say():
@@ -108,9 +108,9 @@ def test_colours_against_known_values():
 
 def test_digits_are_the_labelled_pictures_for_want_of_others(network):
     pytest.importorskip("sklearn")
-    lesson = Pictures().labelled
-    assert lesson.images.shape == (1024, 3, 16, 16) and lesson.test_targets.shape == (512,)
-    assert 5 < measure_module(network, ["cls@1"])["cls@1"].score < 60
+    data = TrainingImages().labelled
+    assert data.images.shape == (1024, 3, 16, 16) and data.test_targets.shape == (512,)
+    assert 5 < measure_module(network, ["cls@1"])["cls@1"].value < 60
 
 
 def test_nothing_held_out_is_trained_on():
@@ -122,9 +122,11 @@ def test_nothing_held_out_is_trained_on():
 
 def test_in_a_space_and_from_the_command_line(coloured, tmp_path):
     space = load_space("nasbench201")
-    scorer = MeasureScorer(Scorer(space), ["cls@1", "rot@1", "col@1"], 2, str(coloured), 8)
-    records = scorer.score("|skip_connect~0|+|none~0|nor_conv_1x1~1|+|nor_conv_1x1~0|none~1|none~2|")
-    assert [record["status"] for record in records] == ["ok"] * 3
+    names = ["cls@1", "rot@1", "col@1"]
+    scorers = measure_scorers(names, GenNASScorer(space, images=str(coloured)), batch_size=2, image_size=8)
+    arch = "|skip_connect~0|+|none~0|nor_conv_1x1~1|+|nor_conv_1x1~0|none~1|none~2|"
+    scores = [scorer.score(arch) for scorer in scorers]
+    assert [(score.measure, score.status) for score in scores] == [(name, "ok") for name in names]
     shown = CliRunner().invoke(main, ["measures", "show", "cls@5"])
     assert shown.exit_code == 0 and shown.stdout.startswith("cls@5: Held-out accuracy")
     assert "cls@N" in CliRunner().invoke(main, ["measures"]).stdout
@@ -141,11 +143,11 @@ def test_bad_input(network, tmp_path):
     with pytest.raises(InputError, match="recurrent"):
         check_applicable(["cls@2"], load_space("nasbench_nlp"))
     few = measure_module(Net(classes=3), ["rot@1", "jig@1"])
-    assert all("outputs" in result.message and result.score is None for result in few.values())
+    assert all("outputs" in result.message and result.value is None for result in few.values())
     flat = measure_module(nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 10)), ["col@1"])
     assert "global pooling" in flat["col@1"].message
     pictures = np.zeros((12, 8, 8, 3), np.uint8)
     for labels in (np.zeros(11, int), np.zeros(12), np.full(12, -1)):
         np.savez(tmp_path / "bad.npz", x=pictures, y=labels)
-        found = measure_module(network, ["cls@1"], pictures=Pictures(tmp_path / "bad.npz", 8))
-        assert found["cls@1"].status == "failed" and "labels y" in found["cls@1"].message
+        with pytest.raises(ImageError, match="labels y"):
+            measure_module(network, ["cls@1"], training_images=TrainingImages(tmp_path / "bad.npz", 8))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from types import TracebackType
-from typing import Optional
+from typing import ClassVar, Optional
 
 from .last_words import LastWords
 from .protocol import ALONE, EXECUTORS, Job, Resources, Result_co, Work
@@ -16,6 +16,11 @@ HINT = "; --isolate, or --workers 2, scores in processes of their own, where tha
 @EXECUTORS.register("here")
 class Here:
     """Nothing is started, so a crash of a job is a crash of this process; ``Resources.watch`` explains it then."""
+
+    unchecked: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("check_deaths", "check_time_limit", "check_parts"), "jobs are done in this process, which would end with them"
+    )
+    """Conformance checks that cannot be applied to this executor, and why."""
 
     def __init__(self, resources: Resources = ALONE):
         self.resources = resources

@@ -25,6 +25,6 @@ from . import (  # noqa: F401, I001 - the order of registration is the order of 
     flops,
 )
 from .base import MEASURES, Measure, measure
-from .measured_network import Subject
+from .measured_network import MeasuredNetwork
 
-__all__ = ["MEASURES", "Measure", "Subject", "measure"]
+__all__ = ["MEASURES", "Measure", "MeasuredNetwork", "measure"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .base import measure
-from .measured_network import Subject
+from .measured_network import MeasuredNetwork
 
 K = 1e-5
 MANY_CLASSES = 100
@@ -19,16 +19,22 @@ MANY_CLASSES = 100
     needs_labels=True,
     rnn=False,
 )
-def epe_nas(subject: Subject) -> float:
+def epe_nas(network: MeasuredNetwork) -> float:
     """sum over classes c of |s_c|, s_c = sum of log(|correlations of the class's Jacobians| + k), k = 1e-5.
 
     Beyond 100 classes: s_c divided by the number of its images, and the mean over c of
     sum over d of |s_c - s_d|. Jacobians as in ``jacob_cov``. With random labels (see the batch) the classes
     mean nothing, and neither does much of this measure.
+
+    A number from 0.
+
+    >>> from naslib_gennas.measures.measured_network import example
+    >>> epe_nas(example()) > 0
+    True
     """
-    jacobian = subject.jacobian().numpy()
-    classes = subject.forward().outputs.shape[1]
-    labels = subject.labels.cpu().numpy()
+    jacobian = network.jacobian().numpy()
+    classes = network.forward().outputs.shape[1]
+    labels = network.labels.cpu().numpy()
     sums = []
     with np.errstate(all="ignore"):
         for label in dict.fromkeys(labels.tolist()):

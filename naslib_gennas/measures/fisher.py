@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .base import measure
-from .measured_network import Subject
+from .measured_network import MeasuredNetwork
 
 
 @measure(
@@ -14,18 +14,23 @@ from .measured_network import Subject
     needs_labels=True,
     rnn=False,
 )
-def fisher(subject: Subject) -> float:
+def fisher(network: MeasuredNetwork) -> float:
     """sum over channels k of n_k * 1/2 * mean over images of (sum over positions of a_k * dL/da_k)^2.
 
     a is the output of a convolution or linear layer, L the cross-entropy. n_k, the number of weights that
     make a channel, comes from the published code, which writes a channel's value to all of its weights
     before it sums.
+
+    A number from 0.
+
+    >>> from naslib_gennas.measures.measured_network import example
+    >>> fisher(example()) > 0
+    True
     """
-    subject.gradients()
-    total = 0.0
-    sums = subject.forward().products.sums
-    for layer in subject.layers():
-        weights_a_channel = layer.module.weight[0].numel()
-        for product in sums.get(layer.name, ()):  # (b, channels)
+    network.gradients()
+    total, done = 0.0, network.forward()
+    for layer in network.layers():
+        weights_a_channel = done.parameters[layer.name][0].numel()
+        for product in done.products.sums.get(layer.name, ()):  # (b, channels)
             total += weights_a_channel * 0.5 * float(product.pow(2).mean(dim=0).sum())
     return total

@@ -7,7 +7,7 @@ from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from .base import measure
-from .measured_network import Subject, mode
+from .measured_network import MeasuredNetwork, mode
 
 
 def prepare() -> None:
@@ -24,9 +24,14 @@ def prepare() -> None:
     needs_images=False,
     prepare=prepare,
 )
-def flops(subject: Subject) -> float:
-    """Multiply-accumulate operations of convolutions and matrix products for one image (or sequence), in millions."""
-    network = subject.network()
-    with torch.no_grad(), mode(network, training=False), FlopCounterMode(display=False) as counter:
-        functional_call(network, {**subject.stand_ins(), **subject.buffers()}, (subject.example,))
-    return counter.get_total_flops() / 2 / 1e6  # the counter takes a multiplication and an addition as two
+def flops(network: MeasuredNetwork) -> float:
+    """Multiply-accumulate operations of convolutions and matrix products for one image (or sequence), in millions.
+
+    >>> from naslib_gennas.measures.measured_network import example
+    >>> flops(example()) > 0
+    True
+    """
+    module, state = network.module(), {**network.leaf_parameters(), **network.buffers()}
+    with torch.no_grad(), mode(module, training=False), FlopCounterMode(display=False) as counter:
+        functional_call(module, state, (network.example,))
+    return float(counter.get_total_flops()) / 2 / 1e6  # the counter takes a multiplication and an addition as two

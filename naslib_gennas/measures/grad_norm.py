@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .base import measure
-from .measured_network import Subject
+from .measured_network import MeasuredNetwork
 
 
 @measure(
@@ -13,7 +13,14 @@ from .measured_network import Subject
     memory="activations, one gradient",
     needs_labels=True,
 )
-def grad_norm(subject: Subject) -> float:
-    """sum over layers of ||dL/dtheta||, L the cross-entropy, theta the weight of a convolution or linear layer."""
-    layers = zip(subject.layers(), subject.gradients())
+def grad_norm(network: MeasuredNetwork) -> float:
+    """sum over layers of ||dL/dtheta||, L the cross-entropy, theta the weight of a convolution or linear layer.
+
+    A number from 0.
+
+    >>> from naslib_gennas.measures.measured_network import example
+    >>> grad_norm(example()) > 0
+    True
+    """
+    layers = zip(network.layers(), network.gradients())
     return sum(float(piece.norm()) for layer, gradient in layers for piece in layer.split(gradient))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from .base import measure
-from .measured_network import Subject, gradients_of
+from .measured_network import MeasuredNetwork, gradients_of
 
 
 @measure(
@@ -15,10 +15,19 @@ from .measured_network import Subject, gradients_of
     memory="activations, and those of the backward pass",
     needs_labels=True,
 )
-def grasp(subject: Subject) -> float:
-    """- sum over weights of theta * (H g), g = dL/dtheta, H the Hessian of the cross-entropy L."""
-    done, layers = subject.forward(), subject.layers()
-    product = sum((g.detach() * g).sum() for g in gradients_of(done, layers, create_graph=True))
+def grasp(network: MeasuredNetwork) -> float:
+    """- sum over weights of theta * (H g), g = dL/dtheta, H the Hessian of the cross-entropy L.
+
+    Any number.
+
+    >>> from naslib_gennas.measures.measured_network import example
+    >>> isinstance(grasp(example()), float)
+    True
+    """
+    done, layers = network.forward(), network.layers()
+    with torch.enable_grad():
+        gradients = gradients_of(done, layers, create_graph=True)
+        product = torch.stack([(g.detach() * g).sum() for g in gradients]).sum()
     weights = [done.parameters[layer.name] for layer in layers]
     found = torch.autograd.grad(product, weights, retain_graph=True, allow_unused=True)
     return -sum(float((w.detach() * hg).sum()) for w, hg in zip(weights, found) if hg is not None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .base import measure
-from .measured_network import Subject
+from .measured_network import MeasuredNetwork
 
 
 @measure(
@@ -13,7 +13,14 @@ from .measured_network import Subject
     memory="none",
     needs_images=False,
 )
-def l2_norm(subject: Subject) -> float:
-    """sum over layers of ||theta||, theta the weight of a convolution or linear layer at initialisation."""
-    layers = zip(subject.layers(), subject.weights())
+def l2_norm(network: MeasuredNetwork) -> float:
+    """sum over layers of ||theta||, theta the weight of a convolution or linear layer at initialisation.
+
+    A number from 0.
+
+    >>> from naslib_gennas.measures.measured_network import example
+    >>> l2_norm(example()) > 0
+    True
+    """
+    layers = zip(network.layers(), network.weights())
     return sum(float(piece.norm()) for layer, weight in layers for piece in layer.split(weight))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any
+from typing import Any, Callable, Generic, Optional, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,11 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import InputError
 from ..proxy.layers import SplitConv, own_randomness, shared_relu
-from .pretext_data import Pictures
+from .pretext_data import TrainingImages
+
+T = TypeVar("T")
+Tensors = dict[str, torch.Tensor]
+"""Parameters, or buffers, by name."""
 
 RELUS = {
     *(F.relu, F.relu6, F.leaky_relu, F.prelu, F.rrelu, torch.relu, torch.relu_, torch.prelu, torch.rrelu),
@@ -42,18 +46,23 @@ class Layer:
 
     def split(self, tensor: torch.Tensor) -> Sequence[torch.Tensor]:
         """A weight or its gradient (out, ...), cut into the separate layers' own."""
-        return tensor.split(self.widths)
+        return torch.split(tensor, list(self.widths))
 
 
 @dataclass
-class Pass:
+class ForwardPass:
     """One forward pass in training mode, with everything that a later backward pass needs.
 
-    ``products`` is filled by the backward pass of the loss: by layer, and once for each time that it was
-    called, its output times the gradient of its output, summed over positions, (b, channels).
+    Attributes:
+        parameters: leaves of the graph, in place of the network's own.
+        inputs: the batch; floating point inputs are leaves of the graph as well.
+        outputs: logits (b, classes).
+        loss: their cross-entropy, a scalar.
+        patterns: see :class:`ActivationMode`.
+        products: filled by the backward pass of the loss.
     """
 
-    parameters: dict[str, torch.Tensor]
+    parameters: Tensors
     inputs: torch.Tensor
     outputs: torch.Tensor
     loss: torch.Tensor
@@ -61,43 +70,37 @@ class Pass:
     products: Products
 
 
-def part(method: Callable) -> Callable:
-    """A method without arguments whose result is kept, and whose cost is billed to everybody who uses it."""
-
-    @wraps(method)
-    def shared(self: Subject):
-        name = method.__name__
-        if name not in self._parts:
-            with self._billing() as bill:
-                value = method(self)
-            self._parts[name] = Part(value, bill.own, bill.uses)
-        if self._bills:
-            self._bills[-1].uses |= {name} | self._parts[name].uses
-        return self._parts[name].value
-
-    return shared
-
-
 @dataclass
-class Part:
-    """A shared result and what it cost, the parts that it rests on left out."""
+class SharedResult(Generic[T]):
+    """A result that several measures use and what it cost, the results that it rests on left out."""
 
-    value: Any
+    value: T
     seconds: float
     uses: set[str]
 
 
 @dataclass
-class Bill:
-    """Seconds spent by one computation itself (``own``) and the parts that it used."""
+class Cost:
+    """Seconds spent by one computation itself (``own``) and the shared results that it used."""
 
     uses: set[str] = field(default_factory=set)
     own: float = 0.0
     nested: float = 0.0
 
 
-class Subject:
-    """What measures look at. The network is neither changed nor copied: it runs on stand-in parameters.
+def shared(method: Callable[[MeasuredNetwork], T]) -> Callable[[MeasuredNetwork], T]:
+    """A method without arguments whose result is kept, and whose cost is charged to everybody who uses it."""
+    name = method.__name__
+
+    @wraps(method)
+    def kept(self: MeasuredNetwork) -> T:
+        return self.shared_result(name, method)
+
+    return kept
+
+
+class MeasuredNetwork:
+    """What measures look at. The network is neither changed nor copied: it runs on parameters in place of its own.
 
     Args:
         make: returns the network; called when first needed. Without storage (``torch.device("meta")``) if
@@ -108,45 +111,53 @@ class Subject:
         seed: of all random numbers that measures draw.
         initialise: gives a network made without storage its weights.
         batch_dim: dimension of ``images`` that counts examples.
-        pictures: what the measures train on that train; None takes those that come with the package.
+        training_images: what the measures train on that train; None takes those that come with the package.
+
+    Raises InputError for a batch of fewer than two images.
+
+    >>> import torch
+    >>> network = MeasuredNetwork(lambda: torch.nn.Linear(8, 2), torch.ones(4, 8))
+    >>> [layer.name for layer in network.layers()], network.forward().outputs.shape
+    (['weight'], torch.Size([4, 2]))
     """
 
     def __init__(
         self,
         make: Callable[[], nn.Module],
         images: torch.Tensor,
-        labels: torch.Tensor | None = None,
+        labels: Optional[torch.Tensor] = None,
         seed: int = 0,
-        initialise: Callable[[nn.Module], None] | None = None,
+        initialise: Optional[Callable[[nn.Module], object]] = None,
         batch_dim: int = 0,
-        pictures: Pictures | None = None,
+        training_images: Optional[TrainingImages] = None,
     ):
         if len(images) < 2:
             raise InputError(f"measures need a batch of at least 2 images; got {len(images)}")
         self._make, self._initialise = make, initialise
-        self.images, self.labels, self.seed = images, labels, seed
-        self.pictures = pictures or Pictures()
+        self.images, self.seed = images, seed
+        self.training_images = training_images or TrainingImages()
         self.example = images.narrow(batch_dim, 0, 1)  # a batch of one
-        self._parts: dict[str, Part] = {}
-        self._bills: list[Bill] = []
+        self._labels = labels
+        self._shared: dict[str, SharedResult[Any]] = {}
+        self._costs: list[Cost] = []
 
-    @part
-    def shape(self) -> nn.Module:
+    @shared
+    def skeleton(self) -> nn.Module:
         """The network as it is made, possibly without storage: for counting only."""
         return self._make()
 
-    @part
-    def network(self) -> nn.Module:
+    @shared
+    def module(self) -> nn.Module:
         """The network with its weights."""
-        network = self.shape()
+        network = self.skeleton()
         if self._initialise:
             self._initialise(network)
         return network
 
-    @part
+    @shared
     def layers(self) -> list[Layer]:
         """The network's weights, in the order of its modules."""
-        return list(_layers(self.shape()))
+        return list(_layers(self.skeleton()))
 
     def generator(self) -> torch.Generator:
         """A fresh generator on the CPU, always in the same state."""
@@ -154,95 +165,131 @@ class Subject:
 
     def weights(self) -> list[torch.Tensor]:
         """The layers' weights, to be read only."""
-        parameters = dict(self.network().named_parameters())
+        parameters = dict(self.module().named_parameters())
         return [parameters[layer.name].detach() for layer in self.layers()]
 
-    @part
-    def forward(self) -> Pass:
+    @shared
+    def forward(self) -> ForwardPass:
         """The network on the whole batch."""
         return self.run(slice(None))
 
-    @part
+    @shared
     def patterns(self) -> list[tuple[torch.Tensor, int]]:
-        """``Watch.patterns`` of the shared forward pass where there is one, else of one that keeps no graph."""
-        if "forward" in self._parts:
+        """See :class:`ActivationMode`: of the shared forward pass if there is one, else of one without a graph."""
+        if "forward" in self._shared:
             return self.forward().patterns
-        parameters = {name: p.detach() for name, p in self.stand_ins().items()}
-        with torch.no_grad(), Watch() as watch:
+        parameters = {name: p.detach() for name, p in self.leaf_parameters().items()}
+        seen = ActivationMode()
+        with torch.no_grad(), seen:
             self.call(parameters, self.images)
-        return watch.patterns
+        return seen.patterns
 
-    def run(self, rows: slice) -> Pass:
-        """A forward pass in training mode on some rows of the batch, with gradients to come."""
-        parameters, products, watch = self.stand_ins(), Products(), Watch()
+    def run(self, rows: slice) -> ForwardPass:
+        """A forward pass in training mode on some rows of the batch, with gradients to come.
+
+        InputError for a network that does not return logits (batch, classes).
+        """
+        parameters, products, seen = self.leaf_parameters(), Products(), ActivationMode()
         inputs = self.images[rows].detach().clone()
         inputs.requires_grad_(inputs.is_floating_point())
-        with torch.enable_grad(), products.of(self.layers()), watch:
+        with torch.enable_grad(), products.of(self.layers()), seen:
             outputs = self.call(parameters, inputs)
             if not isinstance(outputs, torch.Tensor) or outputs.dim() != 2:
                 raise InputError("measures need a network that returns one tensor of logits (batch, classes)")
-            loss = F.cross_entropy(outputs, self._labels(outputs.shape[1])[rows].to(outputs.device))
-        return Pass(parameters, inputs, outputs, loss, watch.patterns, products)
+            loss = F.cross_entropy(outputs, self._labels_of(outputs.shape[1])[rows].to(outputs.device))
+        return ForwardPass(parameters, inputs, outputs, loss, seen.patterns, products)
 
-    def stand_ins(self) -> dict[str, torch.Tensor]:
+    def leaf_parameters(self) -> Tensors:
         """The parameters' values as leaves of a graph of their own, on the device of the images."""
-        parameters = self.network().named_parameters()
+        parameters = self.module().named_parameters()
         return {name: p.detach().to(self.images.device).requires_grad_() for name, p in parameters}
 
-    def buffers(self) -> dict[str, torch.Tensor]:
+    def buffers(self) -> Tensors:
         """Copies of the network's buffers, which a forward pass in training mode changes."""
-        return {n: b.detach().to(self.images.device, copy=True) for n, b in self.network().named_buffers()}
+        return {n: b.detach().to(self.images.device, copy=True) for n, b in self.module().named_buffers()}
 
-    def call(self, parameters, inputs: torch.Tensor, buffers=None, training: bool = True) -> torch.Tensor:
+    def call(
+        self,
+        parameters: Mapping[str, torch.Tensor],
+        inputs: torch.Tensor,
+        buffers: Optional[Mapping[str, torch.Tensor]] = None,
+        training: bool = True,
+    ) -> torch.Tensor:
         """The network's outputs with these parameters and buffers in place of its own."""
-        network = self.network()
+        network = self.module()
         state = {**parameters, **(self.buffers() if buffers is None else buffers)}
         with mode(network, training), own_randomness(self.seed, inputs.device):
-            return functional_call(network, state, (inputs,))
+            outputs: torch.Tensor = functional_call(network, state, (inputs,))
+        return outputs
 
-    @part
+    @property
+    def labels(self) -> torch.Tensor:
+        """int64, one for every row of the outputs."""
+        return self._labels_of(self.forward().outputs.shape[1])
+
+    @shared
     def gradients(self) -> list[torch.Tensor]:
         """Of the loss by the layers' weights (zero where unused)."""
         done = self.forward()
         with done.products.recorded():
             return gradients_of(done, self.layers())
 
-    @part
+    @shared
     def jacobian(self) -> torch.Tensor:
-        """Gradient of the summed outputs by the images: float64 on the CPU, (b, everything else)."""
+        """Gradient of the summed outputs by the images: on the CPU, (b, everything else).
+
+        InputError for inputs that are not floating point.
+        """
         done = self.forward()
         if not done.inputs.requires_grad:
             raise InputError("this measure differentiates by the input, which must be floating point")
-        (gradient,) = torch.autograd.grad(done.outputs.sum(), done.inputs, retain_graph=True)
+        with torch.enable_grad():
+            total = done.outputs.sum()
+        (gradient,) = torch.autograd.grad(total, done.inputs, retain_graph=True)
         return gradient.flatten(1).cpu()
 
-    def evaluate(self, function: Callable[[Subject], float]) -> tuple[float, float]:
-        """(value, seconds): what ``function`` would take alone, shared parts and building included."""
-        with self._billing() as bill:
+    def evaluate(self, function: Callable[[MeasuredNetwork], float]) -> tuple[float, float]:
+        """(value, seconds): what ``function`` would take alone, shared results and building included."""
+        with self._timed() as cost:
             value = float(function(self))
-        return value, bill.own + sum(self._parts[name].seconds for name in bill.uses)
+        return value, cost.own + sum(self._shared[name].seconds for name in cost.uses)
 
-    def _labels(self, classes: int) -> torch.Tensor:
-        if self.labels is None:
-            self.labels = torch.randint(classes, (len(self.images),), generator=self.generator())
-        return self.labels
+    def shared_result(self, name: str, compute: Callable[[MeasuredNetwork], T]) -> T:
+        """What ``compute`` returns, computed at the first call; its cost is charged to whoever asks."""
+        if name not in self._shared:
+            with self._timed() as cost:
+                value = compute(self)
+            self._shared[name] = SharedResult(value, cost.own, cost.uses)
+        found: SharedResult[T] = self._shared[name]
+        if self._costs:
+            self._costs[-1].uses |= {name} | found.uses
+        return found.value
+
+    def seconds(self, name: str) -> float:
+        """What the shared result called ``name`` cost by itself; KeyError if nobody has asked for it."""
+        return self._shared[name].seconds
+
+    def _labels_of(self, classes: int) -> torch.Tensor:
+        if self._labels is None:
+            self._labels = torch.randint(classes, (len(self.images),), generator=self.generator())
+        return self._labels
 
     @contextmanager
-    def _billing(self) -> Iterator[Bill]:
-        bill = Bill()
-        self._bills.append(bill)
+    def _timed(self) -> Iterator[Cost]:
+        cost = Cost()
+        self._costs.append(cost)
         started = time.perf_counter()
         try:
-            yield bill
+            yield cost
         finally:
-            self._bills.pop()
+            self._costs.pop()
             elapsed = time.perf_counter() - started
-            bill.own = elapsed - bill.nested
-            if self._bills:
-                self._bills[-1].nested += elapsed
+            cost.own = elapsed - cost.nested
+            if self._costs:
+                self._costs[-1].nested += elapsed
 
 
-def gradients_of(done: Pass, layers: list[Layer], create_graph: bool = False) -> list[torch.Tensor]:
+def gradients_of(done: ForwardPass, layers: Sequence[Layer], create_graph: bool = False) -> list[torch.Tensor]:
     """Gradients of the loss by the layers' weights; zero for a weight that the outputs do not depend on."""
     weights = [done.parameters[layer.name] for layer in layers]
     found = torch.autograd.grad(done.loss, weights, retain_graph=True, create_graph=create_graph, allow_unused=True)
@@ -250,14 +297,17 @@ def gradients_of(done: Pass, layers: list[Layer], create_graph: bool = False) ->
 
 
 class Products:
-    """Layer outputs times their gradients, summed over positions while the backward pass goes by."""
+    """Layer outputs times their gradients, summed over positions while the backward pass goes by.
 
-    def __init__(self):
+    ``sums``: by layer, and once for each time that it was called, (b, channels).
+    """
+
+    def __init__(self) -> None:
         self.sums: dict[str, list[torch.Tensor]] = {}
         self._recording = False
 
     @contextmanager
-    def of(self, layers: list[Layer]) -> Iterator[None]:
+    def of(self, layers: Iterable[Layer]) -> Iterator[None]:
         """Follows what convolutions and linear layers return while the context lasts."""
         own = [layer for layer in layers if isinstance(layer.module, (nn.Conv2d, nn.Linear))]
         handles = [layer.module.register_forward_hook(self._follower(layer)) for layer in own]
@@ -276,39 +326,51 @@ class Products:
         finally:
             self._recording = False
 
-    def _follower(self, layer: Layer):
-        def follow(module, inputs, output):
+    def _follower(self, layer: Layer) -> Callable[[nn.Module, object, torch.Tensor], None]:
+        def follow(module: nn.Module, inputs: object, output: torch.Tensor) -> None:
             value = output.detach()  # not the output itself: it would hold the graph that holds this hook
 
-            def record(gradient):
+            def record(gradient: torch.Tensor) -> None:
                 if self._recording:
                     product = value * gradient.detach()
                     self.sums.setdefault(layer.name, []).append(
                         product.flatten(2).sum(2) if product.dim() > 2 else product
                     )
 
-            output.register_hook(record)
+            output.register_hook(record)  # type: ignore[no-untyped-call]  # PyTorch's has no types
 
         return follow
 
 
-class LastMap(TorchFunctionMode):
+class LastMapMode(TorchFunctionMode):
     """Sees every pooling; ``last_map``: the input (b, c, h, w) of the last one that left one number a channel."""
 
-    last_map: torch.Tensor | None = None
+    last_map: Optional[torch.Tensor] = None
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        result = function(*args, **(kwargs or {}))
-        if function in POOLINGS and _collapses(args[0], result):
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Optional[dict[str, Any]] = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func in POOLINGS and _collapses(args[0], result):
             self.last_map = args[0]
         return result
 
 
-class Watch(LastMap):
+class ActivationMode(LastMapMode):
     """Sees every ReLU and every pooling, be it module or function, and can leave BatchNorm out.
 
     ``patterns``: for every ReLU, its input > 0 as bool (b, units), and the number of ReLUs of the published
     network that it stands for.
+
+    >>> import torch
+    >>> with ActivationMode() as seen:
+    ...     _ = torch.relu(torch.tensor([[-1.0, 2.0]]))
+    >>> seen.patterns
+    [(tensor([[False,  True]]), 1)]
     """
 
     def __init__(self, skip_batch_norm: bool = False):
@@ -316,15 +378,21 @@ class Watch(LastMap):
         self.skip_batch_norm = skip_batch_norm
         self.patterns: list[tuple[torch.Tensor, int]] = []
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Optional[dict[str, Any]] = None,
+    ) -> Any:
         kwargs = kwargs or {}
-        if function is F.batch_norm and self.skip_batch_norm:
+        if func is F.batch_norm and self.skip_batch_norm:
             return args[0] if args else kwargs["input"]
-        if function is shared_relu:
+        if func is shared_relu:
             self.patterns.append((_active(args[0]), args[1]))
-        elif function in RELUS:
+        elif func in RELUS:
             self.patterns.append((_active(args[0]), 1))
-        return super().__torch_function__(function, types, args, kwargs)
+        return super().__torch_function__(func, types, args, kwargs)
 
 
 def _active(x: torch.Tensor) -> torch.Tensor:
@@ -332,7 +400,7 @@ def _active(x: torch.Tensor) -> torch.Tensor:
     return (x.detach() > 0).flatten(1)
 
 
-def _collapses(before, after) -> bool:
+def _collapses(before: object, after: torch.Tensor) -> bool:
     """Whether a feature map (b, c, h, w) became (b, c) or (b, c, 1, 1)."""
     return (
         isinstance(before, torch.Tensor)
@@ -355,7 +423,12 @@ def _layers(network: nn.Module) -> Iterator[Layer]:
 
 
 def batch_norms(network: nn.Module) -> Iterator[tuple[str, nn.BatchNorm2d, tuple[int, ...]]]:
-    """(name, layer, widths) of every BatchNorm2d; several widths as in :class:`Layer`."""
+    """(name, layer, widths) of every BatchNorm2d; several widths as in :class:`Layer`.
+
+    >>> import torch
+    >>> [(name, widths) for name, _, widths in batch_norms(torch.nn.Sequential(torch.nn.BatchNorm2d(4)))]
+    [('0', (4,))]
+    """
     joined = {id(m.bn): tuple(m.widths) for m in network.modules() if isinstance(m, SplitConv)}
     for name, module in network.named_modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -372,3 +445,23 @@ def mode(network: nn.Module, training: bool) -> Iterator[None]:
     finally:
         for module, was in before.items():
             module.training = was
+
+
+def example() -> MeasuredNetwork:
+    """A small convolutional network with BatchNorm, ReLU and global pooling, and four images of 8 x 8, to try things.
+
+    Twelve images, labelled, are there to train on.
+
+    >>> example().forward().outputs.shape
+    torch.Size([4, 10])
+    """
+
+    def make() -> nn.Module:
+        body = [nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 8, 3, 2, 1), nn.ReLU()]
+        return nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))
+
+    with own_randomness(0, torch.device("cpu")):
+        network = make()
+    images = torch.randn(12, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    to_train_on = TrainingImages(images, 8, labels=torch.arange(12) % 4)
+    return MeasuredNetwork(lambda: network, images[:4], training_images=to_train_on)

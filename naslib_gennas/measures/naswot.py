@@ -6,7 +6,7 @@ import numpy as np
 
 from ..errors import InputError
 from .base import measure
-from .measured_network import Subject
+from .measured_network import MeasuredNetwork
 
 
 @measure(
@@ -17,15 +17,21 @@ from .measured_network import Subject
     rnn=False,
     late=True,
 )
-def naswot(subject: Subject) -> float:
+def naswot(network: MeasuredNetwork) -> float:
     """log |det K|, K[i, j] = number of ReLU units that are equally active for the images i and j.
 
     K is the sum over all ReLUs of x x' + (1 - x)(1 - x)', x (b, units) the indicator of a positive input.
+
+    Any number, or -inf where two images are active alike. InputError for a network without ReLU.
+
+    >>> from naslib_gennas.measures.measured_network import example
+    >>> naswot(example()) > 0
+    True
     """
-    patterns = subject.patterns()
+    patterns = network.patterns()
     if not patterns:
         raise InputError("naswot needs a network with ReLU activations, and this one has none")
-    kernel = np.zeros((len(subject.images),) * 2)
+    kernel = np.zeros((len(network.images),) * 2)
     for active, count in patterns:
         x = active.float()  # (b, units)
         both = x @ x.T

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .base import measure
-from .measured_network import Subject
+from .measured_network import MeasuredNetwork
 
 
 @measure(
@@ -13,6 +13,12 @@ from .measured_network import Subject
     memory="none: counted without storage",
     needs_images=False,
 )
-def params(subject: Subject) -> float:
-    """Trainable parameters, in millions."""
-    return sum(p.numel() for p in subject.shape().parameters() if p.requires_grad) / 1e6
+def params(network: MeasuredNetwork) -> float:
+    """Trainable parameters, in millions.
+
+    >>> from naslib_gennas.measures.measured_network import example
+    >>> params(example())
+    0.00071
+    """
+    count: int = sum(p.numel() for p in network.skeleton().parameters() if p.requires_grad)
+    return count / 1e6

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .base import measure
-from .measured_network import Subject
+from .measured_network import MeasuredNetwork
 
 
 @measure(
@@ -13,6 +13,13 @@ from .measured_network import Subject
     memory="activations, one gradient",
     needs_labels=True,
 )
-def plain(subject: Subject) -> float:
-    """sum over weights of theta * dL/dtheta, L the cross-entropy."""
-    return sum(float((w * g).sum()) for w, g in zip(subject.weights(), subject.gradients()))
+def plain(network: MeasuredNetwork) -> float:
+    """sum over weights of theta * dL/dtheta, L the cross-entropy.
+
+    Any number.
+
+    >>> from naslib_gennas.measures.measured_network import example
+    >>> isinstance(plain(example()), float)
+    True
+    """
+    return sum(float((w * g).sum()) for w, g in zip(network.weights(), network.gradients()))

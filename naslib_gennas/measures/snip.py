@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .base import measure
-from .measured_network import Subject
+from .measured_network import MeasuredNetwork
 
 
 @measure(
@@ -13,6 +13,13 @@ from .measured_network import Subject
     memory="activations, one gradient",
     needs_labels=True,
 )
-def snip(subject: Subject) -> float:
-    """sum over weights of |theta * dL/dtheta|, L the cross-entropy."""
-    return sum(float((w * g).abs().sum()) for w, g in zip(subject.weights(), subject.gradients()))
+def snip(network: MeasuredNetwork) -> float:
+    """sum over weights of |theta * dL/dtheta|, L the cross-entropy.
+
+    A number from 0.
+
+    >>> from naslib_gennas.measures.measured_network import example
+    >>> snip(example()) > 0
+    True
+    """
+    return sum(float((w * g).abs().sum()) for w, g in zip(network.weights(), network.gradients()))

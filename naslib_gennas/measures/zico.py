@@ -7,7 +7,7 @@ import math
 import torch
 
 from .base import measure
-from .measured_network import Subject, gradients_of
+from .measured_network import MeasuredNetwork, gradients_of
 
 
 @measure(
@@ -18,16 +18,22 @@ from .measured_network import Subject, gradients_of
     needs_labels=True,
     rnn=False,
 )
-def zico(subject: Subject) -> float:
+def zico(network: MeasuredNetwork) -> float:
     """sum over layers of log(sum over weights of mean |g| / std |g|), over the gradients of two mini-batches.
 
     The mini-batches are the halves of the batch; g is the gradient of the cross-entropy. Weights whose
     gradient does not vary, and layers that have no others, are left out. (The published code lets gradients
     add up from batch to batch; this is the paper's formula.)
+
+    Any number.
+
+    >>> from naslib_gennas.measures.measured_network import example
+    >>> isinstance(zico(example()), float)
+    True
     """
-    half = len(subject.images) // 2
-    layers = subject.layers()
-    first, second = (gradients_of(subject.run(rows), layers) for rows in (slice(0, half), slice(half, 2 * half)))
+    half = len(network.images) // 2
+    layers = network.layers()
+    first, second = (gradients_of(network.run(rows), layers) for rows in (slice(0, half), slice(half, 2 * half)))
     score = 0.0
     for layer, a, b in zip(layers, first, second):
         both = torch.stack([a.abs(), b.abs()]).double()  # (2, weight)

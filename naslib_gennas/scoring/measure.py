@@ -10,8 +10,8 @@ import torch
 
 from ..errors import InputError, UnscorableError
 from ..measures.base import MEASURES, Measure, in_order
-from ..measures.measured_network import Subject
-from ..measures.pretext_data import Pictures
+from ..measures.measured_network import MeasuredNetwork
+from ..measures.pretext_data import TrainingImages
 from ..proxy.images import load_images
 from ..proxy.layers import own_randomness, uninitialised
 from ..proxy.parameters import initialise
@@ -59,9 +59,9 @@ class MeasuredNetworks:
             raise InputError(f"the networks of {space.name} are recurrent and see no images; leave them out")
         self.space, self.seed, self.device = space, seed, find_device(device)
         self.images, self.batch_size, self.image_size = images, batch_size, image_size
-        self._pictures = Pictures(images, image_size)
+        self._training_images = TrainingImages(images, image_size)
         self._batch: Optional[torch.Tensor] = None
-        self._last: Optional[tuple[str, Subject]] = None
+        self._last: Optional[tuple[str, MeasuredNetwork]] = None
 
     def identity(self) -> Record:
         """What the networks and their batch depend on."""
@@ -74,12 +74,12 @@ class MeasuredNetworks:
             "image_size": self.image_size,
         }
 
-    def of(self, arch: Any) -> Subject:
+    def of(self, arch: Any) -> MeasuredNetwork:
         """The network of ``arch``, the same object until another architecture is asked for."""
         text = str(arch)
         if self._last is None or self._last[0] != text:
             self._last = None  # two at once would take twice the memory
-            self._last = (text, self._subject(arch))
+            self._last = (text, self._network(arch))
         return self._last[1]
 
     def forget(self) -> None:
@@ -89,15 +89,19 @@ class MeasuredNetworks:
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_last": None, "_batch": None}
 
-    def _subject(self, arch: Any) -> Subject:
+    def _network(self, arch: Any) -> MeasuredNetwork:
         if self.space.kind == RECURRENT:
             generator = torch.Generator().manual_seed(self.seed)
             words, labels = torch.randint(WORDS, (2, STEPS, self.batch_size), generator=generator).to(self.device)
-            return Subject(lambda: Logits(self._with_weights(arch)), words, labels.flatten(), self.seed, batch_dim=1)
+            return MeasuredNetwork(
+                lambda: Logits(self._with_weights(arch)), words, labels.flatten(), self.seed, batch_dim=1
+            )
         if self._batch is None:
             self._batch = load_images(self.images, self.batch_size, self.image_size).to(self.device)
         if self.space.own_weights:
-            return Subject(lambda: self._with_weights(arch), self._batch, seed=self.seed, pictures=self._pictures)
+            return MeasuredNetwork(
+                lambda: self._with_weights(arch), self._batch, seed=self.seed, training_images=self._training_images
+            )
 
         def make() -> torch.nn.Module:
             with uninitialised():
@@ -106,7 +110,9 @@ class MeasuredNetworks:
         def fill(network: torch.nn.Module) -> None:
             initialise(network, torch.Generator().manual_seed(self.seed), self.device)
 
-        return Subject(make, self._batch, seed=self.seed, initialise=fill, pictures=self._pictures)
+        return MeasuredNetwork(
+            make, self._batch, seed=self.seed, initialise=fill, training_images=self._training_images
+        )
 
     def _with_weights(self, arch: Any) -> torch.nn.Module:
         """The network as its own initialisation leaves it, drawn from the seed."""
@@ -164,10 +170,10 @@ class MeasureScorer(BaseScorer):
         self.networks.forget()
 
 
-def measured(subject: Subject, measure: Measure, arch: str, key: str) -> Score:
+def measured(network: MeasuredNetwork, measure: Measure, arch: str, key: str) -> Score:
     """The measure of one network; UnscorableError if it is not a finite number."""
     assert measure.function is not None
-    value, seconds = subject.evaluate(measure.function)
+    value, seconds = network.evaluate(measure.function)
     if not math.isfinite(value):
         raise UnscorableError(f"the score is {value}")
     return Score(arch, key, value, "ok", seconds, measure.name)
@@ -202,7 +208,7 @@ def measure_module(
     images: torch.Tensor | None = None,
     labels: torch.Tensor | None = None,
     seed: int = 0,
-    pictures: Pictures | None = None,
+    training_images: TrainingImages | None = None,
 ) -> dict[str, Score]:
     """Measures of a classification network of your own, which is neither changed nor copied.
 
@@ -211,7 +217,7 @@ def measure_module(
         names: registered measures, except ``gennas`` and ensembles, which need a search space or a set.
         images: float32 (b, 3, s, s), b >= 2; None takes 32 embedded photographs of 32 x 32.
         labels: int64 (b,); None draws them from ``seed``.
-        pictures: what the measures train on that train (``cls@N`` and the like).
+        training_images: what the measures train on that train (``cls@N`` and the like).
 
     >>> measure_module(torchvision.models.resnet18(), ["naswot", "params"])["params"].value
     11.689512
@@ -224,11 +230,11 @@ def measure_module(
         if MEASURES[name].function is None:
             raise InputError(f"{name} cannot be measured on a single module; {_elsewhere(MEASURES[name])}")
     images = load_images(None, BATCH_SIZE, IMAGE_SIZE) if images is None else images
-    subject = Subject(lambda: module, images, labels, seed, pictures=pictures)
+    network = MeasuredNetwork(lambda: module, images, labels, seed, training_images=training_images)
     title = type(module).__name__
 
     def score(name: str) -> Score:
-        return attempted(title, title, name, lambda: measured(subject, MEASURES[name], title, title))
+        return attempted(title, title, name, lambda: measured(network, MEASURES[name], title, title))
 
     found = {name: score(name) for name in in_order(names)}
     return {name: found[name] for name in names}

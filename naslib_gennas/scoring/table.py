@@ -25,6 +25,10 @@ class TableScorer(BaseScorer):
     def identity(self) -> Record:
         return {"space": self.space.source, "measure": self.measure, "table": self.table.name}
 
+    def key(self, arch: Any) -> str:
+        """The text: a table may have a row for each of several architectures that are one network."""
+        return str(arch)
+
     def compute(self, arch: Any, key: str) -> Score:
         value = self.table.value(arch, self.column)
         if value is None:
