@@ -19,7 +19,7 @@ import torch
 
 from naslib_gennas import load_space
 from naslib_gennas.measures import MEASURES
-from naslib_gennas.plugin import loading as compat
+from naslib_gennas.plugin import loading
 from naslib_gennas.proxy.images import load_images
 from naslib_gennas.scoring.measure import measure_module
 from naslib_gennas.spaces.pasted import to_naslib
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> list[dict]:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", FutureWarning)  # NASLib's old backward hooks
-    naslib = compat.load(options.naslib)
+    naslib = loading.load(options.naslib)
     known = set(naslib["measures"].available_measures)
     ours = [name for name in MEASURES.names() if MEASURES[name].function]
     names = [name for name in ours if THEIR_NAMES.get(name, name) in known]
@@ -63,8 +63,8 @@ def main(arguments: list[str] | None = None) -> list[dict]:
             theirs, seconds = their_score(naslib["ZeroCost"], name, graph, batch, options.seed)
             rows[name]["ours"].append(found.seconds)
             rows[name]["theirs"].append(seconds)
-            if found.score is not None:  # where we fail, NASLib has a constant
-                difference = abs(found.score - theirs) / max(abs(theirs), math.ulp(1.0))
+            if found.value is not None:  # where we fail, NASLib has a constant
+                difference = abs(found.value - theirs) / max(abs(theirs), math.ulp(1.0))
                 rows[name]["difference"] = max(rows[name]["difference"], difference)
     print(f"{'measure':10} {'difference':>10}  {'ours':>7}  {'NASLib':>7}  ratio")
     for row in rows.values():

@@ -27,8 +27,8 @@ def main() -> None:
     scorer = Scorer(options.space, options.preset, options.seed)
 
     def fitness(arch) -> float:
-        score = scorer.score(arch).score  # isomorphic architectures are scored once
-        return float("-inf") if score is None else score
+        value = scorer.score(arch).value  # isomorphic architectures are scored once
+        return float("-inf") if value is None else value
 
     search = naslib_search(scorer.space, fitness, options.seed, population=20, tournament=5)
     winner, best = max(itertools.islice(search, options.steps), key=lambda step: step[1])

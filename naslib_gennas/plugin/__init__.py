@@ -5,28 +5,38 @@ as it is. ``import naslib`` then finds the checkout that NASLIB_HOME names, too,
 Python is repaired.
 
 >>> import naslib_gennas.plugin
->>> from naslib.predictors.zerocost import ZeroCost
->>> ZeroCost("gennas").query(graph, train_loader)
+>>> from naslib.predictors.zerocost import ZeroCost  # doctest: +SKIP
+>>> ZeroCost("gennas").query(graph, train_loader)  # doctest: +SKIP
+-0.0123
 """
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from typing import Any
 
 from ..errors import GenNASError
 from .first_import import arm
+from .loading import NASLib, load, on_load
 
 
-def register(**settings: Any) -> list[str]:
+def register(seed: int | None = None, device: str | None = None, naslib: NASLib | None = None) -> list[str]:
     """Add our measures to NASLib, see :func:`.measure.register`; MissingPackageError without NASLib."""
     from .measure import register
 
-    return register(**settings)
+    return register(seed, device, naslib)
 
 
-arm()
+def _add_measures(naslib: NASLib) -> None:
+    """A NASLib without a registry of measures has other uses."""
+    if "measure" in naslib and "measures" in naslib:
+        from .measure import register
+
+        register(naslib=naslib)
+
+
+on_load(_add_measures)
+arm(load)
 if "naslib" in sys.modules:
     with contextlib.suppress(GenNASError):  # register() says why
-        register()
+        load()

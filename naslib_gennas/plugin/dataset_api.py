@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any, Callable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Union
 
 import numpy as np
 import pandas as pd
@@ -13,29 +13,37 @@ import pandas as pd
 from ..errors import TableError
 from ..readers import SCHEMES
 from ..registry import Registry
-from ..spaces.base import load_space
+from ..spaces.base import SearchSpace, load_space
 from ..tables import Table
 from .loading import load
-from .search import validity_api
+from .specifications import DatasetAPI, nasbench101_rules
 
 COLUMNS = {"ImageNet16-120": "imagenet16"}  # data set -> how tables call it; by its own name elsewhere
 KEYS_201 = {"cifar10": "cifar10-valid"}  # data set -> NASLib's key in an entry; its own name elsewhere
 LAST_EPOCH_101 = 108
 
-APIS: Registry[Callable[[Table, str, str], dict[str, Any]]] = Registry("search space with a dataset API from a table")
+Row = dict[str, Union[str, float]]  # arch, and accuracies in per cent
+
+APIS: Registry[Callable[[Table, str, str], DatasetAPI]] = Registry("search space with a dataset API from a table")
 """Space -> function of (table, data set, metric) that makes what NASLib's ``get_dataset_api`` returns."""
 
-FRAMES: Registry[Callable[[dict[str, Any], str], list[dict[str, Any]]]] = Registry("search space with NASLib data")
+FRAMES: Registry[Callable[[DatasetAPI, str], list[Row]]] = Registry("search space with NASLib data")
 """Space -> function of (dataset API, data set) that lists its architectures as rows of a table."""
 
 
-def from_table(table: Table, dataset: str = "cifar10", metric: str | None = None) -> dict[str, Any]:
+def from_table(table: Table, dataset: str = "cifar10", metric: str | None = None) -> DatasetAPI:
     """What NASLib's ``get_dataset_api`` would return if it had the data of ``table``.
 
     Only the final accuracies are known: ``metric`` stands for the validation accuracy [default:
     :func:`metric_of`]; times, losses and training accuracies are NaN. Architectures are found by text, then by
     canonical form. Raises UnknownNameError for a space without dataset API, TableError for an unknown metric
     and, when NASLib asks, for an architecture that is not in the table or an epoch before the last.
+
+    >>> from naslib_gennas import load_table
+    >>> table = load_table("digits", "nasbench201")
+    >>> entry = from_table(table)["nb201_data"][table.frame["arch"][0]]
+    >>> entry["cifar10-valid"]["eval_acc1es"][-1] == table.value(table.frame["arch"][0])
+    True
     """
     metric = metric or metric_of(table, dataset)
     table.column(metric)
@@ -96,19 +104,23 @@ class _Final:
 
 # --- NAS-Bench-201: {"nb201_data": {text: {data set: {quantity: learning curve}}}}, accuracies in per cent
 
+UNKNOWN_CURVES_201 = ("train_acc1es", "train_losses", "eval_losses", "train_times", "eval_times")
+UNKNOWN_COSTS_201 = ("train_time", "flops", "params", "latency")
+Entry = dict[str, dict[str, Any]]  # data set -> quantity -> what can be indexed like NASLib's
 
-class _Entries201(Mapping):
+
+class _Entries201(Mapping[str, Entry]):
     def __init__(self, table: Table, dataset: str, metric: str):
         self.table = table
         self.key = KEYS_201.get(dataset, dataset)
         self.metric = metric
 
-    def __getitem__(self, text: str) -> dict[str, Any]:
+    def __getitem__(self, text: str) -> Entry:
         accuracy = _Final(_value(self.table, text, self.metric), self.table.name)
         unknown = _Final(math.nan, self.table.name)
-        quantities = ("train_acc1es", "train_losses", "eval_losses", "train_times", "eval_times")
-        costs = dict.fromkeys(("train_time", "flops", "params", "latency"), math.nan)
-        return {self.key: {**dict.fromkeys(quantities, unknown), "eval_acc1es": accuracy, "cost_info": costs}}
+        costs = dict.fromkeys(UNKNOWN_COSTS_201, math.nan)
+        curves = dict.fromkeys(UNKNOWN_CURVES_201, unknown)
+        return {self.key: {**curves, "eval_acc1es": accuracy, "cost_info": costs}}
 
     def __contains__(self, text: object) -> bool:
         return self.table.value(text, self.metric) is not None
@@ -121,12 +133,12 @@ class _Entries201(Mapping):
 
 
 @APIS.register("nasbench201")
-def _api_201(table: Table, dataset: str, metric: str) -> dict[str, Any]:
+def _api_201(table: Table, dataset: str, metric: str) -> DatasetAPI:
     return {"nb201_data": _Entries201(table, dataset, metric)}
 
 
 @FRAMES.register("nasbench201")
-def _rows_201(api: dict[str, Any], dataset: str) -> list[dict[str, Any]]:
+def _rows_201(api: DatasetAPI, dataset: str) -> list[Row]:
     key, column = KEYS_201.get(dataset, dataset), f"{COLUMNS.get(dataset, dataset)}_valid"
     data = api["nb201_data"]
     return [{"arch": text, column: float(data[text][key]["eval_acc1es"][-1])} for text in data]
@@ -134,60 +146,72 @@ def _rows_201(api: dict[str, Any], dataset: str) -> list[dict[str, Any]]:
 
 # --- NAS-Bench-101: {"api": module, "nb101_data": object with query(ModelSpec)}, accuracies as fractions
 
+SPLITS_101 = {"validation": "cifar10_valid", "test": "cifar10_test"}  # the benchmark's name -> the table's
+FIXED_101 = ("module_adjacency", "module_operations", "trainable_parameters")  # of a cell, whatever the run
+Data = dict[str, Any]  # quantity -> value, as in the benchmark's file
+
+if TYPE_CHECKING:
+
+    class _Reader101:
+        """What is used of NASLib's class."""
+
+        def _check_spec(self, model_spec: Any) -> None: ...
+else:
+    _Reader101 = object
+
+
+class _Table101(_Reader101):
+    """Goes in front of NASLib's class, whose data are a table then; which cells are valid stays its own business."""
+
+    def __init__(self, table: Table, metric: str, rules: Any):  # the original reads a file
+        self._table, self._metric, self.config = table, metric, rules
+
+    def query(self, model_spec: Any, epochs: int = LAST_EPOCH_101, stop_halfway: bool = False) -> Data:
+        if epochs != LAST_EPOCH_101:
+            raise TableError(f"the table {self._table.name} has final values only; NASLib asks for epoch {epochs}")
+        self._check_spec(model_spec)
+        names = list(model_spec.original_ops)
+        text = json.dumps({"matrix": np.asarray(model_spec.original_matrix).tolist(), "ops": names})
+        return self._data(self._table.space.parse(text))
+
+    def hash_iterator(self) -> Iterable[str]:
+        return self._table.index_canonical().keys()
+
+    def get_metrics_from_hash(self, module_hash: str) -> tuple[Data, dict[int, list[Data]]]:
+        row = self._table.index_canonical()[module_hash]
+        data = self._data(self._table.space.parse(self._table.frame["arch"].iloc[row]))
+        final = {f"final_{key}": value for key, value in data.items() if key not in FIXED_101}
+        return {key: data[key] for key in FIXED_101}, {LAST_EPOCH_101: [final]}
+
+    def _data(self, arch: Any) -> Data:
+        cell = json.loads(arch.to_json())
+        tested = self._table.value(arch, "cifar10_test") if "cifar10_test" in self._table.metrics else None
+        return {
+            "module_adjacency": np.array(cell["matrix"]),
+            "module_operations": cell["ops"],
+            "trainable_parameters": math.nan,
+            "training_time": math.nan,
+            "train_accuracy": math.nan,
+            "validation_accuracy": _value(self._table, arch, self._metric) / 100,
+            "test_accuracy": math.nan if tested is None else tested / 100,
+        }
+
 
 @APIS.register("nasbench101")
-def _api_101(table: Table, dataset: str, metric: str) -> dict[str, Any]:
-    empty = validity_api(load(), "nasbench101")
-    api, rules = empty["api"], empty["nb101_data"].config
-
-    class NASBench(api.NASBench):
-        """NASLib's class with the data of a table; which cells are valid stays its own business."""
-
-        def __init__(self):  # the original reads a file
-            self.config = rules
-
-        def query(self, model_spec, epochs=LAST_EPOCH_101, stop_halfway=False):
-            if epochs != LAST_EPOCH_101:
-                raise TableError(f"the table {table.name} has final values only; NASLib asks for epoch {epochs}")
-            self._check_spec(model_spec)
-            names = list(model_spec.original_ops)
-            text = json.dumps({"matrix": np.asarray(model_spec.original_matrix).tolist(), "ops": names})
-            return self._data(table.space.parse(text))
-
-        def hash_iterator(self):
-            return table.index_canonical().keys()
-
-        def get_metrics_from_hash(self, module_hash):
-            data = self._data(table.space.parse(table.frame["arch"].iloc[table.index_canonical()[module_hash]]))
-            fixed = ("module_adjacency", "module_operations", "trainable_parameters")
-            final = {f"final_{key}": value for key, value in data.items() if key not in fixed}
-            return {key: data[key] for key in fixed}, {LAST_EPOCH_101: [final]}
-
-        def _data(self, arch) -> dict[str, Any]:
-            cell = json.loads(arch.to_json())
-            tested = table.value(arch, "cifar10_test") if "cifar10_test" in table.metrics else None
-            return {
-                "module_adjacency": np.array(cell["matrix"]),
-                "module_operations": cell["ops"],
-                "trainable_parameters": math.nan,
-                "training_time": math.nan,
-                "train_accuracy": math.nan,
-                "validation_accuracy": _value(table, arch, metric) / 100,
-                "test_accuracy": math.nan if tested is None else tested / 100,
-            }
-
-    return {"api": api, "nb101_data": NASBench()}
+def _api_101(table: Table, dataset: str, metric: str) -> DatasetAPI:
+    empty = nasbench101_rules(load())
+    kind: Any = type("NASBench", (_Table101, empty["api"].NASBench), {})
+    return {"api": empty["api"], "nb101_data": kind(table, metric, empty["nb101_data"].config)}
 
 
 @FRAMES.register("nasbench101")
-def _rows_101(api: dict[str, Any], dataset: str) -> list[dict[str, Any]]:
-    data, space, rows = api["nb101_data"], load_space("nasbench101"), []
-    for module_hash in data.hash_iterator():
-        fixed, computed = data.get_metrics_from_hash(module_hash)
-        matrix = np.asarray(fixed["module_adjacency"]).tolist()
-        runs = computed[LAST_EPOCH_101]
-        row = {"arch": str(space.parse(json.dumps({"matrix": matrix, "ops": list(fixed["module_operations"])})))}
-        for column, name in (("cifar10_valid", "validation"), ("cifar10_test", "test")):
-            row[column] = 100 * float(np.mean([run[f"final_{name}_accuracy"] for run in runs]))
-        rows.append(row)
-    return rows
+def _rows_101(api: DatasetAPI, dataset: str) -> list[Row]:
+    data, space = api["nb101_data"], load_space("nasbench101")
+    return [_row_101(space, *data.get_metrics_from_hash(module_hash)) for module_hash in data.hash_iterator()]
+
+
+def _row_101(space: SearchSpace, fixed: Data, computed: Mapping[int, list[Data]]) -> Row:
+    cell = {"matrix": np.asarray(fixed["module_adjacency"]).tolist(), "ops": list(fixed["module_operations"])}
+    runs = computed[LAST_EPOCH_101]
+    means = {name: 100 * float(np.mean([run[f"final_{name}_accuracy"] for run in runs])) for name in SPLITS_101}
+    return {"arch": str(space.parse(json.dumps(cell))), **{SPLITS_101[name]: mean for name, mean in means.items()}}

@@ -10,21 +10,28 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import Any, Callable
+from pathlib import Path
+from typing import Any, Callable, NoReturn, Union
 
 import torch
 from torch import nn
 
 from ..errors import ImageError, InputError
-from ..proxy.presets import load_preset
+from ..proxy.fidelity import Fidelity
+from ..proxy.presets import Preset, load_preset
 from ..proxy.tasks import STAGES
 from ..registry import Registry, unknown
-from ..scoring.gennas import Scorer
+from ..scoring.gennas import GenNASScorer
+from ..scoring.score import Score
 from ..spaces.base import SearchSpace
 from ..spaces.pasted import CONVERTERS, OUR_NAMES, from_naslib
 from .generators import PrivateGenerators
+
+Images = Union[str, Path, torch.Tensor, None]
+Loader = Union[Iterable[Any], torch.Tensor, None]  # of (images, labels); images; the embedded photographs
 
 PROBE = 128  # pixels of the image that tells widths and strides
 STRIDE = 4  # of the last stage in the networks that the presets were made for
@@ -43,23 +50,30 @@ REFUSED = {
 class GraphScorer:
     """Scores NASLib's graphs with one preset, seed and device, and remembers the scores.
 
+    Copies and pickles are like it and have forgotten the scores.
+
     Args:
-        preset, seed, device: as those of :class:`naslib_gennas.scoring.gennas.Scorer`, which gives the same score to
+        preset, seed, device: as those of :class:`naslib_gennas.scoring.GenNASScorer`, which gives the same score to
             the same architecture on the same images.
         repeats: replaces the preset's number of independent runs.
 
-    Raises as Scorer does.
+    Raises as GenNASScorer does.
+
+    >>> GraphScorer("fast", repeats=3).preset.fidelity.repeats
+    3
     """
 
-    def __init__(self, preset="fast", seed: int = 0, device: str = "cpu", repeats: int | None = None):
+    def __init__(
+        self, preset: str | Path | Preset = "fast", seed: int = 0, device: str = "cpu", repeats: int | None = None
+    ):
         preset = load_preset(preset)
         self.preset = preset if repeats is None else preset.with_fidelity(repeats=repeats)
         self.seed = seed
         self.device = device
-        self._scorers: OrderedDict[tuple, Scorer] = OrderedDict()
+        self._scorers: OrderedDict[tuple[object, ...], GenNASScorer] = OrderedDict()
 
-    def score(self, graph, loader: Iterable | torch.Tensor | None = None) -> float | None:
-        """The score of a graph, None if the regression diverged or did not fit into memory.
+    def score(self, graph: Any, loader: Loader = None) -> float | None:
+        """The score of a graph; None if the regression diverged, or failed, of which a warning tells.
 
         Computed on the first images of ``loader``: an iterable of (images, labels), or normalised images
         (n, 3, h, w); None stands for the embedded photographs. The cell and channel numbers of the preset do
@@ -71,33 +85,49 @@ class GraphScorer:
         own = own_architecture(graph)
         if own is not None:
             space, arch = own
-            return self.scorer(space, images).score(arch).score
+            return value_of(self.scorer(space, images).score(arch))
         backbone = copied(graph, kind)
-        return self.scorer(_Copies(), images, backbone.enlargement).score(backbone).score
+        return value_of(self.scorer(_Copies(), images, backbone.enlargement).score(backbone))
 
-    def scorer(self, space: str | SearchSpace, images=None, enlargement: int = 1) -> Scorer:
+    def scorer(self, space: str | SearchSpace, images: Images = None, enlargement: int = 1) -> GenNASScorer:
         """The scorer behind :meth:`score`; ``enlargement`` multiplies the size of the images only."""
         if isinstance(images, torch.Tensor):
             images = images[: max(member.fidelity.batch_size for _, member in self.preset.members())]
         key = (getattr(space, "name", space), _fingerprint(images), enlargement)
         if key not in self._scorers:
-            preset = self.preset
-            if enlargement > 1:
-                preset = preset.with_fidelities(
-                    lambda f: {"input_size": enlargement * f.input_size, "target_size": f.signal_size}
-                )
-            self._scorers[key] = Scorer(space, preset, self.seed, self.device, images)
+            preset = self._enlarged(enlargement)
+            self._scorers[key] = GenNASScorer(space, preset, self.seed, self.device, images)
             if len(self._scorers) > SCORERS:
                 self._scorers.popitem(last=False)
         self._scorers.move_to_end(key)
         return self._scorers[key]
 
+    def _enlarged(self, enlargement: int) -> Preset:
+        if enlargement == 1:
+            return self.preset
+        return self.preset.with_fidelities(
+            lambda f: {"input_size": enlargement * f.input_size, "target_size": f.signal_size}
+        )
 
-def first_images(loader: Iterable | torch.Tensor | None, seed: int = 0) -> torch.Tensor | None:
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_scorers": OrderedDict()}
+
+
+def value_of(score: Score) -> float | None:
+    """The value of a score; None where it has none, with a warning that says why unless it just diverged."""
+    if score.status not in ("ok", "diverged"):
+        warnings.warn(f"{score.measure} of {score.arch} {score.status}: {score.message}", stacklevel=3)
+    return score.value
+
+
+def first_images(loader: Loader, seed: int = 0) -> torch.Tensor | None:
     """The images of the first batch of a data loader; ImageError if it yields something else.
 
     The global random generators start from ``seed`` meanwhile, so that a loader that shuffles or augments gives
     every graph the same images, and are put back.
+
+    >>> first_images([(torch.zeros(8, 3, 32, 32), torch.arange(8))]).shape
+    torch.Size([8, 3, 32, 32])
     """
     if loader is None or isinstance(loader, torch.Tensor):
         return loader
@@ -113,7 +143,7 @@ def first_images(loader: Iterable | torch.Tensor | None, seed: int = 0) -> torch
     return images
 
 
-def kind_of(graph) -> str:
+def kind_of(graph: Any) -> str:
     """NASLib's name of the space of ``graph``; InputError if its graphs cannot be scored."""
     if not hasattr(graph, "get_type"):
         raise InputError(f"gennas scores the graphs of NASLib's search spaces; got a {type(graph).__name__}")
@@ -127,7 +157,7 @@ def kind_of(graph) -> str:
     return kind
 
 
-def own_architecture(graph) -> tuple[str, Any] | None:
+def own_architecture(graph: Any) -> tuple[str, Any] | None:
     """(our space, architecture) of a graph, None if it stands for a network that only NASLib builds.
 
     InputError as :func:`kind_of` and :func:`compact` raise it.
@@ -141,22 +171,23 @@ def own_architecture(graph) -> tuple[str, Any] | None:
 
 def labelled_texts(graphs: Sequence[Any]) -> tuple[str, list[str]]:
     """(our space, text of every architecture); InputError unless all graphs are of one space that we have too."""
-    owned = [own_architecture(graph) for graph in graphs]
-    spaces = {None if own is None else own[0] for own in owned}
-    if len(spaces) != 1 or None in spaces:
+    found = [own_architecture(graph) for graph in graphs]
+    owned = [own for own in found if own is not None]
+    spaces = {space for space, _ in owned}
+    if len(spaces) != 1 or len(owned) < len(found):
         raise InputError(
-            f"a task search needs labelled architectures of one space of ours; got {len(owned)}"
-            + (", among them networks that only NASLib builds" if None in spaces else "")
+            f"a task search needs labelled architectures of one space of ours; got {len(found)}"
+            + (", among them networks that only NASLib builds" if len(owned) < len(found) else "")
         )
     return spaces.pop(), [str(arch) for _, arch in owned]
 
 
-def _is_another_network(graph) -> bool:
+def _is_another_network(graph: Any) -> bool:
     """NASLib's own graph of TransNAS-Bench-101, whose compact form means another cell than the benchmark's."""
     return bool(getattr(graph, "create_graph", False))
 
 
-def compact(graph) -> Any:
+def compact(graph: Any) -> Any:
     """NASLib's compact form of the architecture of ``graph``; InputError if it has none yet."""
     try:
         found = graph.get_hash()
@@ -167,7 +198,7 @@ def compact(graph) -> Any:
     return found
 
 
-def copied(graph, space: str) -> Backbone:
+def copied(graph: Any, space: str) -> Backbone:
     """A trainable copy of the feature extractor of a parsed graph; InputError if it is not parsed."""
     name = f"{space} {tuple(map(int, compact(graph)))}"
     if not getattr(graph, "is_parsed", False):
@@ -205,7 +236,7 @@ class Backbone(nn.Module):
     def _probe(self) -> list[torch.Tensor]:
         self.eval()
         with torch.no_grad():
-            return self(torch.zeros(1, 3, PROBE, PROBE))
+            return self.forward(torch.zeros(1, 3, PROBE, PROBE))
 
     def __str__(self) -> str:
         parameters = sum(parameter.numel() for parameter in self.parameters())
@@ -217,22 +248,22 @@ class _Copies(SearchSpace):
 
     name = "naslib"
 
-    def _impossible(self, *unused):
+    def _impossible(self, *unused: Any, **named: Any) -> NoReturn:
         raise InputError("a network copied from NASLib can only be scored; search spaces do the rest")
 
     sample = mutate = parse = canonical = representative = build_network = _impossible
 
-    def reduced(self, arch):
+    def reduced(self, arch: Backbone) -> Backbone:
         return arch
 
-    def score_key(self, arch):
+    def score_key(self, arch: Backbone) -> str:
         return str(arch)
 
-    def build(self, arch, fidelity):
+    def build(self, arch: Backbone, fidelity: Fidelity) -> Backbone:
         return arch
 
 
-def _fingerprint(images) -> Any:
+def _fingerprint(images: Images) -> object:
     if not isinstance(images, torch.Tensor):
         return images
     values = images.detach().cpu().contiguous()
@@ -240,6 +271,6 @@ def _fingerprint(images) -> Any:
 
 
 @SEGMENTS.register("transbench101_micro")
-def _transbench_micro(graph) -> list[nn.Module]:
+def _transbench_micro(graph: Any) -> list[nn.Module]:
     modules = [graph.nodes[node]["subgraph"] for node in range(2, 2 + graph.n_modules)]
     return [graph.edges[1, 2]["op"].seq, *(module.edges[1, 2]["op"].op for module in modules)]

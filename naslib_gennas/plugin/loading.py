@@ -1,9 +1,9 @@
 """NASLib from a plain checkout, usable on current Python: found, imported once, repaired in memory.
 
->>> naslib = load()                     # or load("/path/to/NASLib")
->>> naslib.layout.name
+>>> naslib = load()                     # or load("/path/to/NASLib")  # doctest: +SKIP
+>>> naslib.layout.name  # doctest: +SKIP
 'develop'
->>> zero_cost = naslib["ZeroCost"]("synflow")
+>>> zero_cost = naslib["ZeroCost"]("synflow")  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from ..errors import InputError, MissingPackageError, UnknownNameError
 from ..registry import unknown
 from .first_import import disarm
 from .locate import LAYOUTS, Layout, available, layout_of, locate, require
-from .repairs import REPAIRS, Repair, StandIns
+from .repairs import REPAIRS, Repair, StubPackages
 from .stub_packages import install_hint
 
-__all__ = ["NASLib", "RepairRow", "available", "describe", "load", "locate", "require"]
-
+__all__ = ["NASLib", "RepairRow", "available", "describe", "load", "locate", "on_load", "require"]
 
 _PARTS = tuple(dict.fromkeys(part for layout in LAYOUTS for part in layout.parts))  # of any NASLib
 
@@ -45,14 +44,14 @@ class RepairRow(NamedTuple):
 class NASLib:
     """The imported and repaired NASLib; ``naslib["ZeroCost"]`` is the part of that name, whatever the branch.
 
-    ``problems`` maps a module of NASLib that could not be imported to the reason; ``stand_ins`` are the
+    ``problems`` maps a module of NASLib that could not be imported to the reason; ``stubs`` are the
     optional packages that NASLib imports and that are missing.
     """
 
     root: Path
     layout: Layout
     repairs: tuple[RepairRow, ...]
-    stand_ins: tuple[str, ...]
+    stubs: tuple[str, ...]
     problems: Mapping[str, str]
 
     def __getitem__(self, name: str) -> Any:
@@ -106,10 +105,20 @@ class NASLib:
         return None
 
 
+Callback = Callable[[NASLib], object]
+
 _loaded: NASLib | None = None
+_callbacks: list[Callback] = []
 
 
-def load(path: str | os.PathLike | None = None, *, skip: Collection[str] = ()) -> NASLib:
+def on_load(callback: Callback) -> None:
+    """Call ``callback`` with NASLib as soon as it is loaded, at once if it is."""
+    _callbacks.append(callback)
+    if _loaded is not None:
+        callback(_loaded)
+
+
+def load(path: str | os.PathLike[str] | None = None, *, skip: Collection[str] = ()) -> NASLib:
     """NASLib, imported at the first call and repaired where this Python needs it.
 
     ``path`` is a checkout, see :func:`locate`; ``skip`` names repairs to leave out at the first call, which
@@ -128,16 +137,9 @@ def load(path: str | os.PathLike | None = None, *, skip: Collection[str] = ()) -
             _loaded = _load(root, skip)
         finally:
             random.setstate(state)
-        _register(_loaded)
+        for callback in _callbacks:
+            callback(_loaded)
     return _loaded
-
-
-def _register(naslib: NASLib) -> None:
-    """What is loaded has our measures; a NASLib without a registry of measures has other uses."""
-    if "measure" in naslib and "measures" in naslib:
-        from .measure import register
-
-        register(naslib=naslib)
 
 
 def describe() -> list[RepairRow]:
@@ -153,7 +155,7 @@ def _load(root: Path, skip: Collection[str]) -> NASLib:
     wanted = [repair for repair in REPAIRS if repair.needed()]
     active = [repair for repair in wanted if repair.name not in skip]
     problems = _import(root, layout, active)
-    return NASLib(root, layout, _apply(wanted, active), _stand_ins(active), problems)
+    return NASLib(root, layout, _apply(wanted, active), _stubs(active), problems)
 
 
 def _needed(repair: Repair) -> bool | None:
@@ -164,13 +166,13 @@ def _needed(repair: Repair) -> bool | None:
 
 
 def _need_packages(layout: Layout) -> None:
-    """Imports what NASLib cannot do without, all of it before any stand-in can be seen by it."""
+    """Imports what NASLib cannot do without, all of it before any stub can be seen by it."""
     lacking = []
     for package in layout.packages:
         try:
             importlib.import_module(package)
         except ModuleNotFoundError as error:
-            lacking.append(error.name)
+            lacking.append(error.name or package)
     if lacking:
         raise MissingPackageError(
             f"NASLib needs the missing package{'s' * (len(lacking) > 1)} {', '.join(lacking)}; "
@@ -237,5 +239,5 @@ def _apply(wanted: list[Repair], active: list[Repair]) -> tuple[RepairRow, ...]:
     return tuple(rows)
 
 
-def _stand_ins(active: list[Repair]) -> tuple[str, ...]:
-    return tuple(sorted(name for repair in active if isinstance(repair, StandIns) for name in repair.used))
+def _stubs(active: list[Repair]) -> tuple[str, ...]:
+    return tuple(sorted(name for repair in active if isinstance(repair, StubPackages) for name in repair.used))

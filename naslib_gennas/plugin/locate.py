@@ -110,7 +110,7 @@ ZEROCOST = Layout(
 LAYOUTS = (DEVELOP, ZEROCOST)
 
 
-def locate(path: str | os.PathLike | None = None) -> Path | None:
+def locate(path: str | os.PathLike[str] | None = None) -> Path | None:
     """The folder that holds the package ``naslib``, or None.
 
     An importable NASLib wins, then ``path``, then the environment variable NASLIB_HOME. Raises InputError if
@@ -136,7 +136,7 @@ def available() -> bool:
     return locate() is not None
 
 
-def require(path: str | os.PathLike | None = None) -> Path:
+def require(path: str | os.PathLike[str] | None = None) -> Path:
     """Like :func:`locate`, but raises MissingPackageError where there is no NASLib."""
     root = locate(path)
     if root is None:

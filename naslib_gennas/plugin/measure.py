@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cache, wraps
 from typing import Any, Callable
 
@@ -13,14 +14,22 @@ from ..errors import UnknownNameError
 from ..proxy.presets import load_preset, preset_names
 from ..registry import unknown
 from ..runs.score_files import FAILURE
-from .graphs import GraphScorer
+from .graphs import GraphScorer, Loader
 from .loading import NASLib, load
-from .runner_config import is_ours
+from .settings import SECTION, is_ours
 
-MEASURE = "gennas"
 DEFAULT_PRESET = "fast"
 
-_settings: dict[str, Any] = {"seed": 0, "device": None}
+
+@dataclass
+class MeasureSettings:
+    """What :func:`register` was told last."""
+
+    seed: int = 0
+    device: str | None = None  # None is NASLib's choice
+
+
+_settings = MeasureSettings()
 
 
 def register(seed: int | None = None, device: str | None = None, naslib: NASLib | None = None) -> list[str]:
@@ -33,14 +42,18 @@ def register(seed: int | None = None, device: str | None = None, naslib: NASLib 
     Args:
         seed: of targets and weights [default: 0, or as before].
         device: to train on [default: the one that NASLib chooses, or as before].
-        naslib: as :func:`.compat.load` gave it [default: it is loaded].
+        naslib: as :func:`.loading.load` gave it [default: it is loaded].
 
     Raises:
         MissingPackageError: NASLib or a package that it needs is missing.
         InputError: this NASLib has no registry of measures where its branch should have it.
+
+    >>> register(seed=3)[0]  # doctest: +SKIP
+    'gennas'
     """
     naslib = naslib or load()
-    _settings.update({key: value for key, value in (("seed", seed), ("device", device)) if value is not None})
+    _settings.seed = _settings.seed if seed is None else seed
+    _settings.device = _settings.device if device is None else device
     measure, known = naslib["measure"], naslib["measures"].available_measures
     names = measure_names()
     for name, preset in names.items():
@@ -52,19 +65,25 @@ def register(seed: int | None = None, device: str | None = None, naslib: NASLib 
 
 @cache
 def measure_names() -> dict[str, str]:
-    """Name of a measure -> name of its preset, one for each preset that is for CNNs."""
+    """Name of a measure -> name of its preset, one for each preset that is for CNNs.
+
+    >>> measure_names()["gennas"], measure_names()["gennas_best"]
+    ('fast', 'best')
+    """
     presets = [name for name in preset_names() if load_preset(name).kind == "cnn"]
-    return {MEASURE: DEFAULT_PRESET, **{f"{MEASURE}_{preset}": preset for preset in presets}}
+    return {SECTION: DEFAULT_PRESET, **{f"{SECTION}_{preset}": preset for preset in presets}}
 
 
 def _implementation(preset: str) -> Callable[..., torch.Tensor]:
-    def gennas(net, inputs, targets=None, loss_fn=None, split_data=1):
+    def gennas(
+        net: Any, inputs: torch.Tensor, targets: Any = None, loss_fn: Any = None, split_data: int = 1
+    ) -> torch.Tensor:
         return torch.tensor([_score(preset, net, inputs, inputs.device)], dtype=torch.float64)
 
     return gennas
 
 
-def _answer_directly(zero_cost: type) -> None:
+def _answer_directly(zero_cost: Any) -> None:
     """Let ``ZeroCost.query`` come to our measures without NASLib's detour, once.
 
     The detour needs a loader, moves the graph between devices and leaves it in training mode; and the constructor
@@ -75,14 +94,14 @@ def _answer_directly(zero_cost: type) -> None:
     construct, stock = zero_cost.__init__, zero_cost.query
 
     @wraps(construct)
-    def __init__(self, method_type="jacov"):
+    def __init__(self: Any, method_type: str = "jacov") -> None:
         flags = cudnn.deterministic, cudnn.benchmark
         construct(self, method_type)
         if is_ours(method_type):
             cudnn.deterministic, cudnn.benchmark = flags
 
     @wraps(stock)
-    def query(self, graph, dataloader=None, info=None):
+    def query(self: Any, graph: Any, dataloader: Loader = None, info: Any = None) -> Any:
         name, names = self.method_type, measure_names()
         if not is_ours(name):
             return stock(self, graph, dataloader, info)
@@ -94,9 +113,9 @@ def _answer_directly(zero_cost: type) -> None:
     zero_cost.__init__, zero_cost.query, zero_cost._gennas = __init__, query, True
 
 
-def _score(preset: str, graph: Any, loader: Any, device: torch.device) -> float:
-    """NaN for a regression that diverged; NASLib makes -1e8 of it."""
-    score = _scorer(preset, _settings["seed"], _settings["device"] or str(device)).score(graph, loader)
+def _score(preset: str, graph: Any, loader: Loader, device: torch.device) -> float:
+    """NaN where there is no score; NASLib makes -1e8 of it."""
+    score = _scorer(preset, _settings.seed, _settings.device or str(device)).score(graph, loader)
     return math.nan if score is None else score
 
 

@@ -12,13 +12,13 @@ import functools
 import re
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import GeneratorType, ModuleType
 from typing import Any, Callable
 
 from ..errors import MissingPackageError
-from .stub_packages import importable, is_stand_in, standing_in
+from .stub_packages import importable, is_stub, stubbing
 
 Modules = Sequence[ModuleType]  # NASLib's, after its import
 
@@ -33,7 +33,7 @@ class Repair(ABC):
     def needed(self) -> bool:
         """Whether this Python and its packages show the breakage; ImportError if the package is missing."""
 
-    def during(self) -> contextlib.AbstractContextManager:
+    def during(self) -> contextlib.AbstractContextManager[None]:
         """Holds while NASLib is imported."""
         return contextlib.nullcontext()
 
@@ -42,8 +42,8 @@ class Repair(ABC):
         """Repairs NASLib's ``modules``; returns whether they contain the place that breaks."""
 
 
-class StandIns(Repair):
-    """Stand-ins for modules that NASLib imports but that its measures, spaces and search do not need."""
+class StubPackages(Repair):
+    """Stubs of modules that NASLib imports but that its measures, spaces and search do not need."""
 
     def __init__(self, name: str, why: str, modules: Sequence[str]):
         self.name, self.why, self.modules = name, why, tuple(modules)
@@ -54,7 +54,7 @@ class StandIns(Repair):
 
     @contextlib.contextmanager
     def during(self) -> Iterator[None]:
-        with standing_in(m.split(".")[0] for m in self.modules if not importable(m)) as self.used:
+        with stubbing(m.split(".")[0] for m in self.modules if not importable(m)) as self.used:
             yield
 
     def apply(self, modules: Modules) -> bool:
@@ -97,7 +97,7 @@ class SquaredArgument(Repair):
     def apply(self, modules: Modules) -> bool:
         from sklearn import metrics
 
-        def mean_squared_error(*args, squared: bool = True, **kwargs):
+        def mean_squared_error(*args: Any, squared: bool = True, **kwargs: Any) -> Any:
             error = metrics.mean_squared_error if squared else metrics.root_mean_squared_error
             return error(*args, **kwargs)
 
@@ -112,12 +112,13 @@ class SumOfGenerator(Repair):
         import numpy as np
 
         with _no_warnings():
-            return _raises(TypeError, lambda: np.sum(i for i in (1, 2)))
+            numbers: Any = (i for i in (1, 2))
+            return _raises(TypeError, lambda: np.sum(numbers))
 
     def apply(self, modules: Modules) -> bool:
         import numpy as np
 
-        def sum_(values, *args, **kwargs):
+        def sum_(values: Any, *args: Any, **kwargs: Any) -> Any:
             return sum(values) if isinstance(values, GeneratorType) else np.sum(values, *args, **kwargs)
 
         counting = [module for module in modules if _defines(module, "count_parameters_in_MB")]
@@ -129,7 +130,7 @@ class RemovedNumpyNames(Repair):
     why = "numpy 1.24 removed np.int, and np.row_stack is to follow: SemiNAS and encodings fail when they run"
 
     @staticmethod
-    def _removed() -> dict[str, Any]:
+    def _removed() -> dict[str, object]:
         import numpy as np
 
         with _no_warnings():
@@ -158,7 +159,7 @@ class PlainHashes(Repair):
     def apply(self, modules: Modules) -> bool:
         names = {module.__name__ for module in modules}
         kinds = {kind for module in modules for kind in vars(module).values() if isinstance(kind, type)}
-        spaces = [kind for kind in kinds if kind.__module__ in names and "get_hash" in vars(kind)]
+        spaces: list[Any] = [kind for kind in kinds if kind.__module__ in names and "get_hash" in vars(kind)]
         for kind in spaces:
             kind.get_hash = _returning_plain(kind.get_hash)
         return bool(spaces)
@@ -172,15 +173,16 @@ class CellBuilder(Repair):
         return not importable("archai.algos.nasbench101.model_builder")
 
     def apply(self, modules: Modules) -> bool:
-        users = [module for module in modules if is_stand_in(vars(module).get("model_builder"))]
+        users = [module for module in modules if is_stub(vars(module).get("model_builder"))]
         for module in users:
-            module.model_builder = ModuleType("model_builder")
-            module.model_builder.build = _build_nasbench101
+            builder = ModuleType("model_builder")
+            vars(builder)["build"] = _build_nasbench101
+            vars(module)["model_builder"] = builder
         return bool(users)
 
 
 REPAIRS: tuple[Repair, ...] = (
-    StandIns(
+    StubPackages(
         "optional-packages",
         "NASLib imports every package that any of its parts ever used: without them it does not import",
         (
@@ -189,8 +191,8 @@ REPAIRS: tuple[Repair, ...] = (
             "tensorwatch", "torchvision", "transforms3d", "xgboost",
         ),
     ),
-    StandIns("tkinter", "NASLib imports turtle, and turtle Tk: without Tk no optimizer imports", ("turtle",)),
-    StandIns("distutils", "Python 3.12 has no distutils: NASLib's optimizers do not import", ("distutils",)),
+    StubPackages("tkinter", "NASLib imports turtle, and turtle Tk: without Tk no optimizer imports", ("turtle",)),
+    StubPackages("distutils", "Python 3.12 has no distutils: NASLib's optimizers do not import", ("distutils",)),
     CollectionsNames(),
     SquaredArgument(),
     SumOfGenerator(),
@@ -211,10 +213,16 @@ class Overlay(ModuleType):
         return getattr(vars(self)["_original"], name)
 
 
-def overlay(modules: Modules, original: ModuleType, names: dict[str, Any]) -> bool:
+def overlay(modules: Modules, original: ModuleType, names: Mapping[str, object]) -> bool:
     """Lets each of ``modules`` that holds ``original`` as a global see ``names`` in it; True if one does.
 
     Other users of ``original`` see nothing of it.
+
+    >>> import math
+    >>> user = ModuleType("user")
+    >>> user.math = math
+    >>> overlay([user], math, {"pi": 3}), user.math.pi, user.math.e == math.e, math.pi == 3
+    (True, 3, True, False)
     """
     found = False
     for module in modules:
@@ -228,9 +236,9 @@ def overlay(modules: Modules, original: ModuleType, names: dict[str, Any]) -> bo
     return found
 
 
-def _returning_plain(get_hash: Callable) -> Callable:
+def _returning_plain(get_hash: Callable[[Any], Any]) -> Callable[[Any], Any]:
     @functools.wraps(get_hash)
-    def plain_hash(self):
+    def plain_hash(self: Any) -> Any:
         return _plain(get_hash(self))
 
     return plain_hash
@@ -245,7 +253,7 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _build_nasbench101(matrix, ops):
+def _build_nasbench101(matrix: Any, ops: Any) -> Any:
     """The network that archai built: 3 stacks of 3 cells, 128 channels, 10 classes."""
     try:
         from nasbench_pytorch.model import ModelSpec, Network
@@ -268,7 +276,7 @@ def _defines(module: ModuleType, name: str) -> bool:
     return getattr(vars(module).get(name), "__module__", None) == module.__name__
 
 
-def _raises(kind: type, call: Callable[[], Any]) -> bool:
+def _raises(kind: type[Exception], call: Callable[[], Any]) -> bool:
     try:
         call()
     except kind:

@@ -1,4 +1,4 @@
-"""NASLib's own runner scripts with the plug-in active and missing files supplied.
+"""NASLib's own runner scripts with the plug-in active and something in the place of missing files.
 
 The scripts on disk stay as they are. What is put in the place of something of NASLib's is said, and put back
 afterwards; the compiled script gets a line more where its predictors are listed and where it passes over errors.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import functools
 import json
 import os
 import sys
@@ -18,27 +17,34 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Callable
 
 import yaml
 
 from ..errors import GenNASError, InputError
 from ..tables import Table
+from .image_batch import SIZE, image_batch
 from .loading import NASLib, load
-from .runner_config import Job, Say, is_ours, read_config
+from .runner_config import Config, File, Job, Say, read_config
+from .settings import is_ours
+from .substitutes import make_predictor, substitute
+from .swaps import Swaps
 
-NOTE = "_gennas_note"  # a name in the script's scope
+if TYPE_CHECKING:
+    from .predictor import GenNASPredictor
+
+NOTE, PREDICTORS = "_gennas_note", "_gennas_predictors"  # names in the script's scope
 
 
 def run_stock(
     command: str,
-    config_file: str | os.PathLike,
+    config_file: File,
     overrides: Sequence[str] = (),
     *,
     table: Table | None = None,
     metric: str | None = None,
     images: str | None = None,
-    naslib: str | os.PathLike | None = None,
+    naslib: str | os.PathLike[str] | None = None,
     say: Say = print,
 ) -> list[Path]:
     """Run NASLib's script ``command`` with the plug-in active; returns the folders that it wrote to.
@@ -57,9 +63,11 @@ def run_stock(
     Raises:
         InputError: a configuration that :func:`.runner_config.read_config` refuses, data that nobody
             supplies, no such script; MissingPackageError without NASLib; GenNASError if the script fails.
-    """
-    from .substitutes import Swaps, supply
 
+    >>> run_stock("zc", "examples/naslib/zc.yaml", ["test_size", "20"], table=load_table("digits", "nasbench201"))
+    ... # doctest: +SKIP
+    [PosixPath('runs/naslib/zc/nasbench201/cifar10/gennas/0')]
+    """
     config = read_config(command, config_file, overrides)
     job = Job(command, config, table, metric, images, say)
     with contextlib.ExitStack() as stack:
@@ -70,25 +78,19 @@ def run_stock(
         stack.enter_context(_arguments(loaded, arguments))
         script = loaded.runner(command)
         swaps = stack.enter_context(Swaps(say))
-        supply(job, loaded, swaps)
+        substitute(job, loaded, swaps)
         _execute(job, script, loaded)
     _check_results(job)
     return [Path(folder) for folder in job.saved]
 
 
 def _execute(job: Job, script: Path, naslib: NASLib) -> None:
-    from .substitutes import image_batch, make_predictor
-
     tree = ast.parse(script.read_text(encoding="utf-8"), str(script))
-    scope: dict[str, Any] = {"__name__": "__main__", "__file__": str(script), NOTE: job.failures.append}
+    scope: dict[str, object] = {"__name__": "__main__", "__file__": str(script), NOTE: job.failures.append}
     _note_failures(tree)
     if job.command == "predictors" and is_ours(job.predictor):
         _offer(tree, "supported_predictors")
-        predictor = make_predictor(job, job.predictor)
-        if job.images is not None:  # PredictorEvaluator hands over no loader
-            loader = [image_batch(job.images, job.search["batch_size"], 32)]
-            predictor.query = functools.partial(predictor.query, dataloader=loader)
-        scope["_gennas_predictors"] = {job.predictor: predictor}
+        scope[PREDICTORS] = {job.predictor: _predictor(job)}
         job.say(f"supported_predictors: {job.predictor} added")
     with _tensorboard(job):
         try:
@@ -102,7 +104,14 @@ def _execute(job: Job, script: Path, naslib: NASLib) -> None:
             ) from error
 
 
-def _written(config: dict[str, Any], path: Path) -> str:
+def _predictor(job: Job) -> GenNASPredictor:
+    predictor = make_predictor(job, job.predictor)
+    if job.images is not None:  # PredictorEvaluator hands over no loader
+        predictor.dataloader = [image_batch(job.images, job.search["batch_size"], SIZE)]
+    return predictor
+
+
+def _written(config: Config, path: Path) -> str:
     """The completed configuration as a file, for the script to read."""
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
     return str(path)
@@ -131,11 +140,11 @@ def _note_failures(tree: ast.Module) -> None:
 
 
 def _offer(tree: ast.Module, table: str) -> None:
-    """Adds ``table.update(_gennas_predictors)`` after the statement that makes ``table``."""
+    """Adds ``table.update(`` our predictors ``)`` after the statement that makes ``table``."""
     for number, statement in enumerate(tree.body):
         names = [target.id for target in getattr(statement, "targets", ()) if isinstance(target, ast.Name)]
         if table in names:
-            addition = ast.parse(f"{table}.update(_gennas_predictors)").body
+            addition = ast.parse(f"{table}.update({PREDICTORS})").body
             tree.body[number + 1 : number + 1] = [ast.copy_location(line, statement) for line in addition]
             ast.fix_missing_locations(tree)
             return
@@ -179,7 +188,7 @@ def _tensorboard(job: Job) -> Iterator[None]:
         return
     job.say(f"{name}: a writer that writes nothing; pip install tensorboard to have one that does")
     sys.modules[name] = ModuleType(name)
-    sys.modules[name].SummaryWriter = _SilentWriter
+    vars(sys.modules[name])["SummaryWriter"] = _SilentWriter
     try:
         yield
     finally:
@@ -187,7 +196,7 @@ def _tensorboard(job: Job) -> Iterator[None]:
 
 
 class _SilentWriter:
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: object, **kwargs: object):
         pass
 
     def __getattr__(self, name: str) -> Callable[..., None]:

@@ -6,16 +6,15 @@ import difflib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Union
 
 import yaml
-from pydantic import Field
 
 from ..errors import InputError
-from ..proxy.fidelity import Spec
 from ..proxy.presets import validate
 from ..registry import unknown
 from ..tables import Table
+from .settings import SECTION, Section, is_ours
 
 COMMANDS = ("zc", "zc-benchmarks", "predictors", "bbo")
 KEYS = {  # what the scripts cannot do without, and a user has to choose
@@ -70,28 +69,11 @@ NOT_TRAINABLE = {
     "asr": "NASLib builds no network for a sampled architecture of it",
     "nlp": "NASLib has no network for its recipes",
 }
-SECTION, FITNESS = "gennas", "fitness"  # keys of ours
+FITNESS = "fitness"  # a key of ours
 
+Config = dict[str, Any]  # what a YAML file of NASLib's holds
+File = Union[str, "os.PathLike[str]"]
 Say = Callable[[str], None]
-
-
-class Section(Spec):
-    """The section ``gennas`` of a configuration: what the score is."""
-
-    preset: str = "fast"
-    seed: int = Field(0, ge=0)
-    device: str = "cpu"
-    repeats: Optional[int] = Field(None, ge=1)
-    """Initialisations and target draws that are averaged; None is the preset's number."""
-    task_search: bool = False
-    """Whether a predictor that is given labels looks for a better proxy task with them."""
-    task_steps: int = Field(16, ge=0, le=10_000)
-    """Tasks that this short search evaluates after its first 8."""
-
-
-def is_ours(name: str) -> bool:
-    """Whether ``name`` is ``gennas`` or ``gennas_<preset>``."""
-    return name == SECTION or name.startswith(SECTION + "_")
 
 
 @dataclass(frozen=True)
@@ -99,7 +81,7 @@ class Job:
     """One call of a runner script: what its configuration says, and what we supply."""
 
     command: str
-    config: dict[str, Any]
+    config: Config
     table: Table | None = None
     metric: str | None = None
     images: str | None = None
@@ -109,15 +91,16 @@ class Job:
 
     @property
     def section(self) -> Section:
-        return validate(Section, self.config.get(SECTION) or {}, SECTION)
+        section: Section = validate(Section, self.config.get(SECTION) or {}, SECTION)
+        return section
 
     @property
     def space(self) -> str:
-        return self.config["search_space"]
+        return str(self.config["search_space"])
 
     @property
     def dataset(self) -> str:
-        return self.config["dataset"]
+        return str(self.config["dataset"])
 
     @property
     def predictor(self) -> str:
@@ -128,7 +111,7 @@ class Job:
         return self.config.get(FITNESS)
 
     @property
-    def search(self) -> dict[str, Any]:
+    def search(self) -> Config:
         return self.config.get("search") or {}
 
     def builds_no_networks(self) -> bool:
@@ -137,7 +120,7 @@ class Job:
         return all(map(is_ours, names))
 
 
-def read_config(command: str, file: str | os.PathLike, overrides: Sequence[str] = ()) -> dict[str, Any]:
+def read_config(command: str, file: File, overrides: Sequence[str] = ()) -> Config:
     """The YAML ``file`` with ``overrides`` and defaults, checked for what would fail deep inside NASLib.
 
     ``overrides`` alternate keys and values, as NASLib takes them. Raises InputError for a file that cannot be
@@ -165,15 +148,15 @@ def read_config(command: str, file: str | os.PathLike, overrides: Sequence[str] 
     return config
 
 
-def _completed(config: dict, defaults: dict) -> dict:
+def _completed(config: Config, defaults: Config) -> Config:
     """``config`` with the missing keys of ``defaults``, one level of groups included."""
     groups = {key: {**value, **(config.get(key) or {})} for key, value in defaults.items() if isinstance(value, dict)}
     return {**defaults, **config, **groups}
 
 
-def _override(config: dict, key: str, text: str, known: Sequence[str], file) -> None:
+def _override(config: Config, key: str, text: str, known: Sequence[str], file: File) -> None:
     group, _, name = key.rpartition(".")
-    place = config.setdefault(SECTION, {}) if group == SECTION else config.get(group) if group else config
+    place: object = config.setdefault(SECTION, {}) if group == SECTION else config.get(group) if group else config
     fresh = group == SECTION or (not group and name in known)
     if not isinstance(place, dict) or (name not in place and not fresh):
         near = difflib.get_close_matches(name, [*(place if isinstance(place, dict) else config), *known], n=1)
@@ -182,7 +165,7 @@ def _override(config: dict, key: str, text: str, known: Sequence[str], file) -> 
     place[name] = yaml.safe_load(text)
 
 
-def _check_keys(command: str, config: dict, file) -> None:
+def _check_keys(command: str, config: Config, file: File) -> None:
     ours = [SECTION, FITNESS]
     known = [*KEYS[command], *DEFAULTS[command], *ours]
     for key in config:
@@ -200,7 +183,7 @@ def _check_keys(command: str, config: dict, file) -> None:
     validate(Section, config.get(SECTION) or {}, f"{file}, {SECTION}")
 
 
-def _check_data(config: dict, file) -> None:
+def _check_data(config: Config, file: File) -> None:
     space, dataset = config["search_space"], config["dataset"]
     if space in DATASETS and dataset not in DATASETS[space]:
         raise InputError(f"{file}: {space} has no data set {dataset!r}; it has: {', '.join(DATASETS[space])}")

@@ -1,7 +1,7 @@
-"""Stand-ins for optional third-party modules, handed out only while NASLib is imported for the first time.
+"""Stubs of optional third-party packages, there only while NASLib is imported for the first time.
 
-NASLib imports every package that any of its parts ever needed. A stand-in lets those ``import`` lines pass
-and raises :class:`~naslib_gennas.errors.MissingPackageError` when something of it is really used.
+NASLib imports every package that any of its parts ever needed. A stub lets those ``import`` lines pass and raises
+:class:`~naslib_gennas.errors.MissingPackageError` when something of it is really used.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import importlib
 import sys
 import warnings
 from abc import ABCMeta
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import NoReturn
 
 from ..errors import MissingPackageError
 
@@ -33,7 +34,11 @@ NO_PIP = {
 
 
 def importable(name: str) -> bool:
-    """Whether the module ``name`` imports here; tries it, since what is installed can be broken."""
+    """Whether the module ``name`` imports here; tries it, since what is installed can be broken.
+
+    >>> importable("json"), importable("no_such_package")
+    (True, False)
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -44,17 +49,23 @@ def importable(name: str) -> bool:
 
 
 def install_hint(package: str) -> str:
-    """What a user does to get ``package``, in the words of a command line where there is one."""
+    """What a user does to get ``package``, in the words of a command line where there is one.
+
+    >>> install_hint("skimage")
+    'pip install scikit-image'
+    """
     return NO_PIP.get(package, f"pip install {PIP_NAMES.get(package, package)}")
 
 
-class _StandInType(ABCMeta):
+class _StubType(ABCMeta):
     """Classes that may be subclassed and looked into, but not called."""
 
-    def __getattr__(cls, name: str) -> type:
-        return _stand_in(cls._wanted, name)
+    _wanted: str  # the name under which it was asked for
 
-    def __call__(cls, *args, **kwargs):
+    def __getattr__(cls, name: str) -> type:
+        return _stub(cls._wanted, name)
+
+    def __call__(cls, *args: object, **kwargs: object) -> NoReturn:
         package = cls._wanted.split(".")[0]
         raise MissingPackageError(
             f"NASLib needs {cls._wanted} here, but {package} is missing or does not import; "
@@ -62,22 +73,22 @@ class _StandInType(ABCMeta):
         )
 
 
-def _stand_in(parent: str, name: str) -> type:
+def _stub(parent: str, name: str) -> type:
     if name.startswith("_"):
-        raise AttributeError(f"{parent} is a stand-in and has no {name}")
-    return _StandInType(name, (), {"__module__": parent, "_wanted": f"{parent}.{name}"})
+        raise AttributeError(f"{parent} is a stub and has no {name}")
+    return _StubType(name, (), {"__module__": parent, "_wanted": f"{parent}.{name}"})
 
 
-class StandInModule(ModuleType):
-    """A module all of whose attributes are stand-in classes."""
+class StubModule(ModuleType):
+    """A module all of whose attributes are classes that cannot be called."""
 
     def __getattr__(self, name: str) -> type:
-        return _stand_in(self.__name__, name)
+        return _stub(self.__name__, name)
 
 
-def is_stand_in(value: object) -> bool:
-    """Whether ``value`` is a stand-in module or class."""
-    return isinstance(value, (StandInModule, _StandInType))
+def is_stub(value: object) -> bool:
+    """Whether ``value`` is the stub of a module, or a class of one."""
+    return isinstance(value, (StubModule, _StubType))
 
 
 class _Finder(MetaPathFinder, Loader):
@@ -85,27 +96,34 @@ class _Finder(MetaPathFinder, Loader):
         self.packages = frozenset(packages)
         self.used: set[str] = set()
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         package = fullname.split(".")[0]
         if package in self.packages:
             self.used.add(package)
             return ModuleSpec(fullname, self, is_package=True)
         return None
 
-    def create_module(self, spec):
-        return StandInModule(spec.name)
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return StubModule(spec.name)
 
-    def exec_module(self, module):
-        pass
+    def exec_module(self, module: ModuleType) -> None:
+        return None
 
 
 @contextlib.contextmanager
-def standing_in(packages: Iterable[str]) -> Iterator[set[str]]:
-    """While open, importing one of ``packages`` or a part of it that is not loaded yet gives a stand-in.
+def stubbing(packages: Iterable[str]) -> Iterator[set[str]]:
+    """While open, importing one of ``packages`` or a part of it that is not loaded yet gives a stub.
 
     Gives the set of packages for which that happened, filled as it happens. Name only packages for which
-    :func:`importable` is False. On leaving, finder and stand-ins are taken out of ``sys.meta_path`` and
+    :func:`importable` is False. On leaving, finder and stubs are taken out of ``sys.meta_path`` and
     ``sys.modules``, so that other libraries see the packages missing as before.
+
+    >>> with stubbing(["no_such_package"]) as used:
+    ...     import no_such_package.part
+    >>> used, importable("no_such_package")
+    ({'no_such_package'}, False)
     """
     finder = _Finder(packages)
     sys.meta_path.insert(0, finder)  # in front: a package can be installed and still not import
@@ -113,5 +131,5 @@ def standing_in(packages: Iterable[str]) -> Iterator[set[str]]:
         yield finder.used
     finally:
         sys.meta_path.remove(finder)
-        for name in [name for name, module in sys.modules.items() if isinstance(module, StandInModule)]:
+        for name in [name for name, module in sys.modules.items() if isinstance(module, StubModule)]:
             del sys.modules[name]

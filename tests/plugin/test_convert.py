@@ -12,7 +12,7 @@ import pytest
 
 from naslib_gennas import load_space
 from naslib_gennas.errors import ArchitectureError, UnknownNameError
-from naslib_gennas.plugin import loading as compat
+from naslib_gennas.plugin import loading
 from naslib_gennas.spaces.pasted import CONVERTERS, from_naslib, to_naslib
 
 SPACES = ["nasbench101", "nasbench201", "nasbench301", "transnas101_micro", "transnas101_macro"]
@@ -155,7 +155,7 @@ def test_space_without_converter():
 def naslib(naslib_home):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return compat.load(naslib_home)
+        return loading.load(naslib_home)
 
 
 @pytest.mark.naslib

@@ -13,8 +13,7 @@ import pytest
 
 from naslib_gennas import load_space, load_table
 from naslib_gennas.errors import MissingPackageError, TableError, UnknownNameError
-from naslib_gennas.plugin import dataset_api, locate
-from naslib_gennas.plugin import loading as compat
+from naslib_gennas.plugin import dataset_api, loading, locate
 from naslib_gennas.plugin.dataset_api import from_table, metric_of, to_frame
 from naslib_gennas.spaces.pasted import to_naslib
 from naslib_gennas.tables import Table
@@ -127,7 +126,7 @@ def test_naslib_without_its_files(monkeypatch):
 
 
 def test_no_naslib_at_all(monkeypatch):
-    monkeypatch.setattr(compat, "_loaded", None)
+    monkeypatch.setattr(loading, "_loaded", None)
     monkeypatch.setattr(locate, "_importable_root", lambda: None)
     monkeypatch.delenv(locate.HOME, raising=False)
     with pytest.raises(MissingPackageError, match="NASLIB_HOME"):
@@ -141,7 +140,7 @@ def test_no_naslib_at_all(monkeypatch):
 def naslib(naslib_home):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return compat.load(naslib_home)
+        return loading.load(naslib_home)
 
 
 def specification(naslib, space: str, text: str):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,17 +62,17 @@ def test_equals_the_scorer(kind):
     graph.space = kind
     scores = GraphScorer(TINY, seed=3)
     arch = from_naslib(space, graph.spec)
-    expected = Scorer(space, TINY, 3, images=batch).score(arch).score
+    expected = Scorer(space, TINY, 3, images=batch).score(arch).value
     assert scores.score(graph, [(batch, torch.zeros(6))]) == expected
     assert scores.score(graph, batch) == expected
-    assert scores.score(graph) == Scorer(space, TINY, 3).score(arch).score != expected
+    assert scores.score(graph) == Scorer(space, TINY, 3).score(arch).value != expected
 
 
 def test_first_images_count_and_scores_are_remembered(monkeypatch):
     graph, batch, scores = sampled("nasbench201"), images(9), GraphScorer(TINY)
     first = scores.score(graph, batch)
     assert scores.score(graph, batch[:4]) == first != scores.score(graph, batch[1:])
-    monkeypatch.setattr(Scorer, "_compute", None)  # cannot compute any more
+    monkeypatch.setattr(Scorer, "_scored", None)  # cannot compute any more
     assert scores.score(graph, batch.clone()) == first
     isomorphic = Graph("nasbench201", [np.int64(code) for code in graph.spec])
     assert scores.score(isomorphic, batch) == first
@@ -89,12 +92,34 @@ def test_settings():
     assert len({GraphScorer(TINY).score(graph), GraphScorer(TINY, seed=1).score(graph), twice.score(graph)}) == 3
     explosive = TINY.with_fidelity(learning_rate=1e30, steps=20)
     assert GraphScorer(explosive).score(graph) is None
-    with pytest.raises(UnknownNameError, match="fast"):
+    with pytest.raises(UnknownNameError, match="did you mean fast"):
         GraphScorer("fats")
     with pytest.raises(SpecError, match="repeats"):
         GraphScorer(TINY, repeats=0)
     with pytest.raises(DeviceError):
         GraphScorer(TINY, device="abacus").score(graph)
+
+
+def test_a_failed_regression_is_no_score_and_a_warning(monkeypatch, recwarn):
+    explosive = TINY.with_fidelity(learning_rate=1e30, steps=20)
+    assert GraphScorer(explosive).score(sampled("nasbench201")) is None
+    assert not recwarn.list  # it diverged, as some do
+
+    def fail(self, arch, member, repeat):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(Scorer, "_regress", fail)
+    with pytest.warns(UserWarning, match=r"gennas of \|.* failed: RuntimeError: out of memory"):
+        assert GraphScorer(TINY).score(sampled("nasbench201")) is None
+
+
+def test_copies_have_forgotten_the_scores_and_give_the_same():
+    scores, batch = GraphScorer(TINY, seed=2, repeats=2), images()
+    expected = scores.score(sampled("nasbench201"), batch)
+    for other in (copy.deepcopy(scores), pickle.loads(pickle.dumps(scores))):
+        assert other.preset == scores.preset and not other._scorers
+        assert other.score(sampled("nasbench201"), batch) == expected
+    assert len(scores._scorers) == 1
 
 
 @pytest.mark.parametrize("loader, sentence", [
@@ -234,21 +259,20 @@ def same(first, second) -> bool:
 def naslib(naslib_home):
     import warnings
 
-    from naslib_gennas.plugin import loading as compat
+    from naslib_gennas.plugin import loading
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return compat.load(naslib_home)
+        return loading.load(naslib_home)
 
 
 @pytest.fixture
-def register(naslib):
+def register(naslib, monkeypatch):
     """The measures, with their settings put back afterwards."""
     from naslib_gennas.plugin import measure
 
-    before = dict(measure._settings)
-    yield measure.register
-    measure._settings.update(before)
+    monkeypatch.setattr(measure, "_settings", replace(measure._settings))
+    return measure.register
 
 
 @pytest.mark.naslib
@@ -287,7 +311,7 @@ def test_measure_equals_the_scorer_and_leaves_no_trace(naslib, register, space, 
     assert same(state, generators())
     assert flags == (torch.is_grad_enabled(), torch.get_num_threads(), torch.get_default_dtype())
     assert type(score) is float
-    assert score == Scorer(space, "fast", 4, images=batch).score(from_naslib(space, SPECS[space])).score
+    assert score == Scorer(space, "fast", 4, images=batch).score(from_naslib(space, SPECS[space])).value
     assert all(torch.equal(weights[key], value) for key, value in graph.state_dict().items())
     assert all(parameter.grad is None for parameter in graph.parameters()) and graph.training
 
@@ -304,7 +328,7 @@ def test_measure_of_a_preset_and_failures(naslib, register, monkeypatch):
     short = load_preset("paper-combo").with_fidelity(steps=2, cells=1, channels=4)
     monkeypatch.setattr(measure, "_scorer", lambda preset, seed, device: GraphScorer(short, seed, device))
     expected = Scorer("nasbench201", short, images=batch).score(from_naslib("nasbench201", SPECS["nasbench201"]))
-    assert naslib["ZeroCost"]("gennas_paper-combo").query(graph, loader) == expected.score
+    assert naslib["ZeroCost"]("gennas_paper-combo").query(graph, loader) == expected.value
     explosive = short.with_fidelity(learning_rate=1e30, steps=20)
     monkeypatch.setattr(measure, "_scorer", lambda preset, seed, device: GraphScorer(explosive, seed, device))
     assert naslib["ZeroCost"]("gennas").query(graph, loader) == FAILURE
@@ -342,7 +366,7 @@ def test_networks_of_transbench_are_ours(naslib, kind, arguments, spec, text):
     batch = images(16, 32)
     assert (
         GraphScorer(TINY).score(graph, batch)
-        == Scorer(f"transnas101_{kind.lower()}", TINY, images=batch).score(text).score
+        == Scorer(f"transnas101_{kind.lower()}", TINY, images=batch).score(text).value
     )
 
 

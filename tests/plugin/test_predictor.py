@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 import random
 import subprocess
 import sys
@@ -19,9 +21,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from naslib_gennas import Scorer, load_preset, load_table
 from naslib_gennas.errors import MissingPackageError, SpecError
 from naslib_gennas.evaluation import spearman
-from naslib_gennas.plugin import loading as compat
-from naslib_gennas.plugin import locate, predictor
-from naslib_gennas.plugin.predictor import checked_settings, settings_of
+from naslib_gennas.plugin import loading, locate, predictor
+from naslib_gennas.plugin.settings import Section, checked_settings, settings_of
 from naslib_gennas.spaces.pasted import from_naslib, to_naslib
 
 TINY = """
@@ -31,6 +32,8 @@ task:
 fidelity: {cells: 1, channels: 4, input_size: 8, batch_size: 4, steps: 3, readout: train}
 """
 SPEC = (4, 0, 3, 1, 4, 3)
+SPECS = [SPEC, (2,) * 6, (0, 3, 3, 1, 2, 4), (1, 0, 4, 2, 3, 0), (3, 3, 2, 0, 1, 3), (2, 0, 1, 4, 4, 2)]
+LABELS = np.array([91.0, 88.0, 93.5, 70.0, 92.0, 60.0])
 ARCH = from_naslib("nasbench201", SPEC)
 
 
@@ -70,15 +73,19 @@ def test_settings_of_a_configuration():
     default = checked_settings({})
     assert settings_of({}) == settings_of(SimpleNamespace(seed=9)) == default
     assert settings_of({"gennas": None}) == default
-    assert settings_of(SimpleNamespace(gennas={"seed": 3})) == {**default, "seed": 3}
-    assert default["task_search"] is False and settings_of({"gennas": {"task_search": True}})["task_search"] is True
+    assert default == Section() and default.model_dump()["preset"] == "fast"
+    assert settings_of(SimpleNamespace(gennas={"seed": 3})) == Section(seed=3) != default
+    assert default.task_search is False and settings_of({"gennas": {"task_search": True}}).task_search is True
     with pytest.raises(SpecError, match="expected a mapping of preset, seed"):
         settings_of({"gennas": "fast"})
 
 
-def test_predictor_without_naslib_says_so(nowhere):
+def test_predictor_without_naslib_says_so(nowhere, monkeypatch):
+    monkeypatch.delitem(sys.modules, "naslib_gennas.plugin.naslib_predictor", raising=False)
     with pytest.raises(MissingPackageError, match="NASLIB_HOME"):
-        predictor.predictor_class.__wrapped__()
+        predictor.GenNASPredictor  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'GenNASPredictors'"):
+        predictor.GenNASPredictors  # noqa: B018
 
 
 def test_plugin_imports_without_naslib():
@@ -116,7 +123,7 @@ def test_plugin_imports_without_naslib():
 def naslib(naslib_home):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return compat.load(naslib_home)
+        return loading.load(naslib_home)
 
 
 def graph_of(naslib, spec=SPEC):
@@ -132,17 +139,20 @@ def test_both_kinds_of_query(naslib, tiny):
     ours = predictor.GenNASPredictor(preset=tiny, seed=3)
     assert isinstance(ours, naslib["Predictor"])
     graph = graph_of(naslib)
-    expected = Scorer("nasbench201", tiny, 3).score(ARCH).score
+    expected = Scorer("nasbench201", tiny, 3).score(ARCH).value
     assert ours.query(graph) == expected
     assert ours.fit([graph], [90.0], None) is None
     scores = ours.query([graph, graph_of(naslib, (2,) * 6), graph], [{}, {}, {}])
     assert scores.shape == (3,) and scores[0] == scores[2] == expected != scores[1]
     images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))
     loader = [(images, torch.zeros(4))]
-    expected = Scorer("nasbench201", tiny, 3, images=images).score(ARCH).score
+    expected = Scorer("nasbench201", tiny, 3, images=images).score(ARCH).value
     assert ours.query(graph, loader) == ours.query(graph, dataloader=loader) == expected
+    ours.dataloader = loader  # for callers that have none
+    assert ours.query(graph) == ours.query([graph], [{}])[0] == expected
+    ours.dataloader = None
     explosive = load_preset(tiny).with_fidelity(learning_rate=1e30, steps=20)
-    assert predictor.predictor_class()(seed=3).scores.preset.name == "fast"
+    assert predictor.GenNASPredictor(seed=3).scores.preset.name == "fast"
     ours.scores.preset = explosive
     ours.scores._scorers.clear()
     assert ours.query(graph) == -1e8
@@ -151,17 +161,16 @@ def test_both_kinds_of_query(naslib, tiny):
 @pytest.mark.naslib
 def test_fit_searches_for_a_task_where_asked(naslib, tiny):
     """From then on the scores are those of the task found, which ranks the labels at least as well."""
-    specs = [SPEC, (2,) * 6, (0, 3, 3, 1, 2, 4), (1, 0, 4, 2, 3, 0), (3, 3, 2, 0, 1, 3), (2, 0, 1, 4, 4, 2)]
-    graphs, labels = [graph_of(naslib, spec) for spec in specs], np.array([91.0, 88.0, 93.5, 70.0, 92.0, 60.0])
+    graphs, labels = [graph_of(naslib, spec) for spec in SPECS], LABELS
     plain = predictor.GenNASPredictor(preset=tiny, seed=3, repeats=2)
     config = {"gennas": {"preset": tiny, "seed": 3, "repeats": 2, "task_search": True, "task_steps": 3}}
     ours = predictor.GenNASPredictor.from_config(config)
     before = plain.query(graphs)
     ours.fit(graphs, labels)
     found, after = ours.scores.preset, ours.query(graphs)
-    texts = [str(from_naslib("nasbench201", spec)) for spec in specs]
+    texts = [str(from_naslib("nasbench201", spec)) for spec in SPECS]
     scorer = Scorer("nasbench201", found, 3)
-    assert list(after) == [scorer.score(text).score for text in texts]
+    assert list(after) == [scorer.score(text).value for text in texts]
     assert spearman(after, labels) >= spearman(before, labels)
     assert found.fidelity == plain.scores.preset.fidelity and "11 tasks, seed 3, 6 labels" in found.source
     ours.fit(graphs, -labels)
@@ -174,6 +183,75 @@ def test_fit_searches_for_a_task_where_asked(naslib, tiny):
         ours.fit()
     plain.fit(graphs, labels)
     assert list(plain.query(graphs)) == list(before)
+
+
+@pytest.mark.naslib
+def test_a_regression_that_fails_is_told(naslib, tiny, monkeypatch):
+    def fail(self, arch, member, repeat):
+        raise RuntimeError("no memory left")
+
+    monkeypatch.setattr(Scorer, "_regress", fail)
+    ours = predictor.GenNASPredictor(preset=tiny)
+    with pytest.warns(UserWarning, match="gennas of .* failed: RuntimeError: no memory left"):
+        assert ours.query(graph_of(naslib)) == -1e8
+
+
+def like(ours):
+    """What copies of a predictor have in common with it."""
+    same_task = ours.scores is ours.configured
+    return ours.settings, ours.hyperparams, ours.method_type, ours.configured.preset, ours.scores.preset, same_task
+
+
+@pytest.mark.naslib
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("adapted", [False, True])
+def test_copies_and_pickles(naslib, tiny, adapted, asked):
+    """In every state they are like the original, share nothing with it, and give the same scores."""
+    graphs = [graph_of(naslib, spec) for spec in SPECS]
+    loader = [(torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1)), torch.zeros(4))]
+    ours = predictor.GenNASPredictor(preset=tiny, seed=3, repeats=2, task_search=adapted, task_steps=3)
+    ours.set_ss_type("nasbench201")
+    ours.fit(graphs, LABELS)
+    assert (ours.scores is ours.configured) != adapted
+    if asked:
+        ours.query(graphs)
+        ours.query(graphs[0], loader)
+    for other in (copy.deepcopy(ours), pickle.loads(pickle.dumps(ours)), pickle.loads(pickle.dumps(copy.copy(ours)))):
+        assert type(other) is predictor.GenNASPredictor and isinstance(other, naslib["Predictor"])
+        assert like(other) == like(ours) and other.ss_type == "nasbench201"
+        assert other.scores is not ours.scores
+        assert other.query(graphs).tolist() == ours.query(graphs).tolist()
+        assert other.query(graphs[0], loader) == ours.query(graphs[0], loader)
+        other.fit(graphs, -LABELS)
+        assert (other.scores is other.configured) != adapted and ours.scores is not other.scores
+
+
+@pytest.mark.naslib
+@pytest.mark.parametrize("adapted", [False, True])
+def test_pickle_in_a_process_that_has_not_loaded_naslib(naslib, tiny, fresh_python, tmp_path, adapted):
+    ours = predictor.GenNASPredictor(preset=tiny, seed=3, task_search=adapted, task_steps=3)
+    graphs = [graph_of(naslib, spec) for spec in SPECS]
+    ours.fit(graphs, LABELS)
+    expected = ours.query(graphs[0])
+    (tmp_path / "ours.pickle").write_bytes(pickle.dumps(ours))
+    out = fresh_python(
+        """
+        import pickle, sys
+        from pathlib import Path
+        import naslib_gennas.plugin
+        assert "naslib" not in sys.modules
+        ours = pickle.loads(Path(sys.argv[1]).read_bytes())
+        from naslib.predictors.predictor import Predictor
+        from naslib.search_spaces import NasBench201SearchSpace
+        assert isinstance(ours, Predictor)
+        graph = NasBench201SearchSpace()
+        graph.instantiate_model = False
+        graph.set_spec((4, 0, 3, 1, 4, 3))
+        print(repr(float(ours.query(graph))))
+        """,
+        tmp_path / "ours.pickle",
+    )
+    assert float(out.splitlines()[-1]) == expected
 
 
 @pytest.mark.naslib
@@ -205,7 +283,7 @@ def test_zero_cost_without_loader_keeps_graph_and_flags(naslib):
     graph.parse()
     graph.eval()
     kept = set(vars(graph))
-    assert measure.query(graph) == Scorer("nasbench201").score(ARCH).score
+    assert measure.query(graph) == Scorer("nasbench201").score(ARCH).value
     assert not graph.training and set(vars(graph)) == kept
     measure.method_type = "gennas_fats"
     with pytest.raises(KeyError, match="did you mean gennas_fast"):
@@ -218,7 +296,7 @@ def test_predictor_evaluator(naslib, tiny):
     if "PredictorEvaluator" not in naslib:
         pytest.skip("branch zerocost has no PredictorEvaluator")
     from naslib_gennas.plugin.dataset_api import from_table
-    from naslib_gennas.plugin.search import specification
+    from naslib_gennas.plugin.specifications import specification
 
     table = load_table("digits", "nasbench201")
     known = [table.space.parse(text) for text in table.frame["arch"][:6]]
@@ -240,7 +318,7 @@ def test_predictor_evaluator(naslib, tiny):
     evaluator.evaluate()
     scorer = Scorer("nasbench201", tiny)
     result = evaluator.results[-1]
-    assert list(result["full_testpred"]) == [scorer.score(arch).score for arch in known]
+    assert list(result["full_testpred"]) == [scorer.score(arch).value for arch in known]
     assert list(result["full_ytest"]) == [table.value(arch) for arch in known]
     assert -1 <= result["spearman"] <= 1
 
@@ -255,14 +333,14 @@ def test_import_of_naslib_after_the_plugin(fresh_python):
     assert "naslib" not in sys.modules and "torch" not in sys.modules
     from naslib.predictors.zerocost import ZeroCost
     import naslib, naslib.utils
-    from naslib_gennas.plugin import compat, first_import
+    from naslib_gennas.plugin import first_import, loading
     assert naslib.utils is sys.modules["naslib.utils"] and naslib.__spec__.origin == naslib.__file__
     assert not any(isinstance(finder, first_import.FirstImport) for finder in sys.meta_path)
-    assert compat.load()["ZeroCost"] is ZeroCost
-    assert [row for row in compat.describe() if row.applied]
+    assert loading.load()["ZeroCost"] is ZeroCost
+    assert [row for row in loading.describe() if row.applied]
     names = naslib_gennas.register()
     assert names == naslib_gennas.plugin.register() and names[0] == "gennas"
-    measures = compat.load()["measures"].available_measures
+    measures = loading.load()["measures"].available_measures
     assert [measures.count(name) for name in names] == [1] * len(names)
     print("done")
     """)

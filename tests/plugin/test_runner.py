@@ -17,7 +17,8 @@ from click.testing import CliRunner
 from naslib_gennas.cli import main
 from naslib_gennas.errors import InputError, MissingPackageError
 from naslib_gennas.plugin import locate, runner
-from naslib_gennas.plugin.runner_config import DEFAULTS, Job, is_ours, read_config
+from naslib_gennas.plugin.runner_config import DEFAULTS, Job, read_config
+from naslib_gennas.plugin.settings import is_ours
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 TINY = """
@@ -126,7 +127,7 @@ def test_without_naslib(tmp_path, monkeypatch):
 def test_predictors_are_offered_after_the_table_is_made():
     tree = ast.parse("table = {'a': 1}\nfound = table['b']")
     runner._offer(tree, "table")
-    scope = {"_gennas_predictors": {"b": 2}}
+    scope = {runner.PREDICTORS: {"b": 2}}
     exec(compile(tree, "script", "exec"), scope)
     assert scope["found"] == 2
     with pytest.raises(InputError, match="makes no other"):
@@ -149,7 +150,7 @@ for x in (1, 0):
 
 
 def test_swaps_are_undone(monkeypatch):
-    from naslib_gennas.plugin.substitutes import Swaps
+    from naslib_gennas.plugin.swaps import Swaps
 
     thing, other = object(), object()
     modules = {name: types.ModuleType(name) for name in ("naslib", "naslib.a", "elsewhere")}
@@ -165,7 +166,7 @@ def test_swaps_are_undone(monkeypatch):
 
 
 def test_image_batch(tmp_path):
-    from naslib_gennas.plugin.substitutes import image_batch
+    from naslib_gennas.plugin.image_batch import image_batch
 
     x, y = image_batch(None, 256, 32)
     assert x.shape == (64, 3, 32, 32) and x.dtype == torch.float32 and y[:11].tolist() == [*range(10), 0]
@@ -182,7 +183,7 @@ def test_image_batch(tmp_path):
 SETUP = """
     import json, sys
     from pathlib import Path
-    from naslib_gennas.plugin.compat import load
+    from naslib_gennas.plugin.loading import load
     from naslib_gennas.plugin.runner import run_stock
     from naslib_gennas.plugin.locate import layout_of, require
     from naslib_gennas.tables import load_table
@@ -233,10 +234,10 @@ def test_zero_cost_runners(fresh_python, folder):
     [file] = saved.glob("zc_benchmarks/gennas/*.json")
     rows = json.loads(file.read_text())
     assert [row["idx"] for row in rows] == ["3", "4", "5", "6"]
-    from naslib_gennas.plugin.convert import from_naslib
+    from naslib_gennas.spaces.pasted import from_naslib
     for row in rows:
         arch = from_naslib("nasbench201", row["arch"])
-        assert row["gennas"]["score"] == scorer.score(arch).score
+        assert row["gennas"]["score"] == scorer.score(arch).value
         assert row["val_accuracy"] == digits.value(arch)
 
     for part in ("instead of cifar10", "made of the table digits", "no networks are kept"):

@@ -210,21 +210,28 @@ def test_a_run_that_does_not_repeat_is_refused(naslib_python, tmp_path):
         import sys
         import pytest
         from naslib_gennas.errors import RunError
-        from naslib_gennas.runs import Run
-        from naslib_gennas.search import search_architectures
+        from naslib_gennas.plugin.search import naslib_search
+        from naslib_gennas.runs.run import Run
+        from naslib_gennas.scoring import BaseScorer, Score
+        from naslib_gennas.search import SearchSettings, search_architectures
         from naslib_gennas.spaces import load_space
 
-        class Scorer:
-            seed, space = 0, load_space("nasbench201")
+        class Nought(BaseScorer):
+            space = load_space("nasbench201")
 
-            def score(self, arch):
-                record = {"arch": str(arch), "key": self.space.score_key(arch), "score": 0.0, "seconds": 0.0}
-                return type("Result", (), {"as_record": lambda self: record})()
+            def identity(self):
+                return {}
+
+            def compute(self, arch, key):
+                return Score(str(arch), key, 0.0, "ok", 0.0)
+
+        def settings(steps):
+            return SearchSettings(steps=steps, population=3, tournament=2)
 
         with Run(sys.argv[1] + "/run", {}) as run:
-            search_architectures(Scorer(), run, 3, population=3, tournament=2, engine="naslib")
+            search_architectures(Nought(), run, settings(3), engine=naslib_search)
         with Run(sys.argv[1] + "/run", {}, resume=True) as run, pytest.raises(RunError, match="step 0 .* repeats as"):
-            search_architectures(Scorer(), run, 5, population=3, tournament=2, engine="own")
+            search_architectures(Nought(), run, settings(5))
         """,
         tmp_path,
     )
