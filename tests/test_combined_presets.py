@@ -37,7 +37,11 @@ def test_the_score_is_linear_in_the_weight_and_holds_that_of_the_first_task(firs
     second = one.score - alone.score
     assert second < -0.1, "the loss of targets of variance 1 and more after four steps is far from 0"
     assert three.score == pytest.approx(alone.score + 3 * second, rel=1e-12)
-    assert one.details["steps"] == 2 * alone.details["steps"] and one.details["parameters"] == alone.parameters and one.curve == alone.curve
+    assert (
+        one.details["steps"] == 2 * alone.details["steps"]
+        and one.details["parameters"] == alone.parameters
+        and one.curve == alone.curve
+    )
 
 
 def test_repeats_of_a_part_are_averaged_before_they_are_weighed(first):

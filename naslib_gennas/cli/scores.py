@@ -26,7 +26,8 @@ def show_scores(source: str, architecture: str, space: str, measure: str | None,
 
     JSON: {"arch", "scores": [{"dataset", "measure", "score", "seconds"}]}.
     """
-    from ..runs.score_files import look_up, read_scores, translations
+    from ..runs.score_files import read_scores, translations
+    from ..runs.score_frames import look_up
     from ..tables import open_space
 
     place = open_space(space)
@@ -52,7 +53,8 @@ def convert(
     metric: str | None,
 ) -> None:
     """Merge SOURCES and write OUT: .csv, .csv.gz, .parquet, or .json in the layout of zc_<space>.json."""
-    from ..runs.score_files import merge_scores, read_scores, translations, with_accuracy, write_scores
+    from ..runs.score_files import read_scores, translations, write_scores
+    from ..runs.score_frames import merge_scores, with_accuracy
     from ..tables import open_space
 
     needs_space = [name for name in (*sources, out) if name.endswith(".json")] + ([table] if table else [])

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..runs.run import Record
     from ..scoring.gennas import GenNASScorer
     from ..scoring.score import Score
-    from ..spaces.modules.space import Source
+    from ..spaces.modules.networks import Source
 
 
 @main.command()
@@ -68,7 +68,8 @@ def score(
     from ..executors import open_executor, score_all
     from ..scoring.ensemble import parse_measure
     from ..scoring.measure import IMAGE_SIZE
-    from ..spaces.modules.space import DEFAULT_SIZE, MODULE_PRESET, named_modules
+    from ..spaces.modules.networks import named_modules
+    from ..spaces.modules.space import DEFAULT_SIZE, MODULE_PRESET
 
     own = bool(models or timm or torchvision)
     if own:

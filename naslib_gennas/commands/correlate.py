@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Optional
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from ..evaluation import evaluate
 from ..executors.protocol import Executor
 from ..executors.scores import score_all
-from ..report.plotting import draw_scatter
+from ..report.plotting import Labels, draw_scatter
 from ..runs.run import PRESET, SCORES, SUMMARY, Record, Run
 from ..scoring.gennas import GenNASScorer
 from ..tables import Table
@@ -49,5 +50,13 @@ def correlate(
     run.write(SUMMARY, data)
     if run.directory is not None:
         rows[["arch", metric]].assign(gennas=np.array(values, dtype=float)).to_csv(run.directory / SCORES, index=False)
-        draw_scatter(run.directory / "scatter.png", values, rows[metric].tolist(), metric, data)
+        draw_scatter(run.directory / "scatter.png", values, rows[metric].tolist(), _labels(data))
     return data
+
+
+def _labels(data: Record) -> Labels:
+    return Labels(
+        f"score ({data['preset']})",
+        f"{data['metric']} ({Path(data['table']).name})",
+        f"{data['space']}: rho {data['spearman']:.3f}, tau {data['kendall']:.3f}, n {data['n']}",
+    )

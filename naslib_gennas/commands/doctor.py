@@ -54,14 +54,13 @@ def lines(data: dict[str, Any]) -> list[str]:
 
 def _naslib() -> dict[str, Any]:
     """Where NASLib stands: its branch, or why it cannot be used; and what this Python would need repaired."""
-    from ..plugin import loading as compat
-    from ..plugin import locate
+    from ..plugin import loading, locate
 
     try:
         branch, message = locate.layout_of(locate.require()).name, ""
     except InputError as error:
         branch, message = None, str(error)
-    return {"branch": branch, "message": message, "repairs": [row._asdict() for row in compat.describe()]}
+    return {"branch": branch, "message": message, "repairs": [row._asdict() for row in loading.describe()]}
 
 
 def _version(name: str) -> str:

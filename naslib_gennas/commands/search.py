@@ -15,7 +15,7 @@ from ..proxy.presets import Preset
 from ..report.plotting import draw_search
 from ..runs.run import PRESET, SUMMARY, Record, Run
 from ..scoring.gennas import GenNASScorer, check_kind
-from ..search.architectures import Engine, SearchSettings, Step, own_engine, search_architectures
+from ..search.architectures import Engine, SearchSettings, own_engine, search_architectures
 from ..search.rescoring import SHOWN, Finalist, final_preset, final_scorer, finals
 from ..tables import Table
 
@@ -76,8 +76,9 @@ def search(
     }
     run.write(PRESET, scorer.preset.model_dump(mode="json"))
     run.write(SUMMARY, data)
-    if run.directory is not None:
-        _draw(steps, run)
+    values = [step.score.value for step in steps]
+    run.write("curve.json", [value for value in best_so_far(values) if value is not None])
+    draw_search(run.path("curve.png"), values)
     return data
 
 
@@ -93,10 +94,3 @@ def _shown(finalist: Finalist, table: Optional[Table], metric: Optional[str]) ->
         "accuracy": value,
         "rank": None if value is None or table is None else table.rank(value, metric),
     }
-
-
-def _draw(steps: list[Step], run: Run) -> None:
-    values = [step.score.value for step in steps]
-    curve = best_so_far(values)
-    run.write("curve.json", curve)
-    draw_search(run.path("curve.png"), values, curve)

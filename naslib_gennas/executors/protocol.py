@@ -75,7 +75,7 @@ class Resources:
 
 ALONE = Resources()
 
-EXECUTORS: Registry[Callable[[Resources], Executor]] = Registry("executor")
+EXECUTORS: Registry[Callable[[Resources], Executor]] = Registry("executor", "naslib_gennas.executors")
 """Name -> function of the resources; other packages add theirs by the entry point ``naslib_gennas.executors``."""
 
 

@@ -129,7 +129,7 @@ class Measures(Registry[Measure]):
         return super().__getitem__(family + PLACEHOLDER).at(name, int(which))
 
 
-MEASURES = Measures("measure")
+MEASURES = Measures("measure", "naslib_gennas.measures")
 
 
 def in_order(names: Iterable[str]) -> list[str]:

@@ -62,7 +62,8 @@ def signal_rows(preset: Preset, seed: int, member: int = 0, numbered: bool = Fal
         drawn = [signal.maps((IMAGES, CHANNELS, size, size), images, generator) for signal in stage.signals]
         for signal, maps in zip(stage.signals, drawn):
             rows.append(Row(name, _described(signal), maps.expand(IMAGES, -1, -1, -1), 1.0))
-        target = sum(signal.level * maps for signal, maps in zip(stage.signals, drawn)).expand(IMAGES, -1, -1, -1)
+        levelled = [signal.level * maps for signal, maps in zip(stage.signals, drawn)]
+        target = sum(levelled[1:], levelled[0]).expand(IMAGES, -1, -1, -1)
         weights = f"weight {task.weights[number]:g} in training, {read[number]:g} in the score"
         rows.append(Row(name, f"target; {weights}", target, float(target.abs().max()) or 1.0))
     return rows

@@ -66,7 +66,7 @@ def _signals() -> Iterator[tuple[str, Signal]]:
     for kind, (model, _) in SIGNALS.items():
         bands = BANDS if hasattr(model, "values") else (None,)
         for band in bands:
-            yield f"{kind} {band or ''}", model(frequencies=band) if band else model()
+            yield f"{kind} {band or ''}", model.model_validate({"frequencies": band} if band else {})
 
 
 def draw_scatter(path: Out, scores: Sequence[Optional[float]], truth: Sequence[float], labels: Labels) -> None:

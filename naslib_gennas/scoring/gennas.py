@@ -12,9 +12,11 @@ import numpy as np
 import torch
 
 from ..errors import DeviceError, SpecError
+from ..proxy.fidelity import Fidelity
 from ..proxy.layers import own_randomness, uninitialised
 from ..proxy.presets import Preset, load_preset, preset_names
 from ..proxy.regression import RegressionResult, build_and_regress, regress_in_place
+from ..proxy.rnn import RNNFidelity
 from ..proxy.rnn_regression import build_and_regress_rnn
 from ..runs.run import Record
 from ..spaces.base import SearchSpace
@@ -147,7 +149,7 @@ class GenNASScorer(BaseScorer):
         return [self._regress(arch, member, repeat) for repeat in repeats], time.perf_counter() - started
 
     def _regress(self, arch: Any, member: int, repeat: int) -> RegressionResult:
-        fidelity = self._members[member][1].fidelity
+        fidelity: Union[Fidelity, RNNFidelity] = self._members[member][1].fidelity
         batch, generator = self._batch(member, repeat), self._generator("network", member, repeat)
         if self.space.own_weights:
             with own_randomness(generator.initial_seed(), self.device):
@@ -155,8 +157,9 @@ class GenNASScorer(BaseScorer):
                 return regress_in_place(backbone, batch, fidelity, generator)
         with uninitialised():
             backbone = self.space.build(arch, fidelity)
-        regress = build_and_regress if self.space.kind == "cnn" else build_and_regress_rnn
-        return regress(backbone, batch, fidelity, generator)
+        if isinstance(fidelity, RNNFidelity):
+            return build_and_regress_rnn(backbone, batch, fidelity, generator)
+        return build_and_regress(backbone, batch, fidelity, generator)
 
     def _batch(self, member: int, repeat: int) -> Any:
         """The same targets for every architecture, other ones for every repeat."""

@@ -16,8 +16,8 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from ..errors import TableError
+from ..readers import read_frame
 from ..readers.registry import Progress
-from ..tables.sources import read_frame
 from .suite import Inapplicable, Suite, raised
 
 CUTS = (0.15, 0.35, 0.55, 0.75, 0.95)  # of the bytes of a truncated file
