@@ -39,7 +39,7 @@ def test_the_score_is_linear_in_the_weight_and_holds_that_of_the_first_task(firs
     assert three.score == pytest.approx(alone.score + 3 * second, rel=1e-12)
     assert (
         one.details["steps"] == 2 * alone.details["steps"]
-        and one.details["parameters"] == alone.parameters
+        and one.details["parameters"] == alone.details["parameters"]
         and one.curve == alone.curve
     )
 

@@ -367,7 +367,7 @@ class TestRegistries:
         assert loaded.name == "memory:one:two" and loaded.value(B) == 2 and loaded.note == ""
 
     def test_naslib_needs_the_plugin(self, emptied):
-        with pytest.raises(TableError, match="naslib:cifar10 .*`import naslib_gennas.plugin` first"):
+        with pytest.raises(TableError, match="naslib:cifar10 .*`import naslib_gennas.plugin.dataset_api` first"):
             load_table("naslib:cifar10", "nasbench201")
 
     def test_a_colon_in_the_name_of_a_file(self, csv, emptied):

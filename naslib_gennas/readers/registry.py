@@ -25,5 +25,5 @@ READERS: Registry[Reader] = Registry("table format", "naslib_gennas.readers")
 
 SCHEMES: Registry[Scheme] = Registry("source of tables", "naslib_gennas.sources")
 """Word before the colon of a source that is no file -> function of (what follows, name of the search space) that
-returns a frame as a reader does. ``import naslib_gennas.plugin`` adds ``naslib``, as in ``naslib:cifar10``.
+returns a frame as a reader does. ``import naslib_gennas.plugin.dataset_api`` adds ``naslib``, as in ``naslib:cifar10``.
 """

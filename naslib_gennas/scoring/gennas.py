@@ -151,15 +151,15 @@ class GenNASScorer(BaseScorer):
     def _regress(self, arch: Any, member: int, repeat: int) -> RegressionResult:
         fidelity: Union[Fidelity, RNNFidelity] = self._members[member][1].fidelity
         batch, generator = self._batch(member, repeat), self._generator("network", member, repeat)
-        if self.space.own_weights:
+        if self.space.own_weights and isinstance(fidelity, Fidelity):
             with own_randomness(generator.initial_seed(), self.device):
                 backbone = self.space.build(arch, fidelity)
                 return regress_in_place(backbone, batch, fidelity, generator)
         with uninitialised():
             backbone = self.space.build(arch, fidelity)
-        if isinstance(fidelity, RNNFidelity):
-            return build_and_regress_rnn(backbone, batch, fidelity, generator)
-        return build_and_regress(backbone, batch, fidelity, generator)
+        if isinstance(fidelity, Fidelity):
+            return build_and_regress(backbone, batch, fidelity, generator)
+        return build_and_regress_rnn(backbone, batch, fidelity, generator)
 
     def _batch(self, member: int, repeat: int) -> Any:
         """The same targets for every architecture, other ones for every repeat."""

@@ -25,7 +25,7 @@ def load_table(source: Source, space: str | SearchSpace, strict: bool = False, p
     Args:
         source: ``"digits"`` (the small embedded stand-in, nasbench201 only), ``"naslib:cifar10"`` (or another
             data set: the files that NASLib has of it, for nasbench101 and nasbench201, once
-            ``naslib_gennas.plugin`` is imported), or a file:
+            ``naslib_gennas.plugin.dataset_api`` is imported), or a file:
             ``.csv``, ``.jsonl``, ``.json`` (each also ``.gz``) with architectures in a column ``arch``, in
             ``n_vertices`` + ``adjacency`` + ``ops``, in ``matrix`` + ``ops``, or in ``recipe`` (the logs of
             NAS-Bench-NLP; their losses become ``minus_<name>``); ``lists.json#name`` picks one of several lists;
@@ -99,5 +99,5 @@ def _of_a_scheme(source: str, space_name: str) -> Optional[pd.DataFrame]:
     if scheme in SCHEMES:
         return SCHEMES[scheme](rest, space_name)
     if scheme == NASLIB:
-        raise TableError(f"the table {source} is read by NASLib; `import naslib_gennas.plugin` first")
+        raise TableError(f"the table {source} is read by NASLib; `import naslib_gennas.plugin.dataset_api` first")
     return None

@@ -1,6 +1,7 @@
 """The architecture that was found, as a network ready to train, outside this package.
 
->>> export("nasbench201", "|nor_conv_3x3~0|+|...|", "net.py")     # also writes net.json
+>>> export("nasbench201", "5", "net.pt")["load"]  # also writes net.json
+'torch.load("net.pt", weights_only=False)'
 """
 
 from __future__ import annotations
