@@ -7,7 +7,8 @@ from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from .base import measure
-from .measured_network import MeasuredNetwork, mode
+from .layers import mode
+from .measured_network import MeasuredNetwork
 
 
 def prepare() -> None:

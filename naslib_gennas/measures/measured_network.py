@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
@@ -13,40 +13,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call
-from torch.overrides import TorchFunctionMode
 
 from ..errors import InputError
-from ..proxy.layers import SplitConv, own_randomness, shared_relu
+from ..proxy.layers import own_randomness
+from .activation_modes import ActivationMode
+from .layers import Layer, Products, layers_of, mode
 from .pretext_data import TrainingImages
 
 T = TypeVar("T")
 Tensors = dict[str, torch.Tensor]
 """Parameters, or buffers, by name."""
-
-RELUS = {
-    *(F.relu, F.relu6, F.leaky_relu, F.prelu, F.rrelu, torch.relu, torch.relu_, torch.prelu, torch.rrelu),
-    *(torch.Tensor.relu, torch.Tensor.relu_),
-}
-POOLINGS = {F.adaptive_avg_pool2d, F.avg_pool2d, torch.mean, torch.Tensor.mean}
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A weight matrix or kernel: its ``name``, the ``module`` that holds it, and its output ``widths``.
-
-    These are the weights of convolutions and linear layers, and every other parameter of two or more
-    dimensions, which recurrent networks are made of.
-    Parallel convolutions that a space runs as one operator have several widths; a measure that is not
-    additive over weights (a norm, for instance) treats them apart.
-    """
-
-    name: str
-    module: nn.Module
-    widths: tuple[int, ...]
-
-    def split(self, tensor: torch.Tensor) -> Sequence[torch.Tensor]:
-        """A weight or its gradient (out, ...), cut into the separate layers' own."""
-        return torch.split(tensor, list(self.widths))
 
 
 @dataclass
@@ -157,7 +133,7 @@ class MeasuredNetwork:
     @shared
     def layers(self) -> list[Layer]:
         """The network's weights, in the order of its modules."""
-        return list(_layers(self.skeleton()))
+        return list(layers_of(self.skeleton()))
 
     def generator(self) -> torch.Generator:
         """A fresh generator on the CPU, always in the same state."""
@@ -294,157 +270,6 @@ def gradients_of(done: ForwardPass, layers: Sequence[Layer], create_graph: bool 
     weights = [done.parameters[layer.name] for layer in layers]
     found = torch.autograd.grad(done.loss, weights, retain_graph=True, create_graph=create_graph, allow_unused=True)
     return [torch.zeros_like(w) if g is None else g for w, g in zip(weights, found)]
-
-
-class Products:
-    """Layer outputs times their gradients, summed over positions while the backward pass goes by.
-
-    ``sums``: by layer, and once for each time that it was called, (b, channels).
-    """
-
-    def __init__(self) -> None:
-        self.sums: dict[str, list[torch.Tensor]] = {}
-        self._recording = False
-
-    @contextmanager
-    def of(self, layers: Iterable[Layer]) -> Iterator[None]:
-        """Follows what convolutions and linear layers return while the context lasts."""
-        own = [layer for layer in layers if isinstance(layer.module, (nn.Conv2d, nn.Linear))]
-        handles = [layer.module.register_forward_hook(self._follower(layer)) for layer in own]
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
-
-    @contextmanager
-    def recorded(self) -> Iterator[None]:
-        """A backward pass inside is recorded."""
-        self._recording = True
-        try:
-            yield
-        finally:
-            self._recording = False
-
-    def _follower(self, layer: Layer) -> Callable[[nn.Module, object, torch.Tensor], None]:
-        def follow(module: nn.Module, inputs: object, output: torch.Tensor) -> None:
-            value = output.detach()  # not the output itself: it would hold the graph that holds this hook
-
-            def record(gradient: torch.Tensor) -> None:
-                if self._recording:
-                    product = value * gradient.detach()
-                    self.sums.setdefault(layer.name, []).append(
-                        product.flatten(2).sum(2) if product.dim() > 2 else product
-                    )
-
-            output.register_hook(record)  # type: ignore[no-untyped-call]  # PyTorch's has no types
-
-        return follow
-
-
-class LastMapMode(TorchFunctionMode):
-    """Sees every pooling; ``last_map``: the input (b, c, h, w) of the last one that left one number a channel."""
-
-    last_map: Optional[torch.Tensor] = None
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Optional[dict[str, Any]] = None,
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if func in POOLINGS and _collapses(args[0], result):
-            self.last_map = args[0]
-        return result
-
-
-class ActivationMode(LastMapMode):
-    """Sees every ReLU and every pooling, be it module or function, and can leave BatchNorm out.
-
-    ``patterns``: for every ReLU, its input > 0 as bool (b, units), and the number of ReLUs of the published
-    network that it stands for.
-
-    >>> import torch
-    >>> with ActivationMode() as seen:
-    ...     _ = torch.relu(torch.tensor([[-1.0, 2.0]]))
-    >>> seen.patterns
-    [(tensor([[False,  True]]), 1)]
-    """
-
-    def __init__(self, skip_batch_norm: bool = False):
-        super().__init__()
-        self.skip_batch_norm = skip_batch_norm
-        self.patterns: list[tuple[torch.Tensor, int]] = []
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Optional[dict[str, Any]] = None,
-    ) -> Any:
-        kwargs = kwargs or {}
-        if func is F.batch_norm and self.skip_batch_norm:
-            return args[0] if args else kwargs["input"]
-        if func is shared_relu:
-            self.patterns.append((_active(args[0]), args[1]))
-        elif func in RELUS:
-            self.patterns.append((_active(args[0]), 1))
-        return super().__torch_function__(func, types, args, kwargs)
-
-
-def _active(x: torch.Tensor) -> torch.Tensor:
-    """(b, ...) -> bool (b, units)"""
-    return (x.detach() > 0).flatten(1)
-
-
-def _collapses(before: object, after: torch.Tensor) -> bool:
-    """Whether a feature map (b, c, h, w) became (b, c) or (b, c, 1, 1)."""
-    return (
-        isinstance(before, torch.Tensor)
-        and before.dim() == 4
-        and after.shape[:2] == before.shape[:2]
-        and after.numel() == before.shape[0] * before.shape[1]
-    )
-
-
-def _layers(network: nn.Module) -> Iterator[Layer]:
-    joined = {id(m.conv): tuple(m.widths) for m in network.modules() if isinstance(m, SplitConv)}
-    for name, module in network.named_modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
-            widths = joined.get(id(module), (module.weight.shape[0],))
-            yield Layer(f"{name}.weight" if name else "weight", module, widths)
-            continue
-        for own, parameter in module.named_parameters(prefix=name, recurse=False):
-            if parameter.dim() >= 2:
-                yield Layer(own, module, (parameter.shape[0],))
-
-
-def batch_norms(network: nn.Module) -> Iterator[tuple[str, nn.BatchNorm2d, tuple[int, ...]]]:
-    """(name, layer, widths) of every BatchNorm2d; several widths as in :class:`Layer`.
-
-    >>> import torch
-    >>> [(name, widths) for name, _, widths in batch_norms(torch.nn.Sequential(torch.nn.BatchNorm2d(4)))]
-    [('0', (4,))]
-    """
-    joined = {id(m.bn): tuple(m.widths) for m in network.modules() if isinstance(m, SplitConv)}
-    for name, module in network.named_modules():
-        if isinstance(module, nn.BatchNorm2d):
-            yield name, module, joined.get(id(module), (module.num_features,))
-
-
-@contextmanager
-def mode(network: nn.Module, training: bool) -> Iterator[None]:
-    """Training or evaluation mode for all modules; afterwards each is as it was."""
-    before = {module: module.training for module in network.modules()}
-    network.train(training)
-    try:
-        yield
-    finally:
-        for module, was in before.items():
-            module.training = was
 
 
 def example() -> MeasuredNetwork:

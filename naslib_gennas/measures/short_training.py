@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 
 from ..errors import InputError
-from .measured_network import LastMapMode, MeasuredNetwork
+from .activation_modes import LastMapMode
+from .measured_network import MeasuredNetwork
 from .pretext_data import TrainTestSplit
 
 BATCH, TEST_BATCH = 64, 256

@@ -6,8 +6,9 @@ import math
 
 import torch
 
+from .activation_modes import ActivationMode
 from .base import measure
-from .measured_network import ActivationMode, MeasuredNetwork
+from .measured_network import MeasuredNetwork
 
 
 @measure(

@@ -6,8 +6,10 @@ import torch
 from torch import nn
 
 from ..errors import InputError
+from .activation_modes import LastMapMode
 from .base import measure
-from .measured_network import LastMapMode, MeasuredNetwork, Tensors, batch_norms
+from .layers import batch_norms
+from .measured_network import MeasuredNetwork, Tensors
 
 GAMMA = 1e-2
 
