@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Optional, Union
+from typing import Optional, Union
 
 import pandas as pd
 
@@ -77,18 +77,15 @@ def open_space(name: str | SearchSpace) -> SearchSpace:
     if not colon:
         return space
     space.over([], file)  # refused before the file is read
-    parsed = [_parsed(space, text) for text in finished(read_frame(file))["arch"]]
-    architectures = [arch for arch in parsed if arch is not None]
+    architectures, first_fault = [], None
+    for text in finished(read_frame(file))["arch"]:
+        try:
+            architectures.append(space.parse(text))
+        except ArchitectureError as fault:
+            first_fault = first_fault or fault
     if not architectures:
-        raise TableError(f"{file} holds no architecture of {plain}; name a file that does")
+        raise TableError(f"{file} holds no architecture of {plain}; the first of its rows: {first_fault}")
     return space.over(architectures, file)
-
-
-def _parsed(space: SearchSpace, text: str) -> Any:
-    try:
-        return space.parse(text)
-    except ArchitectureError:
-        return None
 
 
 def _of_a_scheme(source: str, space_name: str) -> Optional[pd.DataFrame]:
