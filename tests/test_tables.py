@@ -336,7 +336,7 @@ class TestOpenSpace:
     @pytest.mark.parametrize("name", ["nds_resnet", "nasbench_nlp"])
     def test_a_file_without_architectures(self, csv, name):
         path = csv(f"arch,acc\n{A},1\nrubbish,2\n")
-        with pytest.raises(TableError, match=f"table.csv holds no architecture of {name}; name a file that does"):
+        with pytest.raises(TableError, match=f"table.csv holds no architecture of {name}; the first of its rows: not "):
             open_space(f"{name}:{path}")
 
     def test_a_file_that_is_not_there(self, tmp_path):

@@ -28,9 +28,9 @@ from naslib_gennas.testing import MeasureCase, SmallNetwork, check_measure, chec
 assert "widest" in MEASURES.names()
 assert check_space("toy") == {}
 assert check_measure(MeasureCase("widest", order=(lambda: SmallNetwork(4), lambda: SmallNetwork(16)))) == {}
-score = GenNASScorer("toy", "tiny").score("k3-5-1")
+score = GenNASScorer("toy", "tiny").score("k3-5-7")
 assert score.status == "ok", score
-print(MeasureScorer("widest", MeasuredNetworks(space)).score("k3-5-1").value)
+print(MeasureScorer("widest", MeasuredNetworks(space)).score("k3-5-7").value)
 """
 
 

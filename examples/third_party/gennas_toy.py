@@ -9,7 +9,7 @@ from naslib_gennas.errors import ArchitectureError
 from naslib_gennas.measures import measure
 from naslib_gennas.spaces import SPACES, SearchSpace
 
-KERNELS = (1, 3, 5, 7)
+KERNELS = (3, 5, 7)
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ToyBackbone(nn.ModuleList):
 
 @SPACES.register("toy")
 class ToySpace(SearchSpace):
-    name, description = "toy", "three convolutions, kernels of 1, 3, 5 or 7 pixels"
+    name, description = "toy", "three convolutions, kernels of 3, 5 or 7 pixels"
     size = unique = len(KERNELS) ** 3
     cells, channels = 1, 16
 
@@ -48,8 +48,8 @@ class ToySpace(SearchSpace):
         return ToyArchitecture(tuple(kernels))
 
     def parse(self, text):
-        if not re.fullmatch("k[1357]-[1357]-[1357]", text.strip()):
-            raise ArchitectureError(f"an architecture of toy is text such as k3-5-1, got {text!r}")
+        if not re.fullmatch("k[357]-[357]-[357]", text.strip()):
+            raise ArchitectureError(f"an architecture of toy is text such as k3-5-7, got {text!r}")
         return ToyArchitecture(tuple(map(int, text.strip()[1:].split("-"))))
 
     def canonical(self, arch):
