@@ -30,6 +30,8 @@ from naslib_gennas.task_search.draws import elsewhere, split
 from naslib_gennas.task_search.fitness import JointFitness, TaskFitness, parts, upper_limit
 from naslib_gennas.task_search.labels import spread
 from naslib_gennas.task_search.record import TaskRecord
+from naslib_gennas.task_search.report import task_search
+from naslib_gennas.task_search.result import TaskSearchResult
 from naslib_gennas.task_search.scorer import TaskScores, TaskWork
 from naslib_gennas.task_search.search import (
     Rules,
@@ -508,6 +510,38 @@ def test_the_command_survives_a_kill_and_its_task_is_a_preset(tiny, tmp_path):
     assert (out / "curve.png").exists()
     other = gennas(*command(tiny, out, "--resume", "--seed", 1))
     assert other.exit_code == 2 and "seed: 0 then, 1 now" in other.stderr
+
+
+def test_the_result_of_a_search_is_its_summary_file(tiny, tmp_path):
+    warm = load_preset("paper-combo")
+    settings = TaskSearchSettings(
+        load_table("digits", "nasbench201"),
+        load_preset(tiny),
+        "accuracy",
+        labelled=8,
+        population=3,
+        tournament=2,
+        objective="rho,work",
+        warm_start=(warm,),
+        validate=8,
+        baseline=True,
+        confidence=1.0,
+    )
+    with Run(tmp_path, settings.config()) as run:
+        found = task_search(settings, run, steps=1)
+    assert isinstance(found, TaskSearchResult)
+    assert json.loads((tmp_path / "summary.json").read_text()) == json.loads(json.dumps(found.as_record()))
+    assert set(found.validation.agreements) == {"found", warm.name} | {
+        f"front-{i}" for i in range(1, len(found.front) + 1)
+    }
+    assert max(task.rho for task in found.front) == pytest.approx(found.best.rho) and found.best.labelled.spaces == ()
+    assert found.savings.ok + found.savings.stopped + found.savings.failed == found.savings.evaluations == 4
+    assert found.keeps_start == (found.best.task.step != 0) and found.baseline.rho <= 1
+    assert found.preset.digest() == (warm_digest(settings, warm) if found.start.kept else found.best.task.digest)
+
+
+def warm_digest(settings, preset):
+    return settings.task_space().adopt(preset).digest()
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,11 @@ from .base import WHERE, main, open_run, placed, read_table, say, show
 
 if TYPE_CHECKING:
     from ..executors.protocol import Resources
-    from ..runs.run import Record
     from ..tables import Table
+    from ..task_search.checks import Agreement, Check
+    from ..task_search.result import TaskSearchResult
     from ..task_search.settings import TaskSearchSettings
+    from ..task_search.significance import KeptStart
 
 
 def where_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -84,10 +86,10 @@ def task_search(
     table = read_table(source, options["space"], strict)
     settings = _settings(table, options)
     with open_run(options, settings.config()) as run:
-        data = run_search(settings, run, steps, resources, max_seconds)
+        result = run_search(settings, run, steps, resources, max_seconds)
     if run.directory is not None:
         say(f"the task is in {run.path('task.yaml')}, the history in {run.path('results.jsonl')}")
-    show(data, as_json, lambda: "\n".join(_lines(data)))
+    show(result.as_record(), as_json, lambda: "\n".join(_lines(result)))
 
 
 def _settings(table: Table, options: dict[str, Any]) -> TaskSearchSettings:
@@ -116,55 +118,54 @@ def _settings(table: Table, options: dict[str, Any]) -> TaskSearchSettings:
     return TaskSearchSettings(**given)
 
 
-def _lines(data: Record) -> list[str]:
-    best = data["best"]
+def _lines(found: TaskSearchResult) -> list[str]:
+    best, cost = found.best, found.savings
+    seconds = best.task.seconds_per_architecture
     lines = [
-        f"{data['space']}, {data['labelled']} labels ({data['metric']} of {data['table']}), fidelity of {data['base']}",
-        f"  {data['evaluations']} tasks: {data['ok']} scored in full, {data['stopped']} stopped, {data['failed']} "
-        f"without a ranking; {data['regressions']} regressions of {data['regressions_plain']} "
-        f"({data['regressions_saved']:.0%} saved), {data['seconds']:.0f} s "
-        f"(without stopping about {data['seconds_plain']:.0f} s)",
-        f"  best task (step {best['step']}), {best['seconds_per_architecture']:.3f} s an architecture:",
-        f"    rho {_agreement(best)} on the labels it was chosen by: optimistic",
-        *(f"      {place['space']} ({place['metric']}): rho {_agreement(place)}" for place in best.get("spaces", ())),
+        f"{found.space}, {found.labelled} labels ({found.metric} of {found.table}), fidelity of {found.base}",
+        f"  {cost.evaluations} tasks: {cost.ok} scored in full, {cost.stopped} stopped, {cost.failed} "
+        f"without a ranking; {cost.regressions} regressions of {cost.regressions_plain} "
+        f"({cost.regressions_saved:.0%} saved), {cost.seconds:.0f} s "
+        f"(without stopping about {cost.seconds_plain:.0f} s)",
+        f"  best task (step {best.task.step}), {seconds:.3f} s an architecture:",
+        f"    rho {_agreement(best.labelled.mean)} on the labels it was chosen by: optimistic",
+        *(
+            f"      {place.source.space} ({place.source.metric}): rho {_agreement(place.agreement)}"
+            for place in best.labelled.spaces
+        ),
     ]
-    if data["start"]:
-        lines.append(_beside_start(data["start"], best))
-    if data.get("baseline"):
-        lines.append(f"    random search, as many tasks: rho {_agreement(data['baseline'])}")
-    if data["split_half"]:
-        halves = data["split_half"]
+    if found.start is not None:
+        lines.append(_beside_start(found.start, best.task.step))
+    if found.baseline is not None:
+        lines.append(f"    random search, as many tasks: rho {_agreement(found.baseline.labelled.mean)}")
+    if found.split_half is not None:
         lines.append(
-            f"    chosen by half of the labels: rho {halves['chosen_by']:.3f} on that half, "
-            f"{halves['other_half']:.3f} on the other"
+            f"    chosen by half of the labels: rho {found.split_half.chosen_by:.3f} on that half, "
+            f"{found.split_half.other_half:.3f} on the other"
         )
-    for i, member in enumerate(data["front"], 1):
-        seconds, work = member["seconds_per_architecture"], member["work"]
-        lines.append(f"  front-{i}.yaml: rho {member['rho']:.3f}, {seconds:.3f} s an architecture, work {work:.2e}")
-    checks = data["validation"]
-    if checks:
-        lines += [f"  on {checks['n']} architectures never used:"] + _rows(checks)
+    for i, member in enumerate(found.front, 1):
+        seconds, work = member.seconds_per_architecture, member.work
+        lines.append(f"  front-{i}.yaml: rho {member.rho:.3f}, {seconds:.3f} s an architecture, work {work:.2e}")
+    if found.validation is not None:
+        lines += [f"  on {found.validation.n} architectures never used:", *_rows(found.validation)]
     else:
         lines.append("  not checked on other labels: --validate N does it")
-    for place in data["transfer"]:
-        lines += [f"  on {place['n']} of {place['space']} ({place['metric']} of {place['table']}):"] + _rows(place)
-    return lines + ([f"  note: {data['note']}"] if data["note"] else [])
+    for place in found.transfer:
+        where = f"{place.source.space} ({place.source.metric} of {place.source.table})"
+        lines += [f"  on {place.check.n} of {where}:", *_rows(place.check)]
+    return lines + ([f"  note: {found.note}"] if found.note else [])
 
 
-def _beside_start(start: Record, best: Record) -> str:
-    if start["step"] == best["step"]:
+def _beside_start(start: KeptStart, best_step: int) -> str:
+    if start.step == best_step:
         return "    that is the task started from: nothing better was found"
-    result = "so it is kept as task.yaml; found.yaml is the other" if start["kept"] else "so it is replaced"
-    return (
-        f"    the start has rho {start['rho']:.3f}, less in {start['probability']:.0%} of bootstrap resamples, {result}"
-    )
+    result = "so it is kept as task.yaml; found.yaml is the other" if start.kept else "so it is replaced"
+    return f"    the start has rho {start.rho:.3f}, less in {start.probability:.0%} of bootstrap resamples, {result}"
 
 
-def _rows(checks: Record) -> list[str]:
-    return [f"    {name:12} rho {_agreement(row)}" for name, row in checks.items() if isinstance(row, dict)]
+def _rows(check: Check) -> list[str]:
+    return [f"    {name:12} rho {_agreement(row)}" for name, row in check.agreements.items()]
 
 
-def _agreement(row: Record) -> str:
-    low, high = row["rho_interval"]
-    interval = "" if low is None else f" (95 % {low:.3f} to {high:.3f})"
-    return f"{row['rho']:.3f}{interval}, tau {row['tau']:.3f}"
+def _agreement(row: Agreement) -> str:
+    return f"{row.rho_with_interval}, tau {row.tau:.3f}"

@@ -106,7 +106,7 @@ class _Final:
 
 UNKNOWN_CURVES_201 = ("train_acc1es", "train_losses", "eval_losses", "train_times", "eval_times")
 UNKNOWN_COSTS_201 = ("train_time", "flops", "params", "latency")
-Entry = dict[str, dict[str, Any]]  # data set -> quantity -> what can be indexed like NASLib's
+Entry = dict[str, dict[str, object]]  # data set -> quantity -> what can be indexed like NASLib's
 
 
 class _Entries201(Mapping[str, Entry]):

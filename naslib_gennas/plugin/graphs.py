@@ -109,7 +109,7 @@ class GraphScorer:
             lambda f: {"input_size": enlargement * f.input_size, "target_size": f.signal_size}
         )
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**vars(self), "_scorers": OrderedDict()}
 
 

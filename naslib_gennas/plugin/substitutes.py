@@ -108,7 +108,7 @@ class _LiveEvaluator(_Evaluator):
 
     _live: ClassVar[_Live]
 
-    def single_evaluate(self, test_data: Any, zc_api: Mapping[str, Any]) -> Any:
+    def single_evaluate(self, test_data: Any, zc_api: Mapping[str, dict[str, object]]) -> Any:
         name = self.predictor.method_type
         entries = [(spec, zc_api.get(str(spec))) for spec in test_data[0]]
         missing = [(spec, entry) for spec, entry in entries if entry is not None and name not in entry]

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol, TypedDict
 
 import pandas as pd
 
 from .nasbench101 import TrainingRuns
+
+
+class FixedMetrics(TypedDict):
+    """What is used of the metrics that do not depend on training."""
+
+    module_adjacency: Sequence[Sequence[int]]
+    module_operations: Sequence[str]
+    trainable_parameters: int
+
+
+class RunMetrics(TypedDict):
+    """What is used of the results of one training run; accuracies in [0, 1]."""
+
+    final_validation_accuracy: float
+    final_test_accuracy: float
 
 
 class NASBenchAPI(Protocol):
@@ -15,10 +30,8 @@ class NASBenchAPI(Protocol):
 
     def hash_iterator(self) -> Iterable[str]: ...
 
-    def get_metrics_from_hash(
-        self, module_hash: str, /
-    ) -> tuple[Mapping[str, Any], Mapping[int, Sequence[Mapping[str, Any]]]]:
-        """(module_adjacency, module_operations and trainable_parameters; epochs -> results of the runs)."""
+    def get_metrics_from_hash(self, module_hash: str, /) -> tuple[FixedMetrics, Mapping[int, Sequence[RunMetrics]]]:
+        """(what is fixed; epochs -> results of the runs)."""
         ...
 
 

@@ -16,10 +16,10 @@ import pickle
 import sys
 import zipfile
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, ClassVar, Optional
+from typing import IO, Any, ClassVar, Optional, TypedDict, Union
 
 import numpy as np
 import pandas as pd
@@ -43,7 +43,14 @@ COST_DATASET = "cifar10"
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # first of the three small pickles in front of an older torch file
 TORCH_HEADERS = 3
 
-Row = dict[str, Any]  # "arch" and numbers of one architecture
+Row = dict[str, Union[str, float]]  # "arch" and numbers of one architecture
+
+
+class _Results(TypedDict, total=False):
+    """What stays of the trials of one schedule: (data set, seed) -> see :func:`_trial`."""
+
+    arch_str: str
+    all_results: dict[tuple[str, int], dict[str, float]]
 
 
 @READERS.register(".pickle.pbz2")
@@ -82,7 +89,7 @@ def _frame(rows: dict[int, Row], path: Path) -> pd.DataFrame:
     return frame
 
 
-def _row(schedules: dict[str, dict[str, Any]]) -> Row:
+def _row(schedules: Mapping[str, _Results]) -> Row:
     """One architecture: means over the seeds of what its trials ended with."""
     row: Row = {}
     for schedule, results in schedules.items():

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 import pandas as pd
 
@@ -124,20 +125,21 @@ def _text(path: Path) -> str:
         raise TableError(f"cannot read {path} as text: {_one_line(error)}") from None
 
 
-def _json(text: str, where: str) -> Any:
+def _json(text: str, where: str) -> object:
     try:
-        return json.loads(text)
+        found: object = json.loads(text)
     except json.JSONDecodeError as error:
         raise TableError(f"{where} is not JSON: {_one_line(error)}") from None
+    return found
 
 
-def _object(row: object, where: str) -> dict[str, Any]:
+def _object(row: object, where: str) -> Mapping[str, object]:
     if not isinstance(row, dict):
         raise TableError(f"{where} must be a JSON object with an architecture and its metrics")
     return row
 
 
-def _chosen(content: dict[str, Any], path: Path, part: str | None) -> object:
+def _chosen(content: Mapping[str, object], path: Path, part: str | None) -> object:
     lists = [name for name, value in content.items() if isinstance(value, list)]
     if part is None and len(lists) == 1:
         part = lists[0]

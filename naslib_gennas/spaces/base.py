@@ -152,7 +152,7 @@ def load_space(name: Union[str, SearchSpace]) -> SearchSpace:
     return name if isinstance(name, SearchSpace) else SPACES[name]()
 
 
-def _remade(name: str, state: dict[str, Any]) -> SearchSpace:
+def _remade(name: str, state: Mapping[str, object]) -> SearchSpace:
     space = SPACES[name].__new__(SPACES[name])
     space.__dict__.update(state)
     return space

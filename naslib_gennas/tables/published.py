@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from typing import Any, Optional, Union
+from typing import Optional, TypedDict, Union
 
 _CELL = re.compile(r"(?P<value>\d+(\.\d+)?)(±(?P<std>\d+(\.\d+)?))?%?(?P<mark>[†‡§]?[st]?)")
 
@@ -27,6 +27,27 @@ class Published:
     mark: str = ""  #: rank among the methods († ‡ §), task searched here (s) or transferred (t)
     note: str = ""  #: where the number is from if not from this cell, contradictions
     remark: str = ""  #: on this part of the table
+
+
+class _Note(TypedDict):
+    row: str
+    column: str
+    text: str
+
+
+class _OptionalKeys(TypedDict, total=False):
+    note: str
+    notes: list[_Note]
+
+
+class _Printed(_OptionalKeys):
+    """An entry of ``published.yaml``: one part of a table, its cells as text."""
+
+    table: str
+    part: str
+    quantity: str
+    columns: list[str]
+    rows: dict[str, list[str]]
 
 
 @lru_cache(maxsize=1)
@@ -55,20 +76,20 @@ def find_published(
     return [cell for cell in published() if all(getattr(cell, name) == value for name, value in wanted.items())]
 
 
-def _cells(table: dict[str, Any]) -> Iterator[Published]:
+def _cells(table: _Printed) -> Iterator[Published]:
     notes = {(note["row"], note["column"]): note["text"] for note in table.get("notes", ())}
     for row, cells in table["rows"].items():
         for column, printed in zip(table["columns"], cells):
             if printed != "null":
                 place = (table["table"], table["part"], table["quantity"], row, column)
-                yield Published(
-                    *place, printed, **_parsed(printed), note=notes.get((row, column), ""), remark=table.get("note", "")
-                )
+                note, remark = notes.get((row, column), ""), table.get("note", "")
+                yield Published(*place, printed, *_parsed(printed), note, remark)
 
 
-def _parsed(printed: str) -> dict[str, Any]:
+def _parsed(printed: str) -> tuple[Optional[float], Optional[float], str]:
+    """Value, standard deviation and mark."""
     found = _CELL.fullmatch(printed)
     if found is None:
-        return {"value": None}
+        return None, None, ""
     std = found["std"]
-    return {"value": float(found["value"]), "std": None if std is None else float(std), "mark": found["mark"]}
+    return float(found["value"]), None if std is None else float(std), found["mark"]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, Optional, TypedDict, TypeVar
 
 import numpy as np
-
-from ..runs.run import Record
 
 PRESENT = 0.5  # probability of a signal
 LOCAL = 0.5  # probability that a signal is local
@@ -25,24 +23,60 @@ Draw = Callable[[np.random.Generator], Any]
 T = TypeVar("T")
 
 
+class PlainNoise(TypedDict):
+    """Plain data of the noise of a task."""
+
+    distribution: str
+    level: float
+
+
+class PlainSignal(TypedDict, total=False):
+    """Plain data of a signal; which keys it has depends on its kind."""
+
+    kind: str
+    level: float
+    scope: str
+    frequencies: list[float]
+    fraction: float
+
+
+class PlainStage(TypedDict):
+    """Plain data of what a stage is to produce."""
+
+    channels: int
+    signals: list[PlainSignal]
+
+
+class PlainTask(TypedDict, total=False):
+    """Plain data of a task: weights and stages of one for CNNs, the rest of one for RNNs."""
+
+    noise: PlainNoise
+    weights: list[float]
+    score_weights: Optional[list[float]]
+    stages: list[PlainStage]
+    dimension: int
+    inputs: list[PlainSignal]
+    targets: list[PlainSignal]
+
+
 def one_of(values: Sequence[T]) -> Callable[[np.random.Generator], T]:
     """A draw of one of the values, all alike."""
     return lambda rng: values[int(rng.integers(len(values)))]
 
 
-def noise(rng: np.random.Generator) -> Record:
+def noise(rng: np.random.Generator) -> PlainNoise:
     """Of the input: distribution and level."""
     distribution = ("gaussian", "uniform")[int(rng.integers(2))]
     return {"distribution": distribution, "level": one_of(NOISE_LEVELS)(rng)}
 
 
-def signal(kind: str, scopes: bool) -> Callable[[np.random.Generator], list[Record]]:
+def signal(kind: str, scopes: bool) -> Callable[[np.random.Generator], list[PlainSignal]]:
     """A list of one signal of ``kind``, or of none."""
 
-    def draw(rng: np.random.Generator) -> list[Record]:
+    def draw(rng: np.random.Generator) -> list[PlainSignal]:
         if rng.random() >= PRESENT:
             return []
-        drawn: Record = {"kind": kind, "level": one_of(SIGNAL_LEVELS)(rng)}
+        drawn: PlainSignal = {"kind": kind, "level": one_of(SIGNAL_LEVELS)(rng)}
         if kind in ("sin1d", "sin2d"):
             low, high = np.sort(rng.uniform(0, HIGHEST_FREQUENCY, 2))
             drawn["frequencies"] = rng.uniform(low, high, FREQUENCIES).round(DECIMALS).tolist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Optional
 
 import numpy as np
@@ -23,14 +23,17 @@ from .settings import TaskSearchSettings
 CHECK = "check"  # folders of scores on other labels
 HALVES = 200  # random splits of the labels
 
-
 Interval = tuple[Optional[float], Optional[float]]
 NO_INTERVAL: Interval = (None, None)
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Spearman's rho and Kendall's tau with bootstrap 95 % intervals; ``failures``: scores without a value."""
+    """Spearman's rho and Kendall's tau with bootstrap 95 % intervals; ``failures``: scores without a value.
+
+    >>> Agreement(0.5, (0.25, 0.75), 0.4, NO_INTERVAL, 0).rho_with_interval
+    '0.500 (95 % 0.250 to 0.750)'
+    """
 
     rho: float
     rho_interval: Interval
@@ -38,8 +41,81 @@ class Agreement:
     tau_interval: Interval
     failures: int
 
+    @property
+    def rho_with_interval(self) -> str:
+        """For people."""
+        low, high = self.rho_interval
+        return f"{self.rho:.3f}" if low is None else f"{self.rho:.3f} (95 % {low:.3f} to {high:.3f})"
+
     def as_record(self) -> Record:
-        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where labels come from: a search space, the name of a table and its column."""
+
+    space: str
+    table: str
+    metric: str
+
+    @classmethod
+    def of(cls, place: Labelled) -> Source:
+        return cls(place.table.space.source, place.table.name, place.metric)
+
+
+@dataclass(frozen=True)
+class SpaceAgreement:
+    """The agreement with the labels of one of several spaces."""
+
+    source: Source
+    agreement: Agreement
+
+    def as_record(self) -> Record:
+        return {**asdict(self.source), **self.agreement.as_record()}
+
+
+@dataclass(frozen=True)
+class LabelledAgreement:
+    """The agreement with all labels of a search.
+
+    Attributes:
+        mean: over the spaces; of several without an interval.
+        spaces: each of several spaces, nothing where there is one only.
+    """
+
+    mean: Agreement
+    spaces: tuple[SpaceAgreement, ...] = ()
+
+    def as_record(self) -> Record:
+        spaces = {"spaces": [space.as_record() for space in self.spaces]}
+        return {**self.mean.as_record(), **(spaces if self.spaces else {})}
+
+
+@dataclass(frozen=True)
+class Check:
+    """How far each candidate, by its name, agrees with the labels of ``n`` architectures that the search never saw.
+
+    >>> Check(8, {"found": Agreement(0.5, NO_INTERVAL, 0.4, NO_INTERVAL, 0)}).as_record()["found"]["rho"]
+    0.5
+    """
+
+    n: int
+    agreements: Mapping[str, Agreement]
+
+    def as_record(self) -> Record:
+        return {"n": self.n, **{name: agreement.as_record() for name, agreement in self.agreements.items()}}
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A check on another table."""
+
+    source: Source
+    check: Check
+
+    def as_record(self) -> Record:
+        return {**asdict(self.source), **self.check.as_record()}
 
 
 @dataclass(frozen=True)
@@ -53,18 +129,28 @@ class Halves:
 
 def agreement(scores: Sequence[Optional[float]], labels: Sequence[float], seed: int) -> Agreement:
     """How far scores and labels rank alike; InputError if there is no ranking."""
-    found = evaluate(scores, labels, seed).as_dict()
+    found = evaluate(scores, labels, seed)
     return Agreement(
-        found["spearman"], found["spearman_interval"], found["kendall"], found["kendall_interval"], found["failures"]
+        found.spearman,
+        _interval(found.spearman_interval),
+        found.kendall,
+        _interval(found.kendall_interval),
+        found.failures,
     )
 
 
-def labelled_agreement(scores: Sequence[Optional[float]], labelled: list[Labelled], seed: int) -> Record:
-    """As :func:`agreement`; of several spaces the means, without an interval, and each one in ``spaces``."""
+def _interval(ends: tuple[float, float]) -> Interval:
+    """None for an undefined end."""
+    low, high = (float(end) if np.isfinite(end) else None for end in ends)
+    return low, high
+
+
+def labelled_agreement(scores: Sequence[Optional[float]], labelled: Sequence[Labelled], seed: int) -> LabelledAgreement:
+    """As :func:`agreement`, from the scores of all spaces one after another."""
     apart = by_space(scores, [len(place.rows) for place in labelled])
     parts = [agreement(own, place.labels, seed) for own, place in zip(apart, labelled)]
     if len(parts) == 1:
-        return parts[0].as_record()
+        return LabelledAgreement(parts[0])
     mean = Agreement(
         float(np.mean([part.rho for part in parts])),
         NO_INTERVAL,
@@ -72,13 +158,7 @@ def labelled_agreement(scores: Sequence[Optional[float]], labelled: list[Labelle
         NO_INTERVAL,
         sum(part.failures for part in parts),
     )
-    spaces = [{**described(place), **part.as_record()} for place, part in zip(labelled, parts)]
-    return {**mean.as_record(), "spaces": spaces}
-
-
-def described(place: Labelled) -> Record:
-    """Where labels come from."""
-    return {"space": place.table.space.source, "table": place.table.name, "metric": place.metric}
+    return LabelledAgreement(mean, tuple(SpaceAgreement(Source.of(p), part) for p, part in zip(labelled, parts)))
 
 
 def checked(
@@ -87,13 +167,13 @@ def checked(
     place: Labelled,
     run: Run,
     executor: Executor,
-) -> Record:
-    """``n`` and the agreement of every candidate with labels that the search never saw."""
-    found: Record = {"n": len(place.rows)}
+) -> Check:
+    """The agreement of every candidate with labels that the search never saw."""
+    agreements = {}
     for name, preset in candidates.items():
         scores = _scores(settings.scorer(preset, place.table.space), place.texts, run, executor)
-        found[name] = agreement(scores, place.labels, settings.seed).as_record()
-    return found
+        agreements[name] = agreement(scores, place.labels, settings.seed)
+    return Check(len(place.rows), agreements)
 
 
 def _scores(scorer: GenNASScorer, texts: list[str], run: Run, executor: Executor) -> list[Optional[float]]:

@@ -47,7 +47,7 @@ class Ranking:
 class TaskRecord(Ranking):
     """One step of a search: the task as plain data, its key, and its ranking; ``again`` if it was seen before."""
 
-    task: Mapping[str, Any] = field(default_factory=dict)
+    task: Mapping[str, object] = field(default_factory=dict)
     step: int = 0
     key: str = ""
     again: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
@@ -14,11 +14,12 @@ from ..errors import RunError
 from ..executors.protocol import ALONE, Resources, open_executor
 from ..proxy.presets import Preset
 from ..report.plotting import draw_task_curves
-from ..runs.run import CONFIG, RESULTS, SUMMARY, Record, Run
-from .checks import checked, described, labelled_agreement, split_half
+from ..runs.run import CONFIG, RESULTS, SUMMARY, Run
+from .checks import Source, Transfer, checked, labelled_agreement, split_half
 from .draws import Labelled, also_labelled, elsewhere, split
 from .fitness import Fitness, JointFitness, TaskFitness
-from .record import TaskRecord, TaskStatus
+from .record import TaskRecord
+from .result import BestTask, Findings, FoundTask, TaskSearchResult, savings
 from .scorer import TaskScores, TaskWork
 from .search import best_rho_so_far, best_task, front, search_tasks, task_of
 from .settings import COMMAND, TaskSearchSettings
@@ -28,8 +29,6 @@ from .space import searched_preset
 TASK, CURVE, PICTURE = "task.yaml", "curve.json", "curve.png"
 FOUND = "found.yaml"  # the best on the labels, where the start was kept
 RANDOM = "random"  # folder of the baseline
-STATUSES: tuple[TaskStatus, ...] = ("ok", "stopped", "failed")
-DESCRIBING = ("space", "table", "metric", "labelled", "seed", "base", "algorithm", "objective")
 
 
 def task_search(
@@ -38,8 +37,8 @@ def task_search(
     steps: int = 400,
     resources: Resources = ALONE,
     max_seconds: Optional[float] = None,
-) -> Record:
-    """Search, write ``task.yaml`` to the run, and return how good the task is and what it cost (``summary.json``).
+) -> TaskSearchResult:
+    """Search, write ``task.yaml`` and ``summary.json`` to the run, and return how good the task is and what it cost.
 
     ``task.yaml`` is the best task on the labels, or the one started from if that one is kept (:mod:`.significance`);
     the best is then ``found.yaml``.
@@ -67,25 +66,31 @@ def task_search(
     halves = None if settings.also else split_half(records, first.labels, settings.seed)
     with open_executor(resources) as executor:
         validation = checked(settings, candidates, others, run, executor) if len(others.rows) else None
-        transfer = [{**described(p), **checked(settings, candidates, p, run, executor)} for p in transfers]
-    config = settings.config()
-    data: Record = {
-        **{key: config[key] for key in DESCRIBING},
-        "best": {**_described(best), **labelled_agreement(best.scores, labelled, settings.seed)},
-        "start": None if start is None else asdict(start),
-        "front": [_described(record) for record in along],
-        "split_half": None if halves is None else asdict(halves),
-        "validation": validation,
-        "transfer": transfer,
-        **savings(records, sum(len(place.rows) for place in labelled)),
-        "baseline": _random_baseline(settings, run, len(records), resources) if settings.baseline else None,
-        "note": settings.table.note,
-    }
-    kept = records[start.step] if start is not None and _kept(data) else None
-    presets = _presets(settings, data, found, members, kept)
-    data["preset"] = presets[TASK].model_dump(mode="json")
-    _write(run, data, presets, records, settings)
-    return data
+        transfer = [Transfer(Source.of(p), checked(settings, candidates, p, run, executor)) for p in transfers]
+    findings = Findings(
+        space=settings.space.source,
+        table=settings.table.name,
+        metric=settings.metric,
+        labelled=settings.labelled,
+        seed=settings.seed,
+        base=settings.base.name,
+        algorithm=settings.algorithm,
+        objective=settings.objective,
+        best=BestTask(FoundTask.of(best), labelled_agreement(best.scores, labelled, settings.seed)),
+        start=start,
+        front=tuple(FoundTask.of(record) for record in along),
+        split_half=halves,
+        validation=validation,
+        transfer=tuple(transfer),
+        savings=savings(records, sum(len(place.rows) for place in labelled)),
+        baseline=_random_baseline(settings, run, len(records), resources) if settings.baseline else None,
+        note=settings.table.note,
+    )
+    kept = records[start.step] if start is not None and findings.keeps_start else None
+    presets = _presets(settings, provenance(settings, findings), found, members, kept)
+    result = TaskSearchResult(**vars(findings), preset=presets[TASK])
+    _write(run, result, presets, records, settings)
+    return result
 
 
 def _records(
@@ -108,13 +113,13 @@ def _records(
 
 def _presets(
     settings: TaskSearchSettings,
-    data: Record,
+    source: str,
     found: Preset,
     members: Sequence[Preset],
     start: Optional[TaskRecord],
 ) -> dict[str, Preset]:
     """File -> preset: the result, what was found where ``start`` is kept instead, and the front."""
-    source, description = provenance(settings, data), _description(settings)
+    description = _description(settings)
     presets = {TASK: searched_preset(found, settings.name, description, source)}
     if start is not None:
         kept = task_of(settings.task_space(), start, "the start")
@@ -124,37 +129,6 @@ def _presets(
         text = f"{source.partition('; rho')[0]}; {i} of the {len(members)} on its front of {settings.objective}"
         presets[f"front-{i}.yaml"] = searched_preset(task, f"{settings.name}-{i}", description, text)
     return presets
-
-
-def _described(record: TaskRecord) -> Record:
-    return {
-        "step": record.step,
-        "digest": record.key,
-        "rho": record.rho,
-        "work": record.work,
-        "seconds_per_architecture": record.seconds / record.scored,
-    }
-
-
-def savings(records: Sequence[TaskRecord], labelled: int) -> Record:
-    """Regressions done and seconds, beside those of a search that scores every architecture by every task.
-
-    The plain seconds are estimated: those of a stopped task in proportion to the architectures left out.
-    """
-    plain = labelled * len(records)
-    fresh = [record for record in records if not record.again]
-    done = sum(record.scored for record in fresh)
-    seconds = sum(record.seconds for record in fresh)
-    statuses = [record.status for record in records]
-    return {
-        "evaluations": len(records),
-        **{status: statuses.count(status) for status in STATUSES},
-        "regressions": done,
-        "regressions_plain": plain,
-        "regressions_saved": 1 - done / plain,
-        "seconds": seconds,
-        "seconds_plain": sum(r.seconds * labelled / r.scored for r in fresh) * len(records) / len(fresh),
-    }
 
 
 def read_curve(directory: str | Path) -> tuple[str, list[Optional[float]]]:
@@ -170,32 +144,28 @@ def read_curve(directory: str | Path) -> tuple[str, list[Optional[float]]]:
     return config["algorithm"], curve
 
 
-def provenance(settings: TaskSearchSettings, data: Record) -> str:
+def provenance(settings: TaskSearchSettings, findings: Findings) -> str:
     """How the task was found, for the preset's ``source``."""
     start = ", ".join(preset.name for preset in settings.warm_start) or "random tasks"
     searched = [
         what for what, on in (("fidelity", settings.search_fidelity), ("weights", settings.search_weights)) if on
     ]
-    best, checks = data["best"], data["validation"]
     text = (
         f"naslib_gennas {__version__}, gennas {COMMAND} --space {settings.space.source} --seed {settings.seed}: "
-        f"{settings.algorithm} from {start}, {data['evaluations']} tasks at the fidelity of {settings.base.name}"
-        f"{' (searched: ' + ', '.join(searched) + ')' if searched else ''}, {settings.labelled} labels "
-        f"({settings.metric} of {Path(data['table']).name}){_and_of(settings)}; "
-        f"rho {_with_interval(best)} on these labels"
+        f"{settings.algorithm} from {start}, {findings.savings.evaluations} tasks at the fidelity of "
+        f"{settings.base.name}{' (searched: ' + ', '.join(searched) + ')' if searched else ''}, "
+        f"{settings.labelled} labels ({settings.metric} of {Path(findings.table).name}){_and_of(settings)}; "
+        f"rho {findings.best.labelled.mean.rho_with_interval} on these labels"
     )
-    if checks:
-        text += f", {_with_interval(checks['found'])} on {checks['n']} others"
-    if _kept(data):
+    check = findings.validation
+    if check is not None:
+        text += f", {check.agreements['found'].rho_with_interval} on {check.n} others"
+    if findings.start is not None and findings.keeps_start:
         text += (
-            f". It had the higher rho in {data['start']['probability']:.0%} of bootstrap resamples only, so the start "
-            f"({data['start']['rho']:.3f} on these labels) is kept"
+            f". It had the higher rho in {findings.start.probability:.0%} of bootstrap resamples only, so the start "
+            f"({findings.start.rho:.3f} on these labels) is kept"
         )
     return text
-
-
-def _kept(data: Record) -> bool:
-    return data["start"] is not None and data["start"]["kept"] and data["start"]["step"] != data["best"]["step"]
 
 
 def _and_of(settings: TaskSearchSettings) -> str:
@@ -207,26 +177,23 @@ def _description(settings: TaskSearchSettings) -> str:
     return f"task searched on {settings.labelled} labels of {' and of '.join(spaces)}"
 
 
-def _with_interval(agreement: Record) -> str:
-    low, high = agreement["rho_interval"]
-    interval = "" if low is None else f" (95 % {low:.3f} to {high:.3f})"
-    return f"{agreement['rho']:.3f}{interval}"
-
-
-def _random_baseline(settings: TaskSearchSettings, run: Run, evaluations: int, resources: Resources) -> Record:
+def _random_baseline(settings: TaskSearchSettings, run: Run, evaluations: int, resources: Resources) -> BestTask:
     """The best task of a random search for as many tasks on the same labels, kept inside ``run``."""
     plain = replace(
         settings, algorithm="random", warm_start=(), validate=0, transfer=(), baseline=False, compare=(), name=RANDOM
     )
     with run.inside(RANDOM, plain.config()) as kept:
-        best: Record = task_search(plain, kept, max(0, evaluations - settings.population), resources)["best"]
-        return best
+        return task_search(plain, kept, max(0, evaluations - settings.population), resources).best
 
 
 def _write(
-    run: Run, data: Record, presets: dict[str, Preset], records: Sequence[TaskRecord], settings: TaskSearchSettings
+    run: Run,
+    result: TaskSearchResult,
+    presets: dict[str, Preset],
+    records: Sequence[TaskRecord],
+    settings: TaskSearchSettings,
 ) -> None:
-    run.write(SUMMARY, data)
+    run.write(SUMMARY, result.as_record())
     run.write(CURVE, best_rho_so_far(records))
     if run.directory is None:
         return

@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Optional
 
 import numpy as np
@@ -94,7 +94,7 @@ def search_tasks(space: TaskSpace, fitness: Fitness, run: Run, rules: Rules) -> 
 
     def _evaluated(task: Preset, step: int, key: str) -> TaskRecord:
         if key in remembered:
-            return TaskRecord(**{**_fields(remembered[key]), "step": step, "again": True})
+            return replace(remembered[key], step=step, again=True)
         found = fitness(task, bar(history, rules))
         plain = task.model_dump(mode="json", exclude={"name", "description", "source"})
         return TaskRecord(**asdict(found), task=plain, step=step, key=key)
@@ -184,10 +184,6 @@ def _dominance(record: TaskRecord, history: Sequence[TaskRecord], objective: str
 
 def _rho(record: Ranking) -> float:
     return -math.inf if record.rho is None else record.rho
-
-
-def _fields(record: TaskRecord) -> Record:
-    return dict(vars(record))
 
 
 def _read(record: Record, run: Run) -> TaskRecord:

@@ -18,8 +18,7 @@ from pydantic import ValidationError
 from ..errors import InputError, SpecError
 from ..proxy.presets import Preset, RNNPreset, load_preset, parse_preset, validate
 from ..registry import Registry
-from ..runs.run import Record
-from .blocks import CHANNELS, DIMENSIONS, Block, Blocks, Draw, noise, one_of, signal
+from .blocks import CHANNELS, DIMENSIONS, Block, Blocks, Draw, PlainSignal, PlainTask, noise, one_of, signal
 
 MUTATION = 0.2  # probability that a block is drawn again
 OTHERS = "others"  # signals that a preset may hold but that are not searched
@@ -32,7 +31,7 @@ USUAL = {"cnn": "tiny", "rnn": "rnn-combo"}
 TASK_SPACES: Registry[type[TaskSpace]] = Registry("space of proxy tasks")
 """By the kind of networks: cnn, rnn."""
 
-Signals = Callable[[str], list[Record]]
+Signals = Callable[[str], list[PlainSignal]]
 """Place -> plain data of its signals."""
 
 
@@ -48,7 +47,7 @@ class TaskSpace(ABC):
     kinds: ClassVar[tuple[str, ...]]  # of signals, in the order in which a task lists them
     scopes: ClassVar[bool]  # whether signals may be global
     preset: ClassVar[type[Preset]]
-    fidelities: ClassVar[dict[str, tuple[Any, ...]]]  # field -> its values
+    fidelities: ClassVar[dict[str, tuple[object, ...]]]  # field -> its values
 
     def __init__(self, base: Preset, fidelity: bool = False, weights: bool = False):
         self.base = base
@@ -113,15 +112,15 @@ class TaskSpace(ABC):
     def _task_blocks(self) -> dict[Block, Draw]: ...
 
     @abstractmethod
-    def _places(self, task: Record) -> dict[str, list[Record]]:
+    def _places(self, task: PlainTask) -> dict[str, list[PlainSignal]]:
         """Place -> its list of signals, in the plain data of a task."""
 
     @abstractmethod
-    def _rest(self, task: Record) -> Blocks:
+    def _rest(self, task: PlainTask) -> Blocks:
         """Blocks that are neither noise nor signals."""
 
     @abstractmethod
-    def _task(self, blocks: Blocks, signals: Signals) -> Record:
+    def _task(self, blocks: Blocks, signals: Signals) -> PlainTask:
         """Plain data of a task."""
 
     @abstractmethod
@@ -158,7 +157,7 @@ class TaskSpace(ABC):
     def _assembled(self, blocks: Blocks) -> Preset | None:
         """The preset of these blocks, None if there is no such preset or it costs too much."""
 
-        def signals(place: str) -> list[Record]:
+        def signals(place: str) -> list[PlainSignal]:
             return [signal for kind in (*self.kinds, OTHERS) for signal in blocks[place, kind]]
 
         fidelity = {name[1]: value for name, value in blocks.items() if name[0] == "fidelity"}
@@ -204,15 +203,15 @@ class CNNTaskSpace(TaskSpace):
     def _weights_block(self) -> Draw:
         return lambda rng: [float(rng.choice(READ_WEIGHTS)) for _ in self.places]
 
-    def _places(self, task: Record) -> dict[str, list[Record]]:
+    def _places(self, task: PlainTask) -> dict[str, list[PlainSignal]]:
         return {place: stage["signals"] for place, stage in zip(self.places, task["stages"])}
 
-    def _rest(self, task: Record) -> Blocks:
+    def _rest(self, task: PlainTask) -> Blocks:
         channels: Blocks = {(place, "channels"): stage["channels"] for place, stage in zip(self.places, task["stages"])}
         weights = task["weights"]
         return {("weights",): weights, ("score_weights",): task["score_weights"] or weights, **channels}
 
-    def _task(self, blocks: Blocks, signals: Signals) -> Record:
+    def _task(self, blocks: Blocks, signals: Signals) -> PlainTask:
         weights, score_weights = blocks[("weights",)], blocks[("score_weights",)]
         return {
             "weights": weights,
@@ -246,14 +245,14 @@ class RNNTaskSpace(TaskSpace):
     def _task_blocks(self) -> dict[Block, Draw]:
         return {("dimension",): one_of(DIMENSIONS), **self._signal_blocks(self.places)}
 
-    def _places(self, task: Record) -> dict[str, list[Record]]:
-        return {place: task[place] for place in self.places}
+    def _places(self, task: PlainTask) -> dict[str, list[PlainSignal]]:
+        return {"inputs": task["inputs"], "targets": task["targets"]}
 
-    def _rest(self, task: Record) -> Blocks:
+    def _rest(self, task: PlainTask) -> Blocks:
         return {("dimension",): task["dimension"]}
 
-    def _task(self, blocks: Blocks, signals: Signals) -> Record:
-        return {"dimension": blocks[("dimension",)], **{place: signals(place) for place in self.places}}
+    def _task(self, blocks: Blocks, signals: Signals) -> PlainTask:
+        return {"dimension": blocks[("dimension",)], "inputs": signals("inputs"), "targets": signals("targets")}
 
     def _work(self, fidelity: Any) -> float:
         size = (fidelity.layers or 3) * (fidelity.embedding or 400) * (fidelity.hidden or 600)

@@ -254,8 +254,9 @@ def task_search(context: Context, part: Part) -> Iterator[Optional[Record]]:
         settings = replace(settings, **amount)  # type: ignore[arg-type]
         with context.inside(f"{part.space}-tasks", settings.config()) as run:
             data = run_task_search(settings, run, steps, context.settings.resources)
-        found["evolution"].append(data["best"]["rho"])
-        found["random"].append(data["baseline"]["rho"])
+        found["evolution"].append(data.best.rho)
+        if data.baseline is not None:
+            found["random"].append(data.baseline.rho)
     for method in part.methods:
         values = found[method.name]
         yield context.row(part, "", method, float(np.mean(values)), n=part.labelled, note=_deviation(values))

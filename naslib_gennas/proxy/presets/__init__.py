@@ -61,9 +61,9 @@ class Preset(Spec):
         definition = self._definition()
         return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]
 
-    def _definition(self) -> dict[str, Any]:
-        definition = self.model_dump(mode="json", include={"task", "fidelity"})
-        definition["fidelity"]["target_size"] = self.fidelity.signal_size
+    def _definition(self) -> dict[str, object]:
+        fidelity = {**self.fidelity.model_dump(mode="json"), "target_size": self.fidelity.signal_size}
+        definition: dict[str, object] = {"task": self.task.model_dump(mode="json"), "fidelity": fidelity}
         if self.also:
             definition["also"] = [[weight, member._definition()] for weight, member in self.members()[1:]]
         return definition
@@ -114,7 +114,7 @@ class RNNPreset(Preset):
     fidelity: RNNFidelity = RNNFidelity()  # type: ignore[assignment]
     also: tuple[()] = ()
 
-    def _definition(self) -> dict[str, Any]:
+    def _definition(self) -> dict[str, object]:
         return self.model_dump(mode="json", include={"task", "fidelity"})
 
     def materialise(self, images: Source, generator: torch.Generator) -> RNNBatch:
@@ -176,7 +176,7 @@ def validate(model: type[M], data: object, where: str) -> M:
         raise SpecError(f"{where}: {key}: {reason}{_shown(first)}{more}") from None
 
 
-def _shown(error: Mapping[str, Any]) -> str:
+def _shown(error: Mapping[str, object]) -> str:
     value = error.get("input")
     return f", got {value!r}" if isinstance(value, (str, int, float, bool, type(None))) else ""
 
@@ -220,9 +220,9 @@ def parse_preset(text: str, where: str) -> Preset:
     return _preset(data, where)
 
 
-def _preset(data: dict[str, Any], where: str) -> Preset:
+def _preset(data: Mapping[str, object], where: str) -> Preset:
     kind = data.get("kind", "cnn")
-    if kind not in PRESETS:
+    if not isinstance(kind, str) or kind not in PRESETS:
         raise SpecError(f"{where}: {unknown('kind of preset', str(kind), PRESETS)}")
     return validate(PRESETS[kind], data, where)
 

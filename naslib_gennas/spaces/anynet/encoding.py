@@ -7,6 +7,7 @@ https://arxiv.org/abs/1905.13214.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -103,12 +104,12 @@ def parse_net(text: str, rules: Rules) -> AnyNetArchitecture:
     return _parsed(net, rules)
 
 
-def _parsed(net: dict[str, Any], rules: Rules) -> AnyNetArchitecture:
+def _parsed(net: Mapping[str, object], rules: Rules) -> AnyNetArchitecture:
     allowed = (BOTTLENECK,) if rules.block == BOTTLENECK else (BASIC, PLAIN)
     if net["block_type"] not in allowed:
         raise rules.broken(unknown("block_type", str(net["block_type"]), allowed))
     rows = {key: _row(net, key, rules) for key in KEYS[1:]}
-    arch = AnyNetArchitecture(net["block_type"], **rows)
+    arch = AnyNetArchitecture(str(net["block_type"]), **rows)
     if arch.ss[1:] != rules.strides or arch.ss[0] not in STEM_STRIDES:
         raise rules.broken(f"ss must be [1, 4 or 8, {', '.join(map(str, rules.strides))}], got {list(arch.ss)}")
     for stage in range(1, rules.stages) if arch.block_type == BOTTLENECK else ():
@@ -120,7 +121,7 @@ def _parsed(net: dict[str, Any], rules: Rules) -> AnyNetArchitecture:
     return arch
 
 
-def _row(net: dict[str, Any], key: str, rules: Rules) -> tuple[Any, ...]:
+def _row(net: Mapping[str, object], key: str, rules: Rules) -> tuple[Any, ...]:
     row = net[key]
     optional = key in ("bot_muls", "num_gs")
     if not isinstance(row, list) or len(row) != rules.stages and not (optional and not row):

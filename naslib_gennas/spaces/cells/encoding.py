@@ -9,10 +9,12 @@ from __future__ import annotations
 import ast
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from typing_extensions import TypeGuard
 
 from ...errors import ArchitectureError
 from ...registry import unknown
@@ -219,7 +221,7 @@ def live_cell(cell: Cell) -> Cell:
     return Cell(tuple(edges), cell.concat)
 
 
-def _json_object(text: str, rules: Rules) -> dict[str, Any]:
+def _json_object(text: str, rules: Rules) -> Mapping[str, object]:
     try:
         net = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -229,7 +231,7 @@ def _json_object(text: str, rules: Rules) -> dict[str, Any]:
     return net
 
 
-def _check_keys(found: dict[str, Any], needed: set[str], optional: set[str], where: str, rules: Rules) -> None:
+def _check_keys(found: Mapping[str, object], needed: set[str], optional: set[str], where: str, rules: Rules) -> None:
     missing, odd = sorted(needed - set(found)), sorted(set(found) - needed - optional)
     if missing:
         raise rules.broken(f"{where} lacks {', '.join(missing)}")
@@ -237,11 +239,11 @@ def _check_keys(found: dict[str, Any], needed: set[str], optional: set[str], whe
         raise rules.broken(f"{where} has the unknown key {odd[0]!r}; there are {', '.join(sorted(needed | optional))}")
 
 
-def _number(net: dict[str, Any], key: str, least: int, rules: Rules) -> int:
+def _number(net: Mapping[str, object], key: str, least: int, rules: Rules) -> int:
     value = net[key]
     if not _is_int(value) or not least <= value <= MOST:
         raise rules.broken(f"{key} must be a whole number from {least} to {MOST}, got {value!r}")
-    return int(value)
+    return value
 
 
 def _parsed_cell(edges: object, concat: object, kind: str, rules: Rules) -> Cell:
@@ -293,5 +295,5 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, bool) or not hasattr(value, "__index__") else int(value)
 
 
-def _is_int(value: object) -> bool:
+def _is_int(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)

@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ...errors import ArchitectureError
 from ...registry import unknown
@@ -257,7 +257,7 @@ def parse_recipe(text: str) -> NASBenchNLPArchitecture:
     return arch
 
 
-def _node(text: str, name: str, node: object, recipe: dict[str, Any]) -> Node:
+def _node(text: str, name: str, node: object, recipe: Mapping[str, object]) -> Node:
     where = f"node {name!r}"
     if not re.fullmatch(r"[A-Za-z0-9_]+", name) or name == INPUT or is_state(name, "h_prev"):
         raise _broken(text, f"{where} must not be called so: x and h_prev_<i> are inputs, names are letters, digits, _")
@@ -282,7 +282,7 @@ def _node(text: str, name: str, node: object, recipe: dict[str, Any]) -> Node:
     return name, op, tuple(inputs)
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     repeated = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
     if repeated:
         raise ValueError(f"the key {repeated[0]!r} appears twice")
