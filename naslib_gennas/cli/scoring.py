@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 import click
 from click.core import ParameterSource
@@ -24,8 +25,9 @@ from .base import (
 )
 
 if TYPE_CHECKING:
+    from ..commands.correlate import CorrelationResult
+    from ..commands.search import Found, SearchResult
     from ..executors import OnError, Resources
-    from ..runs.run import Record
     from ..scoring.gennas import GenNASScorer
     from ..scoring.score import Score
     from ..spaces.modules.networks import Source
@@ -149,8 +151,8 @@ def correlate(
         **({"curves": True} if curves else {}),
     }
     with open_run(settings, config) as run, open_executor(resources) as executor:
-        data = run_correlation(scorer, table, metric, None if everything else sample, run, executor, curves)
-    show(data, as_json, lambda: _correlation_lines(data))
+        result = run_correlation(scorer, table, metric, None if everything else sample, run, executor, curves)
+    show(result.as_record(), as_json, lambda: _correlation_lines(result))
 
 
 @main.command()
@@ -209,8 +211,8 @@ def search(
     options = {"algorithm": algorithm, "population": population, "tournament": tournament, "engine": engine}
     config = {"command": "search", **scorer.identity(), **options}
     with open_run(settings, config) as run:
-        data = run_search(scorer, run, bound, engine, resources, table, metric, finalists, final_preset)
-    show(data, as_json, lambda: _search_lines(data))
+        result = run_search(scorer, run, bound, engine, resources, table, metric, finalists, final_preset)
+    show(result.as_record(), as_json, lambda: _search_lines(result))
 
 
 def _own_networks(
@@ -240,52 +242,52 @@ def _score_lines(scores: list[Score], path: Path | None) -> str:
     return "\n".join(lines)
 
 
-def _correlation_lines(data: Record) -> str:
-    low, high = data["spearman_interval"]
-    tau_low, tau_high = data["kendall_interval"]
+def _correlation_lines(result: CorrelationResult) -> str:
+    found = result.evaluation
+    low, high = found.spearman_interval
+    tau_low, tau_high = found.kendall_interval
     return "\n".join(
         [
-            f"{data['space']}, preset {data['preset']}, {data['n']} architectures, {data['metric']} of {data['table']}",
-            f"  Spearman's rho  {data['spearman']:.3f}  (95 % {_number(low)} to {_number(high)})",
-            f"  Kendall's tau   {data['kendall']:.3f}  (95 % {_number(tau_low)} to {_number(tau_high)})",
-            "  top-k retrieval " + ", ".join(f"{k}: {v:.0%}" for k, v in data["retrieval"].items()),
-            f"  best by score   {data['top1']:.2f}; best of its top 10 {data['best_of_top10']:.2f}; "
-            f"best {data['best']:.2f}",
-            f"  failures {data['failures']}, {data['seconds_per_architecture']:.3f} s an architecture",
-            *([f"  note: {data['note']}"] if data.get("note") else []),
+            f"{result.space}, preset {result.preset}, {found.n} architectures, {result.metric} of {result.table}",
+            f"  Spearman's rho  {found.spearman:.3f}  (95 % {_number(low)} to {_number(high)})",
+            f"  Kendall's tau   {found.kendall:.3f}  (95 % {_number(tau_low)} to {_number(tau_high)})",
+            "  top-k retrieval " + ", ".join(f"{k}: {v:.0%}" for k, v in found.retrieval.items()),
+            f"  best by score   {found.top1:.2f}; best of its top 10 {found.best_of_top10:.2f}; best {found.best:.2f}",
+            f"  failures {found.failures}, {result.seconds_per_architecture:.3f} s an architecture",
+            *([f"  note: {result.note}"] if result.note else []),
         ]
     )
 
 
-def _search_lines(data: Record) -> str:
-    head = f"{data['steps']} steps, {data['evaluated']} architectures scored, {data['seconds']:.0f} s"
-    final = any("final_score" in found for found in data["best"])
-    if final:
-        preset = f"{data['final_preset']}, {data['final_repeats']} repeats"
-        head += f"; {data['finalists']} of the best scored again by {preset}"
-    columns = {
-        **({"final": _final} if final else {}),
-        "score": lambda found: _number(found["score"]),
-        "step": lambda found: str(found["step"]),
-        **({"accuracy": _accuracy, "rank": _rank} if data["metric"] is not None else {}),
+def _search_lines(result: SearchResult) -> str:
+    head = f"{result.steps} steps, {result.evaluated} architectures scored, {result.seconds:.0f} s"
+    again = any(found.final is not None for found in result.best)
+    if again:
+        preset = f"{result.final_preset}, {result.final_repeats} repeats"
+        head += f"; {result.finalists} of the best scored again by {preset}"
+    columns: dict[str, Callable[[Found], str]] = {
+        **({"final": _final} if again else {}),
+        "score": lambda found: _number(found.score),
+        "step": lambda found: str(found.step),
+        **({"accuracy": _accuracy, "rank": _rank} if result.metric is not None else {}),
     }
     titles = " ".join(f"{title:>8}" for title in columns)
-    rows = [" ".join(f"{cell(found):>8}" for cell in columns.values()) for found in data["best"]]
-    lines = [f"{titles}  architecture", *(f"{row}  {found['arch']}" for row, found in zip(rows, data["best"]))]
+    rows = [" ".join(f"{cell(found):>8}" for cell in columns.values()) for found in result.best]
+    lines = [f"{titles}  architecture", *(f"{row}  {found.arch}" for row, found in zip(rows, result.best))]
     return "\n".join([head, *lines])
 
 
-def _final(found: Record) -> str:
-    return _number(found["final_score"]) if "final_score" in found else ""
+def _final(found: Found) -> str:
+    return "" if found.final is None else _number(found.final_score)
 
 
-def _accuracy(found: Record) -> str:
-    return "unknown" if found["accuracy"] is None else f"{found['accuracy']:.2f}"
+def _accuracy(found: Found) -> str:
+    return "unknown" if found.accuracy is None else f"{found.accuracy:.2f}"
 
 
-def _rank(found: Record) -> str:
-    return "" if found["rank"] is None else str(found["rank"])
+def _rank(found: Found) -> str:
+    return "" if found.rank is None else str(found.rank)
 
 
 def _number(value: float | None) -> str:
-    return "    none" if value is None else f"{value:8.4f}"
+    return "    none" if value is None or math.isnan(value) else f"{value:8.4f}"
