@@ -92,9 +92,8 @@ def benchmark(
     with open_run(settings, config) as run, open_executor(resources) as executor:
         result = run_benchmark(scorer, table, compared, run, executor)
     show(result.as_record(), as_json, lambda: "\n".join(_lines(result)))
-    for name, reasons in result.failures.items():
-        for reason, count in reasons.items():
-            say(f"{name}: {count} of {result.architectures} failed: {reason}")
+    for line in _failures(result):
+        say(line)
 
 
 def _config(scorer: GenNASScorer, source: str, settings: BenchmarkSettings) -> Record:
@@ -200,6 +199,14 @@ def _line(row: BenchmarkRow, width: int) -> str:
         f"{found.kendall:6.3f}  {_interval(found.kendall_interval)}  "
         f"{top['5%']:5.0%} {top['10%']:4.0%} {top['20%']:4.0%} {top['50%']:4.0%}  {found.top1:6.2f}  {end}"
     )
+
+
+def _failures(result: BenchmarkResult) -> list[str]:
+    return [
+        f"{name}: {count} of {result.architectures} failed: {reason}"
+        for name, reasons in result.failures.items()
+        for reason, count in reasons.items()
+    ]
 
 
 def _interval(ends: Interval) -> str:

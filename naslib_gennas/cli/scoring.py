@@ -27,10 +27,13 @@ from .base import (
 if TYPE_CHECKING:
     from ..commands.correlate import CorrelationResult
     from ..commands.search import Found, SearchResult
-    from ..executors import OnError, Resources
+    from ..executors import Executor, OnError, Resources
+    from ..runs.run import Run
     from ..scoring.gennas import GenNASScorer
     from ..scoring.score import Score
     from ..spaces.modules.networks import Source
+
+    Work = Callable[[list[str], Run, Executor, OnError], list[Score]]
 
 
 @main.command()
@@ -66,51 +69,30 @@ def score(
 
     JSON: {"preset", "space", "seed", "scores": [{"arch", "key", "score", "status", "seconds", ...}]}.
     """
-    from ..commands.score import chosen, fingerprint, score_expression
-    from ..executors import open_executor, score_all
-    from ..scoring.ensemble import parse_measure
+    from ..commands.score import ScoreResult, chosen, fingerprint
+    from ..executors import open_executor
     from ..scoring.measure import IMAGE_SIZE
     from ..spaces.modules.networks import named_modules
-    from ..spaces.modules.space import DEFAULT_SIZE, MODULE_PRESET
+    from ..spaces.modules.space import DEFAULT_SIZE
 
-    own = bool(models or timm or torchvision)
-    if own:
-        if click.get_current_context().get_parameter_source("preset") is ParameterSource.DEFAULT:
-            settings["preset"] = MODULE_PRESET
-        scorer = _own_networks(settings, named_modules(models, timm, torchvision), stages, input_size)
-        everything = not architectures and sample is None
-    elif stages or input_size:
-        raise InputError("--stages and --input-size are for networks given by --model, --timm or --torchvision")
-    else:
-        scorer = the_scorer(settings)
-    texts = chosen(scorer.space, architectures, everything, sample, settings["seed"])
+    modules = named_modules(models, timm, torchvision)
+    scorer = _scorer_of(settings, modules, stages, input_size)
+    everything = not architectures and sample is None if modules else everything
+    texts = chosen(scorer.space, architectures, everything, sample, scorer.seed)
     config = {"command": "score", **scorer.identity(), "architectures": fingerprint(texts)}
-    if measure != "gennas":
-        config["measure"] = measure
-        if curves:
-            raise InputError(f"--curves are of the regressions of gennas; {measure} has none")
+    config.update({"measure": measure} if measure != "gennas" else {})
     config.update({"curves": True} if curves else {})
-    alone = own and len(texts) == 1  # then its failure is the answer
+    alone = bool(modules) and len(texts) == 1  # then its failure is the answer
+    work = _work(scorer, measure, curves, input_size or (DEFAULT_SIZE if modules else IMAGE_SIZE))
     with open_run(settings, config) as run, open_executor(resources) as executor:
-        on_error = "record" if alone else on_error
-        if measure == "gennas":
-            scores = score_all([scorer], texts, run, executor, on_error, curves)["gennas"]
-        else:
-            size = input_size or (DEFAULT_SIZE if own else IMAGE_SIZE)
-            scores = score_expression(scorer, parse_measure(measure), texts, run, executor, on_error, size)
+        scores = work(texts, run, executor, "record" if alone else on_error)
         path = run.path("results.jsonl")
     if alone and scores[0].status not in ("ok", "diverged"):
         raise ModelError(_reason(scores[0]))
-    records = [score.as_record(curves) for score in scores]
-    data = {"preset": scorer.preset.name, "space": config["space"], "seed": settings["seed"], "scores": records}
-    show(data, as_json, lambda: _score_lines(scores, path))
-    for found in scores:
-        if found.message:
-            say(_reason(found))
-    failed = sum(found.status != "ok" for found in scores)
-    if failed:
-        kinds = ", ".join(dict.fromkeys(found.status for found in scores if found.status != "ok"))
-        say(f"{failed} of {len(scores)} architectures have no score (status {kinds})")
+    result = ScoreResult(scorer.preset.name, scorer.space.source, scorer.seed, tuple(scores), curves)
+    show(result.as_record(), as_json, lambda: _score_lines(scores, path))
+    for line in _failures(scores):
+        say(line)
 
 
 @main.command()
@@ -215,6 +197,21 @@ def search(
     show(result.as_record(), as_json, lambda: _search_lines(result))
 
 
+def _scorer_of(
+    settings: dict[str, Any], modules: Mapping[str, Source], stages: str | None, input_size: int | None
+) -> GenNASScorer:
+    """Of the ``modules`` if there are any, else of the space that is named."""
+    from ..spaces.modules.space import MODULE_PRESET
+
+    if modules:
+        if click.get_current_context().get_parameter_source("preset") is ParameterSource.DEFAULT:
+            settings = {**settings, "preset": MODULE_PRESET}
+        return _own_networks(settings, modules, stages, input_size)
+    if stages or input_size:
+        raise InputError("--stages and --input-size are for networks given by --model, --timm or --torchvision")
+    return the_scorer(settings)
+
+
 def _own_networks(
     settings: dict[str, Any], modules: Mapping[str, Source], stages: str | None, input_size: int | None
 ) -> GenNASScorer:
@@ -227,6 +224,33 @@ def _own_networks(
     space = ModuleSpace(modules, stages.split(",") if stages else None)
     preset = with_input_size(load_preset(settings["preset"]), input_size)
     return GenNASScorer(space, preset, settings["seed"], settings["device"], settings["images"])
+
+
+def _work(scorer: GenNASScorer, measure: str, curves: bool, image_size: int) -> Work:
+    """What scores texts by the measure; InputError for curves of one that has none."""
+    from ..commands.score import score_expression
+    from ..executors import score_all
+    from ..scoring.ensemble import parse_measure
+
+    def gennas(texts: list[str], run: Run, executor: Executor, on_error: OnError) -> list[Score]:
+        return score_all([scorer], texts, run, executor, on_error, curves)["gennas"]
+
+    def other(texts: list[str], run: Run, executor: Executor, on_error: OnError) -> list[Score]:
+        return score_expression(scorer, parse_measure(measure), texts, run, executor, on_error, image_size)
+
+    if curves and measure != "gennas":
+        raise InputError(f"--curves are of the regressions of gennas; {measure} has none")
+    return gennas if measure == "gennas" else other
+
+
+def _failures(scores: list[Score]) -> list[str]:
+    """What there is to say of single architectures, then how many have no score."""
+    lines = [_reason(found) for found in scores if found.message]
+    failed = [found.status for found in scores if found.status != "ok"]
+    if failed:
+        kinds = ", ".join(dict.fromkeys(failed))
+        lines.append(f"{len(failed)} of {len(scores)} architectures have no score (status {kinds})")
+    return lines
 
 
 def _reason(score: Score) -> str:
