@@ -33,7 +33,7 @@ def main() -> None:
     search = naslib_search(scorer.space, fitness, options.seed, population=20, tournament=5)
     winner, best = max(itertools.islice(search, options.steps), key=lambda step: step[1])
     facts = export(scorer.space, winner, options.out)
-    print(f"{winner}  score {best:.4f}  {facts['parameters']:,} parameters, written to {options.out}")
+    print(f"{winner}  score {best:.4f}  {facts.parameters:,} parameters, written to {options.out}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from naslib_gennas import Scorer
 from naslib_gennas.cli import main
-from naslib_gennas.commands.benchmark import BenchmarkSettings, benchmark, expressions
+from naslib_gennas.commands.benchmark import FIELDS, BenchmarkSettings, benchmark, expressions
 from naslib_gennas.errors import GenNASError, InputError, RunError, TableError, UnknownNameError
 from naslib_gennas.evaluation import evaluate
 from naslib_gennas.executors import Resources, open_executor, score_all
@@ -56,19 +56,21 @@ def scores_of(scorer, names, texts, run, **options):
 def test_rows_are_evaluations_of_the_columns(scorer, table, tmp_path):
     measures = "gennas,l2_norm,table:early_valid_e4,rank(l2_norm,params)"
     with Run(tmp_path / "run", {"command": "benchmark"}) as run:
-        data = compare(scorer, table, ["cifar10_test", "early_valid_e4"], measures, 8, run)
+        result = compare(scorer, table, ["cifar10_test", "early_valid_e4"], measures, 8, run)
     names = ["gennas", "l2_norm", "table:early_valid_e4", "rank(l2_norm,params)", "params", "flops"]
-    assert [row["measure"] for row in data["rows"]] == names * 2
+    assert [row.measure for row in result.rows] == names * 2
     scores = pd.read_csv(tmp_path / "run" / "scores.csv")
     assert list(scores.columns) == ["arch", "cifar10_test", "early_valid_e4", *names]
-    for row in data["rows"]:
-        expected = evaluate(scores[row["measure"]].tolist(), scores[row["metric"]].tolist())
-        assert row["spearman"] == pytest.approx(expected.spearman)
-        assert (row["n"], row["failures"]) == (8, expected.failures)
-    cost = {row["measure"]: row["seconds_per_architecture"] for row in data["rows"]}
+    for row in result.rows:
+        expected = evaluate(scores[row.measure].tolist(), scores[row.metric].tolist())
+        assert row.evaluation.spearman == pytest.approx(expected.spearman)
+        assert (row.n, row.failures) == (8, expected.failures)
+        record = row.as_record()
+        assert {name: record[name] for name in FIELDS} == {name: row.evaluation.as_dict()[name] for name in FIELDS}
+    cost = {row.measure: row.seconds_per_architecture for row in result.rows}
     assert cost["table:early_valid_e4"] is None
     assert cost["rank(l2_norm,params)"] == pytest.approx(cost["l2_norm"] + cost["params"])
-    assert json.loads((tmp_path / "run" / "summary.json").read_text()) == json.loads(json.dumps(data))
+    assert json.loads((tmp_path / "run" / "summary.json").read_text()) == result.as_record()
     assert len(run.records) == 8 * 4  # one an architecture and measure: gennas, l2_norm, params, flops
 
 
@@ -103,16 +105,18 @@ def test_failures_are_counted_and_rank_last(scorer):
     dead = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
     texts = [dead, *(str(space.parse(str(index))) for index in (1, 5, 9))]
     table = Table(pd.DataFrame({"arch": texts, "accuracy": [10.0, 90.0, 91.0, 92.0]}), space)
-    data = compare(scorer, table, ["accuracy"], "synflow")
-    assert data["rows"][0]["failures"] == 1
-    assert data["failures"] == {"synflow": {"the score is -inf": 1}}
+    result = compare(scorer, table, ["accuracy"], "synflow")
+    assert result.rows[0].failures == 1
+    assert result.failures == {"synflow": {"the score is -inf": 1}}
 
 
 def test_a_measure_without_a_ranking_has_a_note(scorer, table):
     dead = pd.DataFrame({"arch": table.frame["arch"], "cifar10_test": table.frame["cifar10_test"], "flat": 1.0})
     flat = Table(dead, table.space, name="flat")
-    data = compare(scorer, flat, ["cifar10_test"], "table:flat", 5)
-    assert data["rows"][0]["spearman"] is None and "equal" in data["rows"][0]["note"]
+    row = compare(scorer, flat, ["cifar10_test"], "table:flat", 5).rows[0]
+    assert row.evaluation is None and "equal" in row.note
+    record = row.as_record()
+    assert (record["n"], record["failures"]) == (5, 0) and all(record[name] is None for name in FIELDS)
 
 
 def test_missing_columns_and_unsuitable_measures_are_refused_before_work(scorer, table):

@@ -91,9 +91,9 @@ def test_module_and_its_json(name, tmp_path):
     network = torch.load(tmp_path / "net.pt", weights_only=False)
     assert isinstance(network, nn.Module) and network.training
     assert network(torch.randn(2, 3, 32, 32)).shape == (2, 100)
-    assert json.loads((tmp_path / "net.json").read_text()) == facts
-    assert facts["arch"] == space.example and facts["space"] == name
-    assert facts["parameters"] == sum(p.numel() for p in network.parameters())
+    assert json.loads((tmp_path / "net.json").read_text()) == facts.as_record()
+    assert facts.arch == space.example and facts.space == name
+    assert facts.parameters == sum(p.numel() for p in network.parameters())
     export(name, space.example, tmp_path / "again.pt", classes=100, seed=3)
     again = torch.load(tmp_path / "again.pt", weights_only=False)
     assert all(torch.equal(a, b) for a, b in zip(network.parameters(), again.parameters()))
@@ -102,7 +102,7 @@ def test_module_and_its_json(name, tmp_path):
 def test_parameters_are_the_published_ones(tmp_path):
     """1.531546 M with 3x3 convolutions on all edges: NATS-Bench's API."""
     text = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
-    assert export("nasbench201", text, tmp_path / "net.py")["parameters"] == 1_531_546
+    assert export("nasbench201", text, tmp_path / "net.py").parameters == 1_531_546
 
 
 def test_bad_input(tmp_path):

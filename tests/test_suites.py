@@ -89,20 +89,20 @@ def test_ranks_stand_beside_printed_numbers_and_the_rest_is_named(table, tmp_pat
         monkeypatch.delitem(methods, slow)
     settings = SuiteSettings({SPACE: table}, quick=True, sample=4, batch_size=2, image_size=8)
     with Run(tmp_path / "run", settings.config()) as run:
-        data = run_suite("table7", settings, run)
-    rows = {(row["row"], row["method"]): row for row in data["rows"]}
-    assert rows["CIFAR-10", "params"]["value"] == pytest.approx(1.0)
-    assert rows["CIFAR-10", "GenNAS combo"]["published"] == 0.67
-    assert rows["CIFAR-100", "snip"]["printed"] == "0.46" and -1 <= rows["CIFAR-100", "snip"]["value"] <= 1
-    assert rows["CIFAR-10", "EcoNAS"]["value"] is None and rows["CIFAR-10", "EcoNAS"]["printed"] == "0.62"
-    missing = {item["item"]: item["why"] for item in data["missing"]}
+        result = run_suite("table7", settings, run)
+    rows = {(row.row, row.method): row for row in result.rows}
+    assert rows["CIFAR-10", "params"].value == pytest.approx(1.0)
+    assert rows["CIFAR-10", "GenNAS combo"].published == 0.67
+    assert rows["CIFAR-100", "snip"].printed == "0.46" and -1 <= rows["CIFAR-100", "snip"].value <= 1
+    assert rows["CIFAR-10", "EcoNAS"].value is None and rows["CIFAR-10", "EcoNAS"].printed == "0.62"
+    missing = {lack.item: lack.why for lack in result.missing}
     assert "imagenet16_test" in missing["NASBench-201, ImgNet16"]
     assert "gennas tables convert" in missing["NASBench-101 (nasbench101)"]
     assert "nds_darts:FILE" in missing["Neural Design Spaces, CIFAR-10 (nds_darts)"]
-    assert json.loads((tmp_path / "run" / "table7.json").read_text()) == json.loads(json.dumps(data))
+    assert json.loads((tmp_path / "run" / "table7.json").read_text()) == result.as_record()
     with Run(tmp_path / "run", settings.config(), resume=True) as run:
         before = sorted(path.name for path in (tmp_path / "run").iterdir())
-        assert len(run_suite("table8", settings, run)["rows"]) == len(data["rows"])
+        assert len(run_suite("table8", settings, run).rows) == len(result.rows)
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted([*before, "table8.json"])
 
 
@@ -115,10 +115,10 @@ def test_searches_give_the_accuracy_of_what_they_find(monkeypatch):
         run_suite("table3", SuiteSettings({"nds_darts": "x"}), Run(None, {}))
     with pytest.raises(UnknownNameError):
         run_suite("table3", SuiteSettings({"nasbench20": "x"}), Run(None, {}))
-    data = run_suite("table3", settings, Run(None, {}))
-    rows = {row["method"]: row for row in data["rows"]}
-    assert 60 < rows["Optimal"]["value"] < 75
-    assert all(row["published"] is None for row in data["rows"])  # digits stands beside nothing
+    result = run_suite("table3", settings, Run(None, {}))
+    rows = {row.method: row for row in result.rows}
+    assert 60 < rows["Optimal"].value < 75
+    assert all(row.published is None for row in result.rows)  # digits stands beside nothing
 
 
 def test_images_are_for_the_networks_that_see_them(tmp_path):
@@ -151,8 +151,8 @@ def test_speed_needs_no_table():
     part = next(part for part in suite.parts if part.space == SPACE)
     context = Context(suite, settings, Run(None, {}), {})
     rows = list(speed(context, part))
-    assert rows[0]["method"] == "batch 16, s" and 0 < rows[0]["value"] < 5 and rows[0]["published"] == 0.02
-    assert [row["note"] for row in rows if row["method"].endswith("GB")] == ["printed only"] * 6
+    assert rows[0].method == "batch 16, s" and 0 < rows[0].value < 5 and rows[0].published == 0.02
+    assert [row.note for row in rows if row.method.endswith("GB")] == ["printed only"] * 6
 
 
 def test_command(table, tmp_path):
@@ -173,9 +173,9 @@ def test_seeds_are_averaged(monkeypatch):
     suite, table = load_suite("table5"), Table(pd.DataFrame(cells), load_space("nasbench101"))
     context = Context(suite, SuiteSettings(quick=True), Run(None, {}), {"nasbench101": table})
     *seeds, average = KINDS["rank"](context, suite.parts[0])
-    assert len(seeds) == 10 and seeds[3]["published"] == 0.869 and average["published"] == 0.870
-    assert average["value"] == pytest.approx(np.mean([row["value"] for row in seeds]))
-    assert len({row["value"] for row in seeds}) > 1 and "mean of 10" in average["note"]
+    assert len(seeds) == 10 and seeds[3].published == 0.869 and average.published == 0.870
+    assert average.value == pytest.approx(np.mean([row.value for row in seeds]))
+    assert len({row.value for row in seeds}) > 1 and "mean of 10" in average.note
 
 
 def test_evolution_of_tasks_beside_random_search(monkeypatch):
@@ -188,5 +188,5 @@ def test_evolution_of_tasks_beside_random_search(monkeypatch):
     suite, table = load_suite("fig6"), Table(pd.DataFrame(cells), load_space("nasbench101"))
     context = Context(suite, SuiteSettings(quick=True), Run(None, {}), {"nasbench101": table})
     rows = list(KINDS["task_search"](context, replace(suite.parts[0], labelled=5)))
-    assert [row["method"] for row in rows] == ["evolution", "random"]
-    assert all(-1 <= row["value"] <= 1 for row in rows)
+    assert [row.method for row in rows] == ["evolution", "random"]
+    assert all(-1 <= row.value <= 1 for row in rows)

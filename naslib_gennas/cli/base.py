@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
@@ -40,7 +40,7 @@ def say(message: str) -> None:
     click.echo(message, err=True)
 
 
-def show(data: Any, as_json: bool, text: Callable[[], str]) -> None:
+def show(data: Mapping[str, object], as_json: bool, text: Callable[[], str]) -> None:
     """Print ``data`` as one JSON object, or what ``text()`` makes of it."""
     click.echo(json.dumps(data, indent=2) if as_json else text())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,9 +11,12 @@ from ..errors import InputError
 from .base import main, open_run, read_table, sampling_options, say, scoring_options, show, the_scorer
 
 if TYPE_CHECKING:
+    from ..commands.benchmark import BenchmarkResult, BenchmarkRow, BenchmarkSettings
+    from ..evaluation import Interval
     from ..executors.protocol import Resources
     from ..measures.base import Measure
     from ..runs.run import Record
+    from ..scoring.gennas import GenNASScorer
 
 OWN = ("texts", "metric", "space", "preset", "everything")  # what a suite decides itself
 
@@ -79,29 +82,31 @@ def benchmark(
         return
     if quick or len(sources) > 1:
         raise InputError("--quick and more than one --table are for --suite")
-    (source,) = sources
     measures = expressions(",".join(texts))
     scorer = the_scorer(settings)
-    table = read_table(source, scorer.space, strict)
+    table = read_table(sources[0], scorer.space, strict)
     metrics = tuple(metric.split(",")) if metric else (table.default_metric,)
-    config = {
-        "command": "benchmark",
-        **scorer.identity(),
-        "measures": [str(expression) for expression in measures],
-        "table": source,
-        "metrics": list(metrics),
-        "sample": "all" if everything else sample,
-        "batch_size": batch_size,
-        "image_size": image_size,
-    }
     amount = None if everything else sample
     compared = BenchmarkSettings(metrics, tuple(measures), amount, batch_size, image_size)
+    config = _config(scorer, sources[0], compared)
     with open_run(settings, config) as run, open_executor(resources) as executor:
-        data = run_benchmark(scorer, table, compared, run, executor)
-    show(data, as_json, lambda: "\n".join(_lines(data)))
-    for name, reasons in data["failures"].items():
-        for reason, count in reasons.items():
-            say(f"{name}: {count} of {data['architectures']} failed: {reason}")
+        result = run_benchmark(scorer, table, compared, run, executor)
+    show(result.as_record(), as_json, lambda: "\n".join(_lines(result)))
+    for line in _failures(result):
+        say(line)
+
+
+def _config(scorer: GenNASScorer, source: str, settings: BenchmarkSettings) -> Record:
+    return {
+        "command": "benchmark",
+        **scorer.identity(),
+        "measures": [str(expression) for expression in settings.measures],
+        "table": source,
+        "metrics": list(settings.metrics),
+        "sample": "all" if settings.sample is None else settings.sample,
+        "batch_size": settings.batch_size,
+        "image_size": settings.image_size,
+    }
 
 
 def _suite(
@@ -119,8 +124,8 @@ def _suite(
     common = {option: settings[option] for option in ("seed", "device", "images")}
     bound = SuiteSettings(tables, sample=sample if _given("sample") else None, **common, **options)
     with open_run(settings, bound.config()) as run:
-        data = run_suite(name, bound, run)
-    show(data, as_json, lambda: text_of(data))
+        result = run_suite(name, bound, run)
+    show(result.as_record(), as_json, lambda: text_of(result))
 
 
 def _given(option: str) -> bool:
@@ -170,31 +175,39 @@ def _yes(fact: bool) -> str:
     return "yes" if fact else "no"
 
 
-def _lines(data: Record) -> list[str]:
-    lines = [f"{data['space']}, {data['architectures']} architectures of {data['table']}, seed {data['seed']}"]
-    width = max(len(row["measure"]) for row in data["rows"])
-    for metric in data["metrics"]:
+def _lines(result: BenchmarkResult) -> list[str]:
+    lines = [f"{result.space}, {result.architectures} architectures of {result.table}, seed {result.seed}"]
+    width = max(len(row.measure) for row in result.rows)
+    for metric in result.metrics:
         lines.append(f"\n{metric}")
         lines.append(
             f"{'measure':{width}}  {'rho':>6}  {'95 %':>13}  {'tau':>6}  {'95 %':>13}  "
             f"{'top5%':>5} {'10%':>4} {'20%':>4} {'50%':>4}  {'top-1':>6}  {'s/arch':>7}  failed"
         )
-        lines += [_line(row, width) for row in data["rows"] if row["metric"] == metric]
-    return lines + ([f"\nnote: {data['note']}"] if data["note"] else [])
+        lines += [_line(row, width) for row in result.rows if row.metric == metric]
+    return lines + ([f"\nnote: {result.note}"] if result.note else [])
 
 
-def _line(row: Record, width: int) -> str:
-    cost = row["seconds_per_architecture"]
-    end = f"{'' if cost is None else format(cost, '.3f'):>7}  {row['failures']}"
-    if row["note"]:
-        return f"{row['measure']:{width}}  {row['note']}  {end}"
-    top = row["retrieval"]
+def _line(row: BenchmarkRow, width: int) -> str:
+    cost, found = row.seconds_per_architecture, row.evaluation
+    end = f"{'' if cost is None else format(cost, '.3f'):>7}  {row.failures}"
+    if found is None:
+        return f"{row.measure:{width}}  {row.note}  {end}"
+    top = found.retrieval
     return (
-        f"{row['measure']:{width}}  {row['spearman']:6.3f}  {_interval(row['spearman_interval'])}  "
-        f"{row['kendall']:6.3f}  {_interval(row['kendall_interval'])}  "
-        f"{top['5%']:5.0%} {top['10%']:4.0%} {top['20%']:4.0%} {top['50%']:4.0%}  {row['top1']:6.2f}  {end}"
+        f"{row.measure:{width}}  {found.spearman:6.3f}  {_interval(found.spearman_interval)}  "
+        f"{found.kendall:6.3f}  {_interval(found.kendall_interval)}  "
+        f"{top['5%']:5.0%} {top['10%']:4.0%} {top['20%']:4.0%} {top['50%']:4.0%}  {found.top1:6.2f}  {end}"
     )
 
 
-def _interval(ends: Sequence[float | None]) -> str:
-    return f"{'':13}" if None in ends else f"{ends[0]:6.3f} {ends[1]:6.3f}"
+def _failures(result: BenchmarkResult) -> list[str]:
+    return [
+        f"{name}: {count} of {result.architectures} failed: {reason}"
+        for name, reasons in result.failures.items()
+        for reason, count in reasons.items()
+    ]
+
+
+def _interval(ends: Interval) -> str:
+    return f"{'':13}" if any(map(math.isnan, ends)) else f"{ends[0]:6.3f} {ends[1]:6.3f}"

@@ -22,4 +22,4 @@ def export(arch: str, space: str, out: str, classes: int, seed: int, as_json: bo
     from ..commands.export.export import export as write
 
     facts = write(space, arch, out, classes, seed)
-    show(facts, as_json, lambda: f"{out}: {facts['parameters']:,} parameters; {facts['load']}")
+    show(facts.as_record(), as_json, lambda: f"{out}: {facts.parameters:,} parameters; {facts.load}")

@@ -76,8 +76,8 @@ def doctor(as_json: bool) -> None:
     """Versions, devices, threads, and which optional parts are installed."""
     from ..commands.doctor import examine, lines
 
-    data = examine()
-    show(data, as_json, lambda: "\n".join(lines(data)))
+    found = examine()
+    show(found.as_record(), as_json, lambda: "\n".join(lines(found)))
 
 
 @main.group()

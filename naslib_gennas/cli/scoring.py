@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 import click
 from click.core import ParameterSource
@@ -24,11 +25,15 @@ from .base import (
 )
 
 if TYPE_CHECKING:
-    from ..executors import OnError, Resources
-    from ..runs.run import Record
+    from ..commands.correlate import CorrelationResult
+    from ..commands.search import Found, SearchResult
+    from ..executors import Executor, OnError, Resources
+    from ..runs.run import Run
     from ..scoring.gennas import GenNASScorer
     from ..scoring.score import Score
     from ..spaces.modules.networks import Source
+
+    Work = Callable[[list[str], Run, Executor, OnError], list[Score]]
 
 
 @main.command()
@@ -64,51 +69,30 @@ def score(
 
     JSON: {"preset", "space", "seed", "scores": [{"arch", "key", "score", "status", "seconds", ...}]}.
     """
-    from ..commands.score import chosen, fingerprint, score_expression
-    from ..executors import open_executor, score_all
-    from ..scoring.ensemble import parse_measure
+    from ..commands.score import ScoreResult, chosen, fingerprint
+    from ..executors import open_executor
     from ..scoring.measure import IMAGE_SIZE
     from ..spaces.modules.networks import named_modules
-    from ..spaces.modules.space import DEFAULT_SIZE, MODULE_PRESET
+    from ..spaces.modules.space import DEFAULT_SIZE
 
-    own = bool(models or timm or torchvision)
-    if own:
-        if click.get_current_context().get_parameter_source("preset") is ParameterSource.DEFAULT:
-            settings["preset"] = MODULE_PRESET
-        scorer = _own_networks(settings, named_modules(models, timm, torchvision), stages, input_size)
-        everything = not architectures and sample is None
-    elif stages or input_size:
-        raise InputError("--stages and --input-size are for networks given by --model, --timm or --torchvision")
-    else:
-        scorer = the_scorer(settings)
-    texts = chosen(scorer.space, architectures, everything, sample, settings["seed"])
+    modules = named_modules(models, timm, torchvision)
+    scorer = _scorer_of(settings, modules, stages, input_size)
+    everything = not architectures and sample is None if modules else everything
+    texts = chosen(scorer.space, architectures, everything, sample, scorer.seed)
     config = {"command": "score", **scorer.identity(), "architectures": fingerprint(texts)}
-    if measure != "gennas":
-        config["measure"] = measure
-        if curves:
-            raise InputError(f"--curves are of the regressions of gennas; {measure} has none")
+    config.update({"measure": measure} if measure != "gennas" else {})
     config.update({"curves": True} if curves else {})
-    alone = own and len(texts) == 1  # then its failure is the answer
+    alone = bool(modules) and len(texts) == 1  # then its failure is the answer
+    work = _work(scorer, measure, curves, input_size or (DEFAULT_SIZE if modules else IMAGE_SIZE))
     with open_run(settings, config) as run, open_executor(resources) as executor:
-        on_error = "record" if alone else on_error
-        if measure == "gennas":
-            scores = score_all([scorer], texts, run, executor, on_error, curves)["gennas"]
-        else:
-            size = input_size or (DEFAULT_SIZE if own else IMAGE_SIZE)
-            scores = score_expression(scorer, parse_measure(measure), texts, run, executor, on_error, size)
+        scores = work(texts, run, executor, "record" if alone else on_error)
         path = run.path("results.jsonl")
     if alone and scores[0].status not in ("ok", "diverged"):
         raise ModelError(_reason(scores[0]))
-    records = [score.as_record(curves) for score in scores]
-    data = {"preset": scorer.preset.name, "space": config["space"], "seed": settings["seed"], "scores": records}
-    show(data, as_json, lambda: _score_lines(scores, path))
-    for found in scores:
-        if found.message:
-            say(_reason(found))
-    failed = sum(found.status != "ok" for found in scores)
-    if failed:
-        kinds = ", ".join(dict.fromkeys(found.status for found in scores if found.status != "ok"))
-        say(f"{failed} of {len(scores)} architectures have no score (status {kinds})")
+    result = ScoreResult(scorer.preset.name, scorer.space.source, scorer.seed, tuple(scores), curves)
+    show(result.as_record(), as_json, lambda: _score_lines(scores, path))
+    for line in _failures(scores):
+        say(line)
 
 
 @main.command()
@@ -149,8 +133,8 @@ def correlate(
         **({"curves": True} if curves else {}),
     }
     with open_run(settings, config) as run, open_executor(resources) as executor:
-        data = run_correlation(scorer, table, metric, None if everything else sample, run, executor, curves)
-    show(data, as_json, lambda: _correlation_lines(data))
+        result = run_correlation(scorer, table, metric, None if everything else sample, run, executor, curves)
+    show(result.as_record(), as_json, lambda: _correlation_lines(result))
 
 
 @main.command()
@@ -209,8 +193,23 @@ def search(
     options = {"algorithm": algorithm, "population": population, "tournament": tournament, "engine": engine}
     config = {"command": "search", **scorer.identity(), **options}
     with open_run(settings, config) as run:
-        data = run_search(scorer, run, bound, engine, resources, table, metric, finalists, final_preset)
-    show(data, as_json, lambda: _search_lines(data))
+        result = run_search(scorer, run, bound, engine, resources, table, metric, finalists, final_preset)
+    show(result.as_record(), as_json, lambda: _search_lines(result))
+
+
+def _scorer_of(
+    settings: dict[str, Any], modules: Mapping[str, Source], stages: str | None, input_size: int | None
+) -> GenNASScorer:
+    """Of the ``modules`` if there are any, else of the space that is named."""
+    from ..spaces.modules.space import MODULE_PRESET
+
+    if modules:
+        if click.get_current_context().get_parameter_source("preset") is ParameterSource.DEFAULT:
+            settings = {**settings, "preset": MODULE_PRESET}
+        return _own_networks(settings, modules, stages, input_size)
+    if stages or input_size:
+        raise InputError("--stages and --input-size are for networks given by --model, --timm or --torchvision")
+    return the_scorer(settings)
 
 
 def _own_networks(
@@ -227,6 +226,33 @@ def _own_networks(
     return GenNASScorer(space, preset, settings["seed"], settings["device"], settings["images"])
 
 
+def _work(scorer: GenNASScorer, measure: str, curves: bool, image_size: int) -> Work:
+    """What scores texts by the measure; InputError for curves of one that has none."""
+    from ..commands.score import score_expression
+    from ..executors import score_all
+    from ..scoring.ensemble import parse_measure
+
+    def gennas(texts: list[str], run: Run, executor: Executor, on_error: OnError) -> list[Score]:
+        return score_all([scorer], texts, run, executor, on_error, curves)["gennas"]
+
+    def other(texts: list[str], run: Run, executor: Executor, on_error: OnError) -> list[Score]:
+        return score_expression(scorer, parse_measure(measure), texts, run, executor, on_error, image_size)
+
+    if curves and measure != "gennas":
+        raise InputError(f"--curves are of the regressions of gennas; {measure} has none")
+    return gennas if measure == "gennas" else other
+
+
+def _failures(scores: list[Score]) -> list[str]:
+    """What there is to say of single architectures, then how many have no score."""
+    lines = [_reason(found) for found in scores if found.message]
+    failed = [found.status for found in scores if found.status != "ok"]
+    if failed:
+        kinds = ", ".join(dict.fromkeys(failed))
+        lines.append(f"{len(failed)} of {len(scores)} architectures have no score (status {kinds})")
+    return lines
+
+
 def _reason(score: Score) -> str:
     return f"{score.arch}: {score.message.removeprefix(score.arch + ': ')}"
 
@@ -240,52 +266,52 @@ def _score_lines(scores: list[Score], path: Path | None) -> str:
     return "\n".join(lines)
 
 
-def _correlation_lines(data: Record) -> str:
-    low, high = data["spearman_interval"]
-    tau_low, tau_high = data["kendall_interval"]
+def _correlation_lines(result: CorrelationResult) -> str:
+    found = result.evaluation
+    low, high = found.spearman_interval
+    tau_low, tau_high = found.kendall_interval
     return "\n".join(
         [
-            f"{data['space']}, preset {data['preset']}, {data['n']} architectures, {data['metric']} of {data['table']}",
-            f"  Spearman's rho  {data['spearman']:.3f}  (95 % {_number(low)} to {_number(high)})",
-            f"  Kendall's tau   {data['kendall']:.3f}  (95 % {_number(tau_low)} to {_number(tau_high)})",
-            "  top-k retrieval " + ", ".join(f"{k}: {v:.0%}" for k, v in data["retrieval"].items()),
-            f"  best by score   {data['top1']:.2f}; best of its top 10 {data['best_of_top10']:.2f}; "
-            f"best {data['best']:.2f}",
-            f"  failures {data['failures']}, {data['seconds_per_architecture']:.3f} s an architecture",
-            *([f"  note: {data['note']}"] if data.get("note") else []),
+            f"{result.space}, preset {result.preset}, {found.n} architectures, {result.metric} of {result.table}",
+            f"  Spearman's rho  {found.spearman:.3f}  (95 % {_number(low)} to {_number(high)})",
+            f"  Kendall's tau   {found.kendall:.3f}  (95 % {_number(tau_low)} to {_number(tau_high)})",
+            "  top-k retrieval " + ", ".join(f"{k}: {v:.0%}" for k, v in found.retrieval.items()),
+            f"  best by score   {found.top1:.2f}; best of its top 10 {found.best_of_top10:.2f}; best {found.best:.2f}",
+            f"  failures {found.failures}, {result.seconds_per_architecture:.3f} s an architecture",
+            *([f"  note: {result.note}"] if result.note else []),
         ]
     )
 
 
-def _search_lines(data: Record) -> str:
-    head = f"{data['steps']} steps, {data['evaluated']} architectures scored, {data['seconds']:.0f} s"
-    final = any("final_score" in found for found in data["best"])
-    if final:
-        preset = f"{data['final_preset']}, {data['final_repeats']} repeats"
-        head += f"; {data['finalists']} of the best scored again by {preset}"
-    columns = {
-        **({"final": _final} if final else {}),
-        "score": lambda found: _number(found["score"]),
-        "step": lambda found: str(found["step"]),
-        **({"accuracy": _accuracy, "rank": _rank} if data["metric"] is not None else {}),
+def _search_lines(result: SearchResult) -> str:
+    head = f"{result.steps} steps, {result.evaluated} architectures scored, {result.seconds:.0f} s"
+    again = any(found.final is not None for found in result.best)
+    if again:
+        preset = f"{result.final_preset}, {result.final_repeats} repeats"
+        head += f"; {result.finalists} of the best scored again by {preset}"
+    columns: dict[str, Callable[[Found], str]] = {
+        **({"final": _final} if again else {}),
+        "score": lambda found: _number(found.score),
+        "step": lambda found: str(found.step),
+        **({"accuracy": _accuracy, "rank": _rank} if result.metric is not None else {}),
     }
     titles = " ".join(f"{title:>8}" for title in columns)
-    rows = [" ".join(f"{cell(found):>8}" for cell in columns.values()) for found in data["best"]]
-    lines = [f"{titles}  architecture", *(f"{row}  {found['arch']}" for row, found in zip(rows, data["best"]))]
+    rows = [" ".join(f"{cell(found):>8}" for cell in columns.values()) for found in result.best]
+    lines = [f"{titles}  architecture", *(f"{row}  {found.arch}" for row, found in zip(rows, result.best))]
     return "\n".join([head, *lines])
 
 
-def _final(found: Record) -> str:
-    return _number(found["final_score"]) if "final_score" in found else ""
+def _final(found: Found) -> str:
+    return "" if found.final is None else _number(found.final_score)
 
 
-def _accuracy(found: Record) -> str:
-    return "unknown" if found["accuracy"] is None else f"{found['accuracy']:.2f}"
+def _accuracy(found: Found) -> str:
+    return "unknown" if found.accuracy is None else f"{found.accuracy:.2f}"
 
 
-def _rank(found: Record) -> str:
-    return "" if found["rank"] is None else str(found["rank"])
+def _rank(found: Found) -> str:
+    return "" if found.rank is None else str(found.rank)
 
 
 def _number(value: float | None) -> str:
-    return "    none" if value is None else f"{value:8.4f}"
+    return "    none" if value is None or math.isnan(value) else f"{value:8.4f}"

@@ -2,18 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
 import numpy as np
 
-from ..evaluation import evaluate
+from ..evaluation import Evaluation, evaluate
 from ..executors.protocol import Executor
 from ..executors.scores import score_all
 from ..report.plotting import Labels, draw_scatter
 from ..runs.run import PRESET, SCORES, SUMMARY, Record, Run
 from ..scoring.gennas import GenNASScorer
+from ..scoring.score import Score
 from ..tables import Table
+from .result import Result
+
+
+@dataclass(frozen=True)
+class CorrelationResult(Result):
+    """How well a scorer ranks architectures, and how that was obtained.
+
+    Attributes:
+        evaluation: the scores against ``metric``.
+        seconds_per_architecture: mean over what was computed, building included.
+        unique: architectures that do not share a score with another.
+        preset: its name.
+        preset_digest: of its content.
+        space: the name or text that the space was opened by.
+        metric: column of the table.
+        table: name of the table, or its file.
+        seed: of the scorer and the draw of architectures.
+        note: what the reader should know of the table.
+    """
+
+    evaluation: Evaluation
+    seconds_per_architecture: float
+    unique: int
+    preset: str
+    preset_digest: str
+    space: str
+    metric: str
+    table: str
+    seed: int
+    note: str
+
+    def as_record(self) -> Record:
+        """One JSON object: the fields of the evaluation, then the others."""
+        others = super().as_record()
+        del others["evaluation"]
+        return {**self.evaluation.as_dict(), **others}
 
 
 def correlate(
@@ -24,39 +62,46 @@ def correlate(
     run: Run,
     executor: Executor,
     curves: bool = False,
-) -> Record:
+) -> CorrelationResult:
     """Score ``sample`` architectures of the table (all of them if None) and compare with ``metric``.
 
-    The draw depends on the seed only; ``curves``: see :func:`.executors.scores.score_all`. Returns the fields of
-    :class:`naslib_gennas.evaluation.Evaluation` and how they were obtained; also written to the run.
+    The draw depends on the seed only; ``curves``: see :func:`.executors.scores.score_all`. The result is written to
+    the run, too. InputError where nothing can be ranked.
     """
     rows = table.rows(sample, metric, np.random.default_rng(scorer.seed))
     found = score_all([scorer], rows["arch"].tolist(), run, executor, curves=curves)[scorer.measure]
     values = [score.value for score in found]
-    unique = {score.key: score for score in found}
-    data = {
-        **evaluate(values, rows[metric].tolist()).as_dict(),
-        "seconds_per_architecture": float(np.mean([score.seconds for score in unique.values()])),
-        "unique": len(unique),
-        "preset": scorer.preset.name,
-        "preset_digest": scorer.preset.digest(),
-        "space": scorer.space.source,
-        "metric": metric,
-        "table": table.name,
-        "seed": scorer.seed,
-        "note": table.note,
-    }
+    result = _result(scorer, table, metric, found, evaluate(values, rows[metric].tolist()))
     run.write(PRESET, scorer.preset.model_dump(mode="json"))
-    run.write(SUMMARY, data)
+    run.write(SUMMARY, result.as_record())
     if run.directory is not None:
         rows[["arch", metric]].assign(gennas=np.array(values, dtype=float)).to_csv(run.directory / SCORES, index=False)
-        draw_scatter(run.directory / "scatter.png", values, rows[metric].tolist(), _labels(data))
-    return data
+        draw_scatter(run.directory / "scatter.png", values, rows[metric].tolist(), _labels(result))
+    return result
 
 
-def _labels(data: Record) -> Labels:
+def _result(
+    scorer: GenNASScorer, table: Table, metric: str, found: list[Score], evaluation: Evaluation
+) -> CorrelationResult:
+    unique = {score.key: score for score in found}
+    return CorrelationResult(
+        evaluation=evaluation,
+        seconds_per_architecture=float(np.mean([score.seconds for score in unique.values()])),
+        unique=len(unique),
+        preset=scorer.preset.name,
+        preset_digest=scorer.preset.digest(),
+        space=scorer.space.source,
+        metric=metric,
+        table=table.name,
+        seed=scorer.seed,
+        note=table.note,
+    )
+
+
+def _labels(result: CorrelationResult) -> Labels:
+    found = result.evaluation
     return Labels(
-        f"score ({data['preset']})",
-        f"{data['metric']} ({Path(data['table']).name})",
-        f"{data['space']}: rho {data['spearman']:.3f}, tau {data['kendall']:.3f}, n {data['n']}",
+        f"score ({result.preset})",
+        f"{result.metric} ({Path(result.table).name})",
+        f"{result.space}: rho {found.spearman:.3f}, tau {found.kendall:.3f}, n {found.n}",
     )

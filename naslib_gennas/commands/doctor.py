@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import metadata, util
-from typing import Any
+from typing import Optional
 
 from ..errors import InputError
+from ..runs.run import Record, environment
+from .result import Result
 
 REQUIRED = ("torch", "numpy", "scipy", "pandas", "pydantic", "PyYAML", "click", "tqdm")
 OPTIONAL = {
@@ -17,50 +21,111 @@ OPTIONAL = {
 }
 
 
-def examine() -> dict[str, Any]:
-    """Versions, devices and optional parts, JSON-safe."""
-    from ..runs.run import environment
+@dataclass(frozen=True)
+class Environment(Result):
+    """Versions of the packages that decide a score, and this machine.
 
+    Attributes:
+        naslib_gennas, python, torch, numpy: versions.
+        platform: operating system and processor.
+        processors: None where it is unknown.
+        threads: of PyTorch, in this process.
+        cuda: names of the devices.
+    """
+
+    naslib_gennas: str
+    python: str
+    torch: str
+    numpy: str
+    platform: str
+    processors: Optional[int]
+    threads: int
+    cuda: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OptionalPart(Result):
+    """A package that is not needed: whether it was ``found``, what it is for, and the line that installs it."""
+
+    found: bool
+    use: str
+    install: str
+
+    def as_record(self) -> Record:
+        return {"found": self.found, "for": self.use, "install": self.install}
+
+
+@dataclass(frozen=True)
+class Repair(Result):
+    """A repair of NASLib; ``needed`` is None where a package is missing and nobody can tell."""
+
+    name: str
+    needed: Optional[bool]
+    applied: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class NASLibFound(Result):
+    """Where NASLib stands: its ``branch``, or None and in ``message`` why it cannot be used; and its repairs."""
+
+    branch: Optional[str]
+    message: str
+    repairs: tuple[Repair, ...]
+
+
+@dataclass(frozen=True)
+class Examination(Result):
+    """What this installation consists of; ``required`` and ``optional`` are by name of the package.
+
+    The value of ``required`` is a version, or "not found".
+    """
+
+    environment: Environment
+    required: Mapping[str, str]
+    optional: Mapping[str, OptionalPart]
+    naslib: NASLibFound
+
+
+def examine() -> Examination:
+    """Versions, devices, optional parts, and what became of NASLib."""
     facts = environment()
     del facts["command"]
-    return {
-        "environment": facts,
-        "required": {name: _version(name) for name in REQUIRED},
-        "optional": {
-            name: {"found": util.find_spec(name) is not None, "for": use, "install": line}
-            for name, (use, line) in OPTIONAL.items()
+    return Examination(
+        environment=Environment(**{**facts, "cuda": tuple(facts["cuda"])}),
+        required={name: _version(name) for name in REQUIRED},
+        optional={
+            name: OptionalPart(util.find_spec(name) is not None, use, line) for name, (use, line) in OPTIONAL.items()
         },
-        "naslib": _naslib(),
-    }
+        naslib=_naslib(),
+    )
 
 
-def lines(data: dict[str, Any]) -> list[str]:
-    """``data`` of :func:`examine` as lines for a person."""
-    facts = data["environment"]
-    shown = [f"naslib_gennas {facts['naslib_gennas']}, Python {facts['python']}, {facts['platform']}"]
-    shown.append(f"processors {facts['processors']}, PyTorch threads {facts['threads']}")
-    shown.append("CUDA: " + (", ".join(facts["cuda"]) or "no device; scoring runs on the CPU"))
-    shown += [f"  {name:12} {version}" for name, version in data["required"].items()]
-    for name, part in data["optional"].items():
-        state = "found" if part["found"] else f"not found: {part['install']}"
-        shown.append(f"  {name:12} {state} ({part['for']})")
-    naslib = data["naslib"]
-    shown.append("NASLib: " + (naslib["message"] or f"found, branch {naslib['branch']}"))
-    for repair in naslib["repairs"]:
-        need = {True: "needed", False: "not needed", None: "cannot tell, a package is missing"}[repair["needed"]]
-        shown.append(f"  {repair['name']:28} {need}: {repair['why']}")
+def lines(found: Examination) -> list[str]:
+    """An examination as lines for a person."""
+    facts, naslib = found.environment, found.naslib
+    shown = [f"naslib_gennas {facts.naslib_gennas}, Python {facts.python}, {facts.platform}"]
+    shown.append(f"processors {facts.processors}, PyTorch threads {facts.threads}")
+    shown.append("CUDA: " + (", ".join(facts.cuda) or "no device; scoring runs on the CPU"))
+    shown += [f"  {name:12} {version}" for name, version in found.required.items()]
+    for name, part in found.optional.items():
+        state = "found" if part.found else f"not found: {part.install}"
+        shown.append(f"  {name:12} {state} ({part.use})")
+    shown.append("NASLib: " + (naslib.message or f"found, branch {naslib.branch}"))
+    for repair in naslib.repairs:
+        need = {True: "needed", False: "not needed", None: "cannot tell, a package is missing"}[repair.needed]
+        shown.append(f"  {repair.name:28} {need}: {repair.why}")
     return shown
 
 
-def _naslib() -> dict[str, Any]:
-    """Where NASLib stands: its branch, or why it cannot be used; and what this Python would need repaired."""
+def _naslib() -> NASLibFound:
     from ..plugin import loading, locate
 
+    repairs = tuple(Repair(row.name, row.needed, row.applied, row.why) for row in loading.describe())
     try:
-        branch, message = locate.layout_of(locate.require()).name, ""
+        return NASLibFound(locate.layout_of(locate.require()).name, "", repairs)
     except InputError as error:
-        branch, message = None, str(error)
-    return {"branch": branch, "message": message, "repairs": [row._asdict() for row in loading.describe()]}
+        return NASLibFound(None, str(error), repairs)
 
 
 def _version(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Optional
 
 import numpy as np
@@ -11,12 +12,37 @@ import numpy as np
 from ..errors import InputError
 from ..executors.protocol import Executor
 from ..executors.scores import OnError, score_all
-from ..runs.run import Run
+from ..runs.run import Record, Run
 from ..scoring.ensemble import EnsembleScorer, Expression
 from ..scoring.gennas import GenNASScorer
 from ..scoring.measure import IMAGE_SIZE, measure_scorers
 from ..scoring.score import Score
 from ..spaces.base import SearchSpace
+from .result import Result
+
+
+@dataclass(frozen=True)
+class ScoreResult(Result):
+    """Scores of architectures, and what made them.
+
+    Attributes:
+        preset: its name.
+        space: the name or text that the space was opened by.
+        seed: of the scorer.
+        scores: in the order of the architectures.
+        curves: whether the record holds losses, see :meth:`.scoring.score.Score.as_record`.
+    """
+
+    preset: str
+    space: str
+    seed: int
+    scores: tuple[Score, ...]
+    curves: bool = False
+
+    def as_record(self) -> Record:
+        """One JSON object, the scores as in ``results.jsonl``."""
+        scores = [score.as_record(self.curves) for score in self.scores]
+        return {"preset": self.preset, "space": self.space, "seed": self.seed, "scores": scores}
 
 
 def score_expression(

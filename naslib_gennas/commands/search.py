@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Union
 
@@ -15,11 +16,80 @@ from ..proxy.presets import Preset
 from ..report.plotting import draw_search
 from ..runs.run import PRESET, SUMMARY, Record, Run
 from ..scoring.gennas import GenNASScorer, check_kind
-from ..search.architectures import Engine, SearchSettings, own_engine, search_architectures
+from ..scoring.score import Score
+from ..search.architectures import Engine, SearchSettings, Step, own_engine, search_architectures
 from ..search.rescoring import SHOWN, Finalist, final_preset, final_scorer, finals
 from ..tables import Table
+from .result import Result
 
 ENGINES: dict[str, Engine] = {"own": own_engine, "naslib": naslib_search}
+
+
+@dataclass(frozen=True)
+class Found(Result):
+    """One of the best architectures of a search.
+
+    Attributes:
+        arch: its text.
+        score: higher is better.
+        final: its score by other draws; None if it was not scored again.
+        step: at which it was looked at, from 0.
+        accuracy: what the table says, in its unit; None where it says nothing or there is none.
+        rank: place of this accuracy in the table, from 1, the best; None without accuracy.
+    """
+
+    arch: str
+    score: Optional[float]
+    final: Optional[Score]
+    step: int
+    accuracy: Optional[float] = None
+    rank: Optional[int] = None
+
+    @property
+    def final_score(self) -> Optional[float]:
+        """The value of ``final``; None, too, if scoring it again failed."""
+        return None if self.final is None else self.final.value
+
+    def as_record(self) -> Record:
+        """One JSON object; ``final_score`` is left out if it was not scored again."""
+        again = {} if self.final is None else {"final_score": self.final_score}
+        place = {"step": self.step, "accuracy": self.accuracy, "rank": self.rank}
+        return {"arch": self.arch, "score": self.score, **again, **place}
+
+
+@dataclass(frozen=True)
+class SearchResult(Result):
+    """The best of a search, and how they were found.
+
+    Attributes:
+        space: the name or text that the space was opened by.
+        preset: name of the preset of the search.
+        seed: of the search and its scorer.
+        finalists: how many were to be scored again.
+        final_preset: name of the preset that scored them again.
+        final_repeats: draws of a final score.
+        final_seed: of these draws.
+        engine: ``own`` or ``naslib``.
+        steps: architectures looked at, seen ones included.
+        evaluated: architectures scored.
+        seconds: of steps and final scores together.
+        metric: column of ``accuracy``; None without a table.
+        best: the best first.
+    """
+
+    space: str
+    preset: str
+    seed: int
+    finalists: int
+    final_preset: str
+    final_repeats: int
+    final_seed: int
+    engine: str
+    steps: int
+    evaluated: int
+    seconds: float
+    metric: Optional[str]
+    best: tuple[Found, ...]
 
 
 def find_engine(
@@ -39,58 +109,67 @@ def search(
     metric: Optional[str] = None,
     finalists: int = SHOWN,
     final: Union[str, Path, Preset, None] = None,
-) -> Record:
+) -> SearchResult:
     """Search and summarise: the best architectures and, where ``table`` knows them, their accuracy and rank.
 
-    finalists: how many of the best are scored again (``final_score``) and ordered by that, see
-    :mod:`.search.rescoring`. final: the preset that does it; None is the search's own with 16 repeats.
-    Raises InputError for bad settings.
+    finalists: how many of the best are scored again and ordered by that, see :mod:`.search.rescoring`. final: the
+    preset that does it; None is the search's own with 16 repeats. The result is written to the run, too.
+    Raises InputError for bad settings, TableError for a metric that the table lacks.
     """
-    if table is not None:
-        metric = metric or table.default_metric
-        table.column(metric)
+    metric = _column(table, metric)
     if finalists < 0:
         raise InputError(f"finalists must be at least 0, got {finalists}")
-    last = final_preset(scorer.preset, final)
-    check_kind(scorer.space, last)
-    again = final_scorer(scorer, last)
+    again = _last_scorer(scorer, final)
     started = time.perf_counter()
     with open_executor(resources) as executor:
         steps = search_architectures(ScorerElsewhere(scorer, executor), run, settings, ENGINES[engine])
     with open_executor(resources) as executor:
         best = finals(steps, run, finalists, again, executor)
-    data: Record = {
-        "space": scorer.space.source,
-        "preset": scorer.preset.name,
-        "seed": scorer.seed,
-        "finalists": finalists,
-        "final_preset": last.name,
-        "final_repeats": last.fidelity.repeats,
-        "final_seed": again.seed,
-        "engine": engine,
-        "steps": len(steps),
-        "evaluated": len({step.score.key for step in steps}),
-        "seconds": time.perf_counter() - started,
-        "metric": metric,
-        "best": [_shown(finalist, table, metric) for finalist in best],
-    }
-    run.write(PRESET, scorer.preset.model_dump(mode="json"))
-    run.write(SUMMARY, data)
+    result = SearchResult(
+        space=scorer.space.source,
+        preset=scorer.preset.name,
+        seed=scorer.seed,
+        finalists=finalists,
+        final_preset=again.preset.name,
+        final_repeats=again.preset.fidelity.repeats,
+        final_seed=again.seed,
+        engine=engine,
+        steps=len(steps),
+        evaluated=len({step.score.key for step in steps}),
+        seconds=time.perf_counter() - started,
+        metric=metric,
+        best=tuple(_shown(finalist, table, metric) for finalist in best),
+    )
+    _write(run, scorer.preset, result, steps)
+    return result
+
+
+def _column(table: Optional[Table], metric: Optional[str]) -> Optional[str]:
+    """The metric, the table's own if none is named; TableError if the table lacks it."""
+    if table is None:
+        return metric
+    metric = metric or table.default_metric
+    table.column(metric)
+    return metric
+
+
+def _last_scorer(scorer: GenNASScorer, final: Union[str, Path, Preset, None]) -> GenNASScorer:
+    """The scorer of the last round; InputError for a preset of another kind of network."""
+    preset = final_preset(scorer.preset, final)
+    check_kind(scorer.space, preset)
+    return final_scorer(scorer, preset)
+
+
+def _write(run: Run, preset: Preset, result: SearchResult, steps: list[Step]) -> None:
+    run.write(PRESET, preset.model_dump(mode="json"))
+    run.write(SUMMARY, result.as_record())
     values = [step.score.value for step in steps]
     run.write("curve.json", [value for value in best_so_far(values) if value is not None])
     draw_search(run.path("curve.png"), values)
-    return data
 
 
-def _shown(finalist: Finalist, table: Optional[Table], metric: Optional[str]) -> Record:
-    score = finalist.step.score
-    value = None if table is None else table.value(score.arch, metric)
-    final = {} if finalist.final is None else {"final_score": finalist.final.value}
-    return {
-        "arch": score.arch,
-        "score": score.value,
-        **final,
-        "step": finalist.step.number,
-        "accuracy": value,
-        "rank": None if value is None or table is None else table.rank(value, metric),
-    }
+def _shown(finalist: Finalist, table: Optional[Table], metric: Optional[str]) -> Found:
+    score, number = finalist.step.score, finalist.step.number
+    accuracy = None if table is None else table.value(score.arch, metric)
+    rank = None if accuracy is None or table is None else table.rank(accuracy, metric)
+    return Found(score.arch, score.value, finalist.final, number, accuracy, rank)

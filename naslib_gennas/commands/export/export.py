@@ -1,6 +1,6 @@
 """The architecture that was found, as a network ready to train, outside this package.
 
->>> export("nasbench201", "5", "net.pt")["load"]  # also writes net.json
+>>> export("nasbench201", "5", "net.pt").load  # also writes net.json
 'torch.load("net.pt", weights_only=False)'
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
@@ -18,18 +19,46 @@ from torch import nn
 from ... import __version__
 from ...errors import InputError
 from ...proxy.layers import own_randomness, uninitialised
-from ...runs.run import Record
 from ...spaces import SearchSpace
 from ...tables import open_space
+from ..result import Result
 from .codegen import CodeError, source_of
 
 EXAMPLE_SHAPE = (2, 3, 32, 32)
 PROBE_SHAPE = (2, 3, 16, 16)  # smaller: the check takes a network of full size through its paces
 
 
+@dataclass(frozen=True)
+class ExportFacts(Result):
+    """What an exported network is; also the content of the ``.json`` file beside it.
+
+    Attributes:
+        arch: the architecture's text.
+        space: name of its space.
+        canonical: equal for isomorphic architectures.
+        parameters: of the whole network, classifier included.
+        classes: outputs of the classifier.
+        seed: of the initial weights in a ``.pt``.
+        file: name of the file.
+        load: Python code that makes a network of it.
+        naslib_gennas, torch: versions that wrote it.
+    """
+
+    arch: str
+    space: str
+    canonical: str
+    parameters: int
+    classes: int
+    seed: int
+    file: str
+    load: str
+    naslib_gennas: str
+    torch: str
+
+
 def export(
     space: str | SearchSpace, arch: Any, out: str | os.PathLike[str], classes: int = 10, seed: int = 0
-) -> Record:
+) -> ExportFacts:
     """Write the full-size network of ``arch``, classifier included, and what it is in a ``.json`` beside it.
 
     Args:
@@ -41,7 +70,7 @@ def export(
         seed: of the initial weights in a ``.pt``; PyTorch's global generator is left as it was.
 
     Returns:
-        What the JSON file holds: ``arch``, ``space``, ``canonical``, ``parameters``, ``classes``, ...
+        What the JSON file holds.
 
     Raises:
         InputError: another ending, a path that cannot be written, fewer than 1 class, a space whose
@@ -55,25 +84,32 @@ def export(
     space = open_space(space)
     arch = space.parse(arch) if isinstance(arch, str) else arch
     network = _network(space, arch, classes, seed)
-    facts = {
-        "arch": str(arch),
-        "space": space.name,
-        "canonical": space.canonical(arch),
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "classes": classes,
-        "seed": seed,
-        "file": out.name,
-        "load": LOADING[out.suffix].format(stem=out.stem),
-        "naslib_gennas": __version__,
-        "torch": torch.__version__,
-    }
-    content = WRITERS[out.suffix](space, arch, network, classes)
+    facts = _facts(space, arch, network, out, classes, seed)
+    _write(out, WRITERS[out.suffix](space, arch, network, classes), facts)
+    return facts
+
+
+def _facts(space: SearchSpace, arch: Any, network: nn.Module, out: Path, classes: int, seed: int) -> ExportFacts:
+    return ExportFacts(
+        arch=str(arch),
+        space=space.name,
+        canonical=space.canonical(arch),
+        parameters=sum(p.numel() for p in network.parameters()),
+        classes=classes,
+        seed=seed,
+        file=out.name,
+        load=LOADING[out.suffix].format(stem=out.stem),
+        naslib_gennas=__version__,
+        torch=torch.__version__,
+    )
+
+
+def _write(out: Path, content: bytes, facts: ExportFacts) -> None:
     try:
         out.write_bytes(content)
-        out.with_suffix(".json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        out.with_suffix(".json").write_text(json.dumps(facts.as_record(), indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot write {error.filename or out}: {error.strerror or error}") from None
-    return facts
 
 
 def _network(space: SearchSpace, arch: Any, classes: int, seed: int) -> nn.Module:

@@ -1,7 +1,17 @@
 """Suites: tables and figures of the paper, run as far as the tables of ground truth at hand allow."""
 
 from .context import SuiteSettings
+from .results import Missing, SuiteResult, SuiteRow
 from .run import run_suite, text_of
 from .spec import load_suite, suite_names
 
-__all__ = ["SuiteSettings", "load_suite", "run_suite", "suite_names", "text_of"]
+__all__ = [
+    "Missing",
+    "SuiteResult",
+    "SuiteRow",
+    "SuiteSettings",
+    "load_suite",
+    "run_suite",
+    "suite_names",
+    "text_of",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from ...spaces import SPACES
 from ...spaces.base import SearchSpace
 from ...tables import Table
 from ...tables.published import find_published
+from .results import Missing, SuiteRow
 from .spec import Method, Part, Suite, obtain, suite_data
 
 STAND_IN = "digits"  # whose accuracies are beside no published number
@@ -65,7 +66,7 @@ class Context:
 
     def __init__(self, suite: Suite, settings: SuiteSettings, run: Run, tables: Mapping[str, Table]):
         self.suite, self.settings, self.run, self.tables = suite, settings, run, tables
-        self.missing: list[dict[str, str]] = []
+        self.missing: list[Missing] = []
 
     @staticmethod
     def check(suite: Suite, settings: SuiteSettings) -> None:
@@ -75,7 +76,7 @@ class Context:
                 raise InputError(f"{suite.name} does not look at {space}, but at {', '.join(suite.spaces)}")
 
     def lacks(self, item: str, why: object) -> None:
-        self.missing.append({"item": item, "why": str(why)})
+        self.missing.append(Missing(item, str(why)))
 
     def amount(self, kind: str) -> dict[str, int]:
         """How long a search is."""
@@ -165,34 +166,34 @@ class Context:
         digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:8]
         return self.run.inside(f"{name}-{digest}", config)
 
-    def row(self, part: Part, printed_row: str, method: Method, value: float | None, **more: Any) -> Record:
-        """A row of the result, with the printed number that belongs to it."""
-        quantity = more.pop("quantity", self.suite.quantity)
+    def row(
+        self,
+        part: Part,
+        printed_row: str,
+        method: Method,
+        value: float | None = None,
+        note: str = "",
+        quantity: str | None = None,
+    ) -> SuiteRow:
+        """A row of the result, with the printed number that belongs to it; ``quantity``: the suite's if None."""
+        quantity = self.suite.quantity if quantity is None else quantity
         place = (method.printed, quantity) if part.columns else (printed_row, method.printed)
+        row = SuiteRow(
+            part.printed or self.suite.title, part.space, printed_row, method.name, quantity, value, note=note
+        )
         cell = self.suite.cell(part, *place)
-        blank = {"interval": None, "n": None, "failures": None, "seconds_per_architecture": None, "note": ""}
-        return {
-            "part": part.printed or self.suite.title,
-            "space": part.space,
-            "row": printed_row,
-            "method": method.name,
-            "quantity": quantity,
-            "value": value,
-            "printed": None if cell is None else cell.printed,
-            "published": None if cell is None else cell.value,
-            "published_note": "" if cell is None else cell.note,
-            **blank,
-            **more,
-        }
+        if cell is None:
+            return row
+        return replace(row, printed=cell.printed, published=cell.value, published_note=cell.note)
 
-    def printed_only(self, part: Part, printed_row: str) -> Iterator[Record]:
+    def printed_only(self, part: Part, printed_row: str) -> Iterator[SuiteRow]:
         """Rows of the printed columns that no method is for."""
         if self.suite.table is None or not part.printed or part.columns:
             return
         known = {method.printed for method in part.methods} | {"average", "samples"}
         for cell in find_published(self.suite.table, part.printed, printed_row):
             if cell.column not in known:
-                yield self.row(part, printed_row, Method(cell.column), None, note="printed only")
+                yield self.row(part, printed_row, Method(cell.column), note="printed only")
 
 
 def _possible(fidelity: Any, changes: Mapping[str, Any]) -> Record:

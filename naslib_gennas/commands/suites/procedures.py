@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Callable, Optional
+from typing import Callable, Optional
 
 import numpy as np
 
+from ...evaluation import Evaluation, Interval
 from ...executors.scores import ScorerElsewhere, score_all
 from ...proxy.presets import Preset, load_preset
 from ...registry import Registry
-from ...runs.run import Record
 from ...scoring.ensemble import parse_measure
 from ...scoring.measure import measure_scorers
 from ...scoring.protocol import Scorer
@@ -25,11 +25,12 @@ from ...spaces.base import SearchSpace
 from ...tables import Table, open_space
 from ...task_search.report import task_search as run_task_search
 from ...task_search.settings import TaskSearchSettings
-from ..benchmark import BenchmarkSettings, benchmark
+from ..benchmark import BenchmarkRow, BenchmarkSettings, benchmark
 from .context import Context
+from .results import SuiteRow
 from .spec import GENNAS, Method, Part
 
-Value = tuple[Any, Optional[Any]]
+Value = tuple[float, Optional[Interval]]
 """A number, and its 95 % interval where there is one."""
 
 OPTIMUM = "optimum"  # in the place of a measure: the best of the table
@@ -38,45 +39,49 @@ QUICK_SPEED = 3  # architectures
 SHARES = ("5%", "10%", "20%", "30%", "40%", "50%")
 
 
-def _of_row(name: str) -> Callable[[Record], Value]:
-    return lambda row: (row[name], row[f"{name}_interval"])
+def _spearman(found: Evaluation) -> Value:
+    return found.spearman, found.spearman_interval
 
 
-def _retrieved(share: str, unit: float = 1.0) -> Callable[[Record], Value]:
-    return lambda row: (unit * row["retrieval"][share], None)
+def _kendall(found: Evaluation) -> Value:
+    return found.kendall, found.kendall_interval
 
 
-QUANTITIES: dict[str, Callable[[Record], Value]] = {
-    "spearman": _of_row("spearman"),
-    "kendall": _of_row("kendall"),
+def _retrieved(share: str, unit: float = 1.0) -> Callable[[Evaluation], Value]:
+    return lambda found: (unit * found.retrieval[share], None)
+
+
+QUANTITIES: dict[str, Callable[[Evaluation], Value]] = {
+    "spearman": _spearman,
+    "kendall": _kendall,
     **{f"top {share}": _retrieved(share) for share in SHARES},
     "top 10%, in %": _retrieved("10%", 100.0),
 }
-"""What a suite shows of a row of a benchmark: value and 95 % interval, None where there is none."""
+"""What a suite shows of an evaluation: value and 95 % interval, None where there is none."""
 
-KINDS: Registry[Callable[[Context, Part], Iterator[Optional[Record]]]] = Registry("kind of suite")
+KINDS: Registry[Callable[[Context, Part], Iterator[Optional[SuiteRow]]]] = Registry("kind of suite")
 
 
 @KINDS.register("rank")
-def rank(context: Context, part: Part) -> Iterator[Optional[Record]]:
+def rank(context: Context, part: Part) -> Iterator[Optional[SuiteRow]]:
     """How well each method ranks the same architectures."""
     metrics = context.metrics(part)
     table = context.drawn(part, next(iter(metrics)))
-    found: list[Record] = []
+    found: list[SuiteRow] = []
     for method, rows in _ranked(context, part, table, list(metrics)):
         for metric, row in rows.items():
             found += _quantities(context, part, metrics[metric], method, row)
     yield from found
     if part.average:
         for printed_row in metrics.values():
-            yield _average(context, part, printed_row, [row for row in found if row["row"] == printed_row])
+            yield _average(context, part, printed_row, [row for row in found if row.row == printed_row])
     for printed_row in metrics.values():
         yield from context.printed_only(part, printed_row)
 
 
 def _ranked(
     context: Context, part: Part, table: Table, metrics: list[str]
-) -> Iterator[tuple[Method, dict[str, Record]]]:
+) -> Iterator[tuple[Method, dict[str, BenchmarkRow]]]:
     """(method, metric -> row of the benchmark); first the measures, which share their passes."""
     plain = [method for method in part.methods if method.preset is None]
     wanted = {(method, metric): context.measure(part, method, metric) for method in plain for metric in metrics}
@@ -105,7 +110,7 @@ def _ranked(
 
 def _benchmark(
     context: Context, part: Part, table: Table, metrics: list[str], preset: Preset, texts: list[str], seed: int = 0
-) -> dict[tuple[str, str], Record]:
+) -> dict[tuple[str, str], BenchmarkRow]:
     """(measure, metric) -> row of the benchmark."""
     settings = context.settings
     scorer = context.scorer(table.space, preset, seed)
@@ -123,22 +128,25 @@ def _benchmark(
     measures = tuple(parse_measure(text) for text in texts)
     compared = BenchmarkSettings(tuple(metrics), measures, None, settings.batch_size, settings.image_size)
     with context.inside(f"{part.space}-{label}", config) as run, context.executor() as executor:
-        data = benchmark(scorer, table, compared, run, executor)
-    return {(row["measure"], row["metric"]): row for row in data["rows"]}
+        result = benchmark(scorer, table, compared, run, executor)
+    return {(row.measure, row.metric): row for row in result.rows}
 
 
-def _quantities(context: Context, part: Part, printed_row: str, method: Method, row: Record) -> Iterator[Record]:
-    shown = {key: row[key] for key in ("n", "failures", "seconds_per_architecture", "note")}
+def _quantities(
+    context: Context, part: Part, printed_row: str, method: Method, row: BenchmarkRow
+) -> Iterator[SuiteRow]:
     for quantity in part.columns or (context.suite.quantity,):
-        value, interval = (None, None) if row["note"] else QUANTITIES[quantity](row)
-        yield context.row(part, printed_row, method, value, quantity=quantity, interval=interval, **shown)
+        value, interval = (None, None) if row.evaluation is None else QUANTITIES[quantity](row.evaluation)
+        shown = context.row(part, printed_row, method, value, row.note, quantity)
+        cost = row.seconds_per_architecture
+        yield replace(shown, interval=interval, n=row.n, failures=row.failures, seconds_per_architecture=cost)
 
 
-def _average(context: Context, part: Part, printed_row: str, rows: list[Record]) -> Record | None:
-    values = [row["value"] for row in rows if row["value"] is not None]
+def _average(context: Context, part: Part, printed_row: str, rows: list[SuiteRow]) -> SuiteRow | None:
+    values = [row.value for row in rows if row.value is not None]
     if not values:
         return None
-    return context.row(part, printed_row, Method("average"), float(np.mean(values)), note=_deviation(values))
+    return context.row(part, printed_row, Method("average"), float(np.mean(values)), _deviation(values))
 
 
 def _deviation(values: Sequence[float]) -> str:
@@ -146,7 +154,7 @@ def _deviation(values: Sequence[float]) -> str:
 
 
 @KINDS.register("speed")
-def speed(context: Context, part: Part) -> Iterator[Optional[Record]]:
+def speed(context: Context, part: Part) -> Iterator[Optional[SuiteRow]]:
     """Seconds a step on random architectures of the space; no ground truth is needed."""
     space, rng = open_space(part.space), np.random.default_rng(context.settings.seed)
     amount = context.settings.sample or (QUICK_SPEED if context.settings.quick else part.sample) or 0
@@ -165,18 +173,20 @@ def speed(context: Context, part: Part) -> Iterator[Optional[Record]]:
             context.lacks(f"{part.space}, {method.name}", "every architecture failed")
             continue
         value = float(np.mean([score.seconds / score.details["steps"] for score in scores]))
-        yield context.row(part, printed_row, method, value, n=len(scores), failures=len(texts) - len(scores))
+        shown = context.row(part, printed_row, method, value)
+        yield replace(shown, n=len(scores), failures=len(texts) - len(scores))
     yield from context.printed_only(part, printed_row)
 
 
 @KINDS.register("search")
-def search(context: Context, part: Part) -> Iterator[Optional[Record]]:
+def search(context: Context, part: Part) -> Iterator[Optional[SuiteRow]]:
     """Ground truth of what regularized evolution returns, mean over seeds; ground truth is never the fitness."""
     metrics, table = context.metrics(part), context.table(part)
     for method in part.methods:
         if method.measure == OPTIMUM:
             for metric, printed_row in metrics.items():
-                yield context.row(part, printed_row, method, float(table.column(metric).max()), n=len(table))
+                best = float(table.column(metric).max())
+                yield replace(context.row(part, printed_row, method, best), n=len(table))
             continue
         measure = None if method.preset else context.measure(part, method, next(iter(metrics)))
         if method.preset is None and measure is None:
@@ -191,13 +201,13 @@ def search(context: Context, part: Part) -> Iterator[Optional[Record]]:
 
 def _returned(
     context: Context, part: Part, printed_row: str, method: Method, values: list[float | None]
-) -> Optional[Record]:
+) -> Optional[SuiteRow]:
     known = [value for value in values if value is not None]
     if not known:
         why = "the table does not know the architectures that were found; name one that holds the whole space"
         context.lacks(f"{part.printed}, {method.name}", why)
         return None
-    return context.row(part, printed_row, method, float(np.mean(known)), note=_deviation(known))
+    return context.row(part, printed_row, method, float(np.mean(known)), _deviation(known))
 
 
 def _winner(context: Context, part: Part, method: Method, measure: str | None, seed: int) -> str | None:
@@ -232,7 +242,7 @@ def _searched(context: Context, part: Part) -> SearchSpace:
 
 
 @KINDS.register("task_search")
-def task_search(context: Context, part: Part) -> Iterator[Optional[Record]]:
+def task_search(context: Context, part: Part) -> Iterator[Optional[SuiteRow]]:
     """The best rho of searches over proxy tasks, mean over seeds, as ``gennas task-search --baseline`` does it."""
     table = context.table(part)
     metric = next(iter(context.metrics(part)))
@@ -259,4 +269,5 @@ def task_search(context: Context, part: Part) -> Iterator[Optional[Record]]:
             found["random"].append(data.baseline.rho)
     for method in part.methods:
         values = found[method.name]
-        yield context.row(part, "", method, float(np.mean(values)), n=part.labelled, note=_deviation(values))
+        shown = context.row(part, "", method, float(np.mean(values)), _deviation(values))
+        yield replace(shown, n=part.labelled)

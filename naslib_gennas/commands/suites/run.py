@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import math
+from collections.abc import Sequence
 
 from ...errors import ImageError, InputError
-from ...runs.run import Record, Run
+from ...evaluation import Interval
+from ...runs.run import Run
 from ..ground_truth import load_table
 from .context import Context, SuiteSettings, Unavailable
 from .procedures import KINDS
+from .results import Missing, SuiteResult, SuiteRow
 from .spec import load_suite
 
 
-def run_suite(name: str, settings: SuiteSettings, run: Run) -> Record:
-    """Run what can be run. Returns ``rows`` and ``missing``, written to the run as ``NAME.json`` too.
+def run_suite(name: str, settings: SuiteSettings, run: Run) -> SuiteResult:
+    """Run what can be run. The result is written to the run as ``NAME.json``, too.
 
-    A row: part, space, row, method, quantity, value, interval, printed, published (its number), n, failures,
-    seconds_per_architecture, note; value is None where a number is printed only. ``missing``: item and why.
     InputError if nothing can be run, a suite does not exist, or a table is for none of its spaces; TableError for
     a table that cannot be read.
     """
@@ -25,61 +25,67 @@ def run_suite(name: str, settings: SuiteSettings, run: Run) -> Record:
     Context.check(suite, settings)
     loaded = [load_table(source, space, settings.strict) for space, source in settings.tables.items()]
     context = Context(suite, settings, run, {table.space.name: table for table in loaded})
-    rows: list[Record] = []
+    rows: list[SuiteRow] = []
     for part in suite.parts:
         try:
             rows += [row for row in KINDS[suite.kind](context, part) if row is not None]
         except (Unavailable, ImageError) as error:
             context.lacks(f"{part.printed or suite.title} ({part.space})", error)
-    if not any(row["value"] is not None for row in rows):
+    if not any(row.value is not None for row in rows):
         raise InputError(f"nothing of {name} can be run: " + "; ".join(_sentences(context.missing)))
-    data = {
-        "suite": name,
-        "title": suite.title,
-        "quick": settings.quick,
-        "seed": settings.seed,
-        "device": settings.device,
-        "rows": rows,
-        "missing": context.missing,
-        "note": suite.note,
-    }
-    run.write(f"{name}.json", data)
-    return data
+    result = SuiteResult(
+        suite=name,
+        title=suite.title,
+        quick=settings.quick,
+        seed=settings.seed,
+        device=settings.device,
+        rows=tuple(rows),
+        missing=tuple(context.missing),
+        note=suite.note,
+    )
+    run.write(f"{name}.json", result.as_record())
+    return result
 
 
-def text_of(data: Mapping[str, Any]) -> str:
+def text_of(result: SuiteResult) -> str:
     """The result of a suite as a table for people."""
-    version = " (quick: smaller than what was printed)" if data["quick"] else ""
-    lines = [f"{data['suite']}: {data['title']}{version}, seed {data['seed']}"]
-    rows = data["rows"]
-    width = max(len(row["method"]) for row in rows)
-    for heading in dict.fromkeys((row["part"], row["space"], row["row"]) for row in rows):
+    version = " (quick: smaller than what was printed)" if result.quick else ""
+    lines = [f"{result.suite}: {result.title}{version}, seed {result.seed}"]
+    width = max(len(row.method) for row in result.rows)
+    for heading in dict.fromkeys(map(_heading, result.rows)):
         lines += ["", ", ".join(text for text in heading if text)]
         lines.append(f"  {'':{width}}  {'ours':>8}  {'95 %':>15}  {'printed':>12}  {'n':>5}  {'s/arch':>8}  failed")
-        lines += [_line(row, width) for row in rows if (row["part"], row["space"], row["row"]) == heading]
-    if data["missing"]:
-        lines += ["", "not run:", *(f"  {sentence}" for sentence in _sentences(data["missing"]))]
-    return "\n".join(lines + (["", f"note: {data['note']}"] if data["note"] else []))
+        lines += [_line(row, width) for row in result.rows if _heading(row) == heading]
+    if result.missing:
+        lines += ["", "not run:", *(f"  {sentence}" for sentence in _sentences(result.missing))]
+    return "\n".join(lines + (["", f"note: {result.note}"] if result.note else []))
 
 
-def _line(row: Mapping[str, Any], width: int) -> str:
-    low, high = row["interval"] or (None, None)
+def _heading(row: SuiteRow) -> tuple[str, str, str]:
+    return row.part, row.space, row.row
+
+
+def _line(row: SuiteRow, width: int) -> str:
     cells = [
-        f"{row['method']:{width}}",
-        f"{_shown(row['value'], '.4f'):>8}",
-        f"{'' if low is None else f'{low:.3f} to {high:.3f}':>15}",
-        f"{row['printed'] or '':>12}",
-        f"{_shown(row['n'], 'd'):>5}",
-        f"{_shown(row['seconds_per_architecture'], '.3f'):>8}",
-        _shown(row["failures"], "d"),
+        f"{row.method:{width}}",
+        f"{_shown(row.value, '.4f'):>8}",
+        f"{_interval(row.interval):>15}",
+        f"{row.printed or '':>12}",
+        f"{_shown(row.n, 'd'):>5}",
+        f"{_shown(row.seconds_per_architecture, '.3f'):>8}",
+        _shown(row.failures, "d"),
     ]
-    quantity = row["quantity"] + " " if row["quantity"].startswith("top") else ""
-    return f"  {'  '.join(cells)}  {quantity}{row['note']}".rstrip()
+    quantity = row.quantity + " " if row.quantity.startswith("top") else ""
+    return f"  {'  '.join(cells)}  {quantity}{row.note}".rstrip()
+
+
+def _interval(ends: Interval | None) -> str:
+    return "" if ends is None or math.isnan(ends[0]) else f"{ends[0]:.3f} to {ends[1]:.3f}"
 
 
 def _shown(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
-def _sentences(missing: Sequence[dict[str, str]]) -> list[str]:
-    return list(dict.fromkeys(f"{item['item']}: {item['why']}" for item in missing))
+def _sentences(missing: Sequence[Missing]) -> list[str]:
+    return list(dict.fromkeys(map(str, missing)))
