@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import nullcontext
 from types import TracebackType
 from typing import ClassVar, Optional
 
@@ -24,18 +23,30 @@ class Here:
 
     def __init__(self, resources: Resources = ALONE):
         self.resources = resources
+        self._words: Optional[LastWords] = None
 
     def map(self, work: Work[Job, Result_co], jobs: Iterable[Job]) -> Iterator[Result_co]:
-        with LastWords() if self.resources.watch else nullcontext() as words:
-            for job in jobs:
-                if words:
-                    words.now(f"error: the process died at {job}{HINT}")
-                yield work(job)
+        for job in jobs:
+            if self._words:
+                self._words.now(f"error: the process died at {_named(job)}{HINT}")
+            yield work(job)
+            if self._words:
+                self._words.now("")
 
     def __enter__(self) -> Here:
+        if self.resources.watch:
+            self._words = LastWords().__enter__()
         return self
 
     def __exit__(
         self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
-        return None
+        if self._words:
+            self._words.__exit__(kind, error, trace)
+            self._words = None
+
+
+def _named(job: object) -> object:
+    """The architecture of a job, which is the text in it."""
+    parts = job if isinstance(job, tuple) else (job,)
+    return next((part for part in parts if isinstance(part, str)), job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import warnings
@@ -25,11 +26,16 @@ class LastWords:
         self._pipe: Optional[int] = None
         if hasattr(os, "fork"):
             reading, writing = os.pipe()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads: the child runs none
-                child = os.fork()
-            if child == 0:
-                _wait(reading, writing)
+            # an interrupt inside the fork would be lost in the hooks that Python's modules have there
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads: the child runs none
+                    child = os.fork()
+                if child == 0:
+                    _wait(reading, writing)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(reading)
             self._pipe, self._child = writing, child
         return self
@@ -37,15 +43,17 @@ class LastWords:
     def now(self, sentence: str) -> None:
         """What is to be said if this process dies from here on."""
         if self._pipe is not None:
-            os.write(self._pipe, sentence.replace("\n", " ").encode()[:LONGEST] + END)
+            with contextlib.suppress(BrokenPipeError):  # somebody ended the child
+                os.write(self._pipe, sentence.replace("\n", " ").encode()[:LONGEST] + END)
 
     def __exit__(
         self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
         if self._pipe is not None:
-            os.write(self._pipe, END)  # an empty sentence: all is well
+            self.now("")  # all is well
             os.close(self._pipe)
             os.waitpid(self._child, 0)
+            self._pipe = None
 
 
 def _wait(reading: int, writing: int) -> None:
