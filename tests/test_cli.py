@@ -140,6 +140,34 @@ def test_final_scores_are_not_computed_twice(preset, tmp_path):
     ]
 
 
+def test_runs_of_the_first_version_go_on(preset, tmp_path):
+    """Their lines had no measure, but seed and preset; a failure had its message only."""
+    command = (
+        "score",
+        "--space",
+        "nasbench201",
+        "--preset",
+        preset,
+        "--out",
+        tmp_path / "run",
+        "--json",
+        CELL,
+        "5",
+        "7",
+    )
+    first = json.loads(gennas(*command).stdout)["scores"]
+    results = tmp_path / "run" / "results.jsonl"
+    old = [{**json.loads(line), "seed": 0, "preset": "tiny", "preset_digest": "0" * 12} for line in results.open()]
+    for record in old:
+        del record["measure"]
+    old[2].update(score=None, status="failed", message="ValueError: it was odd")
+    results.write_text("".join(json.dumps(record) + "\n" for record in old))
+    again = json.loads(gennas(*command, "--resume").stdout)["scores"]
+    assert len(results.read_text().splitlines()) == 3
+    assert [record["score"] for record in again[:2]] == [record["score"] for record in first[:2]]
+    assert (again[2]["status"], again[2]["message"]) == ("failed", "ValueError: it was odd")
+
+
 def test_killed_run_loses_at_most_one_record(preset, tmp_path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "naslib_gennas.cli", "score", "--space", "nasbench201", "--preset", preset]

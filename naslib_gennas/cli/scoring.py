@@ -176,7 +176,8 @@ def search(
     """Search the space by regularized evolution with the score as fitness.
 
     The score of one draw of targets and weights has chosen the best, so luck has part in it: the --finalists are
-    scored again with other draws, and the mean orders them.
+    scored again with other draws, and the mean orders them. Steps are scored one after another; --workers share the
+    finalists.
 
     JSON: {"preset", "space", "seed", "engine", "steps", "evaluated", "seconds", "finalists", "final_preset",
     "final_repeats", "final_seed", "best": [{"arch", "final_score", "score", "step", "accuracy", "rank"}]}.
