@@ -128,6 +128,20 @@ def described(signal):
     return entry
 
 
+DISTRIBUTIONS = {"gaussian": "gaussian", "uniform": "symmetric"}  # published word -> ours
+
+
+def test_the_papers_presets_draw_symmetric_noise_and_ours_what_they_were_chosen_with():
+    def uniform(name):
+        tasks = [member.task for _, member in load_preset(name).members()]
+        return {task.noise.distribution for task in tasks if task.noise.level} - {"gaussian"}
+
+    drawn = {name: kinds for name in preset_names() if (kinds := uniform(name))}
+    assert {name for name, kinds in drawn.items() if kinds == {"uniform"}} == {"fast", "best", "search-n", "rnn-fast"}
+    assert all(name.startswith(("paper-", "rnn-search")) for name, kinds in drawn.items() if kinds == {"symmetric"})
+    assert {"paper-search-n", "rnn-search"} <= set(drawn)
+
+
 @pytest.mark.parametrize("name", ["combo", "search-n", "search-d", "search-r"])
 def test_tasks_equal_the_published_files(name, shared):
     path = shared.parent / "paper" / "tasks.json"
@@ -138,7 +152,7 @@ def test_tasks_equal_the_published_files(name, shared):
     task = preset.task
     assert preset.fidelity.batch_size == published["batchsize"]
     assert task.noise.level == pytest.approx(published["noise"]["noise_level"])
-    assert task.noise.level == 0 or task.noise.distribution == published["noise"]["type"]
+    assert task.noise.level == 0 or task.noise.distribution == DISTRIBUTIONS[published["noise"]["type"]]
     for number, stage in enumerate(task.stages):
         assert stage.channels == 64 * published[f"last_channel_l{number}"]
         feature = published["feature"][str(number)]
@@ -272,7 +286,7 @@ def test_signal_size_is_a_quarter_of_the_input_unless_given():
     assert Fidelity(target_size=5).signal_size == 5
 
 
-@pytest.mark.parametrize("distribution", ["gaussian", "uniform"])
+@pytest.mark.parametrize("distribution", ["gaussian", "uniform", "symmetric"])
 def test_input_noise_is_fresh_and_of_its_distribution(distribution):
     noise = InputNoise(distribution=distribution, level=0.5)
     generator = torch.Generator().manual_seed(0)
@@ -281,6 +295,9 @@ def test_input_noise_is_fresh_and_of_its_distribution(distribution):
     assert not torch.equal(first, second)
     if distribution == "uniform":
         assert first.min() >= 0 and first.max() <= 0.5 and abs(first.mean() - 0.25) < 0.01
+    elif distribution == "symmetric":
+        assert -0.5 <= first.min() < -0.49 and 0.49 < first.max() <= 0.5
+        assert abs(first.mean()) < 0.02 and abs(first.std() - 0.5 / 3**0.5) < 0.02
     else:
         assert abs(first.mean()) < 0.02 and abs(first.std() - 0.5) < 0.02
     assert InputNoise().add(images, generator) is images
