@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from naslib_gennas.errors import SpecError, UnknownNameError
-from naslib_gennas.proxy.fidelity import Fidelity
+from naslib_gennas.proxy.fidelity import NETWORK_OPTIONS, Fidelity
 from naslib_gennas.proxy.presets import Preset, load_preset, parse_preset, preset_names
 from naslib_gennas.proxy.tasks import InputNoise, ProxyTask, Resize, Signal
 
@@ -72,12 +72,24 @@ def test_combo_is_the_papers():
     for stage in preset.task.stages:
         assert stage.channels == 64
         assert all(s.level == 1 and s.scope == "local" for s in stage.signals)
-    assert preset.task.weights == (0.25, 0.5, 1.0)
+    assert preset.task.weights == (1, 1, 1) and preset.task.score_weights == (0.25, 0.5, 1.0)
     assert preset.task.noise.level == 0
     f = preset.fidelity
     assert (f.cells, f.channels, f.input_size, f.signal_size, f.batch_size) == (None, None, 32, 8, 16)
     assert (f.steps, f.learning_rate, f.momentum, f.weight_decay) == (100, 0.1, 0.9, 4e-5)
     assert (f.readout, f.repeats, f.weight_init, f.bias_init) == ("eval", 1, "default", "default")
+    assert (f.cell_norm, f.network_init, f.stem) == ("paper",) * 3
+
+
+@pytest.mark.parametrize("name", ["single", "combo", "search-n", "search-d", "search-r"])
+def test_the_last_version_of_the_authors_code_differs_in_weights_and_networks_only(name):
+    text, code = load_preset(f"paper-{name}"), load_preset(f"paper-code-{name}")
+    assert code.task.weights == (0.25, 0.5, 1.0) and code.task.score_weights is None
+    changes = {"weights": code.task.weights, "score_weights": None}
+    assert text.task.model_copy(update=changes) == code.task
+    words = dict.fromkeys(NETWORK_OPTIONS, "paper-code")
+    assert text.fidelity.model_copy(update=words) == code.fidelity
+    assert text.digest() != code.digest()
 
 
 def test_single_is_dot_at_the_last_stage():
@@ -103,7 +115,8 @@ def test_table_1_presets_use_one_signal_at_one_stage(stage, name, expected):
     stages = [plain(s) for s in preset.task.stages]
     assert stages.pop(stage - 1) == [expected]
     assert stages == [[], []]
-    assert preset.fidelity == Fidelity()
+    assert preset.fidelity == load_preset("paper-combo").fidelity
+    assert preset.task.weights == (1, 1, 1) and preset.task.score_weights == (0.25, 0.5, 1.0)
 
 
 @pytest.mark.parametrize("name", ["paper-search-n", "paper-search-d", "paper-search-r"])
@@ -128,6 +141,20 @@ def described(signal):
     return entry
 
 
+DISTRIBUTIONS = {"gaussian": "gaussian", "uniform": "symmetric"}  # published word -> ours
+
+
+def test_the_papers_presets_draw_symmetric_noise_and_ours_what_they_were_chosen_with():
+    def uniform(name):
+        tasks = [member.task for _, member in load_preset(name).members()]
+        return {task.noise.distribution for task in tasks if task.noise.level} - {"gaussian"}
+
+    drawn = {name: kinds for name in preset_names() if (kinds := uniform(name))}
+    assert {name for name, kinds in drawn.items() if kinds == {"uniform"}} == {"fast", "best", "search-n", "rnn-fast"}
+    assert all(name.startswith(("paper-", "rnn-search")) for name, kinds in drawn.items() if kinds == {"symmetric"})
+    assert {"paper-search-n", "rnn-search"} <= set(drawn)
+
+
 @pytest.mark.parametrize("name", ["combo", "search-n", "search-d", "search-r"])
 def test_tasks_equal_the_published_files(name, shared):
     path = shared.parent / "paper" / "tasks.json"
@@ -138,7 +165,7 @@ def test_tasks_equal_the_published_files(name, shared):
     task = preset.task
     assert preset.fidelity.batch_size == published["batchsize"]
     assert task.noise.level == pytest.approx(published["noise"]["noise_level"])
-    assert task.noise.level == 0 or task.noise.distribution == published["noise"]["type"]
+    assert task.noise.level == 0 or task.noise.distribution == DISTRIBUTIONS[published["noise"]["type"]]
     for number, stage in enumerate(task.stages):
         assert stage.channels == 64 * published[f"last_channel_l{number}"]
         feature = published["feature"][str(number)]
@@ -159,6 +186,37 @@ def test_digest_follows_the_definition_only():
     # the same task under two names is the same score
     assert load_preset("paper-single").digest() == load_preset("paper-stage3-dot100").digest()
     assert load_preset("paper-stage1-dot100").digest() != load_preset("paper-stage3-dot100").digest()
+
+
+OURS = {  # of version 0.1, in the runs of users
+    "best": "196813f42761",
+    "fast": "5834e0809595",
+    "fast-three": "ac835701c869",
+    "rnn-combo": "624a4ecb21af",
+    "rnn-fast": "05720173ea46",
+    "rnn-single": "40963ca972be",
+    "search-201": "12d1f2833f03",
+    "search-n": "5948c1f133b7",
+    "search-r": "14094759d122",
+    "tiny": "7f231f56d51a",
+}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_digests_of_released_presets_stay(name):
+    assert load_preset(name).digest() == OURS[name]
+
+
+def test_every_preset_outside_the_papers_is_pinned():
+    published = {name for name in preset_names() if name.startswith("paper-")} | {"rnn-search"}
+    assert set(preset_names()) == published | set(OURS)
+
+
+def test_an_option_of_the_networks_is_in_the_digest_once_it_is_asked_for():
+    preset = load_preset("tiny")
+    others = {preset.with_fidelity(**{name: "paper"}).digest() for name in NETWORK_OPTIONS}
+    assert len(others | {preset.digest()}) == 1 + len(NETWORK_OPTIONS)
+    assert preset.with_fidelity(cell_norm="own").digest() == preset.digest()
 
 
 def test_defaults_spelt_out_keep_the_digest():
@@ -205,6 +263,9 @@ BAD = {
     "two stages": ("    - signals: []\n", "", "task.stages"),
     "two weights": ("task:\n", "task:\n  weights: [1, 2]\n", "task.weights"),
     "noise": ("task:\n", "task:\n  noise: {distribution: cauchy}\n", "task.noise.distribution"),
+    "cell_norm": ("{steps: 5}", "{cell_norm: none}", "fidelity.cell_norm"),
+    "network_init": ("{steps: 5}", "{network_init: fan_in}", "fidelity.network_init"),
+    "stem": ("{steps: 5}", "{stem: imagenette}", "fidelity.stem"),
     "no name": ("name: mine\n", "", "name"),
 }
 
@@ -272,7 +333,7 @@ def test_signal_size_is_a_quarter_of_the_input_unless_given():
     assert Fidelity(target_size=5).signal_size == 5
 
 
-@pytest.mark.parametrize("distribution", ["gaussian", "uniform"])
+@pytest.mark.parametrize("distribution", ["gaussian", "uniform", "symmetric"])
 def test_input_noise_is_fresh_and_of_its_distribution(distribution):
     noise = InputNoise(distribution=distribution, level=0.5)
     generator = torch.Generator().manual_seed(0)
@@ -281,6 +342,9 @@ def test_input_noise_is_fresh_and_of_its_distribution(distribution):
     assert not torch.equal(first, second)
     if distribution == "uniform":
         assert first.min() >= 0 and first.max() <= 0.5 and abs(first.mean() - 0.25) < 0.01
+    elif distribution == "symmetric":
+        assert -0.5 <= first.min() < -0.49 and 0.49 < first.max() <= 0.5
+        assert abs(first.mean()) < 0.02 and abs(first.std() - 0.5 / 3**0.5) < 0.02
     else:
         assert abs(first.mean()) < 0.02 and abs(first.std() - 0.5) < 0.02
     assert InputNoise().add(images, generator) is images
@@ -332,8 +396,9 @@ def test_the_digest_does_not_depend_on_how_a_default_is_spelt():
 @pytest.mark.parametrize("weights", ["[0, 0, 0]", "[1, 0, 0]"])
 def test_score_weights_need_a_stage_with_signals(tmp_path, weights):
     single = load_preset("paper-single").to_yaml()
-    assert "score_weights: null" in single
+    given = "score_weights:\n  - 0.25\n  - 0.5\n  - 1.0\n"
+    assert given in single
     file = tmp_path / "mine.yaml"
-    file.write_text(single.replace("score_weights: null", f"score_weights: {weights}"))
+    file.write_text(single.replace(given, f"score_weights: {weights}\n"))
     with pytest.raises(SpecError, match="score_weights must be above 0 for a stage that has signals"):
         load_preset(file)

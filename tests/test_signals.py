@@ -112,6 +112,88 @@ def test_bands_are_ten_even_steps():
         assert np.allclose(values, low + (high - low) / 10 * np.arange(10))
 
 
+BANDS = {"l": (0, 0.125), "m": (0.125, 0.375), "h": (0.375, 0.5)}
+
+
+def table_1(name, size, stage=1):
+    """Maps (b, c, size, size) of a cell of the paper's Table 1, as a regression gets them."""
+    task = load_preset(f"paper-stage{stage}-{name}").task
+    images = torch.randn(16, 3, 32, 32, generator=seeded(5))
+    return task.stages[stage - 1].target(images, size, seeded(6)).double().numpy()
+
+
+def power_by_frequency(maps, axis):
+    """(frequencies, mean power at each along ``axis``, of all maps together, sum 1), by a tapered FFT."""
+    size = maps.shape[axis]
+    taper = np.hanning(size + 2)[1:-1]
+    shape = [1] * 4
+    shape[axis] = size
+    spectrum = np.abs(np.fft.rfft(maps * taper.reshape(shape), axis=axis)) ** 2
+    power = spectrum.mean(axis=tuple(set(range(4)) - {axis}))
+    return np.fft.rfftfreq(size), power / power.sum()
+
+
+@pytest.mark.parametrize("band", BANDS)
+@pytest.mark.parametrize("axis", [2, 3])
+def test_table_1s_bands_of_sin2d_have_their_power_where_they_should(band, axis):
+    low, high = BANDS[band]
+    frequencies, power = power_by_frequency(table_1(f"sin2d-{band}", 128), axis)
+    inside = (frequencies >= low - 2 / 128) & (frequencies <= high + 2 / 128)
+    assert power[inside].sum() > 0.999
+    thirds = np.array_split(power[inside], 3)
+    assert all(part.sum() > 0.15 for part in thirds)  # all over the band
+
+
+@pytest.mark.parametrize("band", BANDS)
+def test_table_1s_bands_of_sin1d_have_their_power_where_they_should(band):
+    low, high = BANDS[band]
+    maps = table_1(f"sin1d-{band}", 128)
+    along_x = np.ptp(maps, axis=3).max(axis=2) > 1e-3
+    along_y = np.ptp(maps, axis=2).max(axis=2) > 1e-3
+    assert not (along_x & along_y).any()
+    for axis, chosen in ((3, along_x), (2, along_y)):
+        frequencies, power = power_by_frequency(maps[chosen][:, None], axis)
+        inside = (frequencies >= low - 2 / 128) & (frequencies <= high + 2 / 128)
+        assert power[inside].sum() > 0.999
+    if band != "l":  # its lowest frequency is 0
+        assert (along_x | along_y).all()
+    assert 0.45 < along_x.sum() / (along_x | along_y).sum() < 0.55
+
+
+@pytest.mark.parametrize("kind", ["sin1d", "sin2d"])
+def test_on_the_grid_of_a_regression_the_bands_still_lie_in_order(kind):
+    """8 x 8 pixels tell eighths of a cycle apart."""
+    centres = {}
+    for band in BANDS:
+        spectra = [power_by_frequency(table_1(f"{kind}-{band}", 8), axis) for axis in (2, 3)]
+        centres[band] = np.mean([frequencies @ power for frequencies, power in spectra])
+    assert centres["l"] < centres["m"] < centres["h"]
+
+
+@pytest.mark.parametrize("name, share", [("dot50", 0.5), ("dot100", 1.0)])
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_table_1s_dots_have_their_density(name, share, stage):
+    maps = table_1(name, 8, stage)
+    assert set(np.unique(maps)) <= {-1.0, 0.0, 1.0}
+    assert ((maps != 0).sum(axis=(2, 3)) == share * 64).all()
+    assert abs((maps == 1).mean() / share - 0.5) < 0.02
+
+
+@pytest.mark.parametrize("name", ["gdot50", "gdot100"])
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_table_1s_gaussian_dots_have_their_maximum_of_one(name, stage):
+    maps = table_1(name, 8, stage)
+    assert np.allclose(np.abs(maps).max(axis=(2, 3)), 1, atol=1e-6) and np.abs(maps).max() <= 1 + 1e-6
+    frequencies, power = power_by_frequency(maps, 3)
+    assert frequencies @ power < 0.15  # smooth, where dots of every pixel are white: 1/4
+
+
+def test_table_1s_resize_spans_the_range_and_zero_is_zero():
+    maps = table_1("resize", 8)
+    assert maps.min() == pytest.approx(-1) and maps.max() == pytest.approx(1)
+    assert not table_1("zero", 8).any()
+
+
 @pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 0.609375, 1.0])
 @pytest.mark.parametrize("size", [(8, 8), (5, 7), (1, 1)])
 def test_dot_sets_exactly_its_share(fraction, size):

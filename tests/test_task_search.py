@@ -18,7 +18,7 @@ from naslib_gennas.cli import main
 from naslib_gennas.errors import GenNASError, InputError, RunError, SpecError
 from naslib_gennas.evaluation import bootstrap_differences, spearman
 from naslib_gennas.executors import Resources, open_executor
-from naslib_gennas.proxy.presets import load_preset
+from naslib_gennas.proxy.presets import load_preset, parse_preset
 from naslib_gennas.runs.run import Run
 from naslib_gennas.scoring import ErrorRecord, GenNASScorer, Score
 from naslib_gennas.spaces import load_space
@@ -93,7 +93,7 @@ def test_samples_follow_the_published_rules(samples):
         for kind in ("sin1d", "sin2d", "dot", "gdot", "resize"):
             present = [sum(s.kind == kind for s in task.task.stages[stage].signals) for task in samples]
             assert max(present) == 1 and close(np.mean(present), 0.5, DRAWS)
-    assert uniform(Counter(task.task.noise.distribution for task in samples), ("gaussian", "uniform"))
+    assert uniform(Counter(task.task.noise.distribution for task in samples), ("gaussian", "symmetric"))
     assert uniform(Counter(task.task.noise.level for task in samples), [i / 10 for i in range(10)])
     signals = [signal for task in samples for signal in signals_of(task)]
     assert uniform(Counter(signal.level for signal in signals), [i / 10 for i in range(5, 30)])
@@ -393,6 +393,22 @@ def test_records_of_another_seed_or_changed_by_hand_are_refused(tmp_path):
         task_of(space, broken, "step 3")
     with pytest.raises(SpecError, match="changed by hand"):
         task_of(space, replace(records[3], task=records[4].task), "step 3")
+
+
+def test_a_search_that_drew_another_kind_of_uniform_noise_is_refused(tmp_path):
+    """A search of an older version, whose uniform noise was not symmetric."""
+    with Run(tmp_path, {}) as run:
+        records, _ = search(run, LABELS, steps=0)
+    assert "symmetric" in {record.task["task"]["noise"]["distribution"] for record in records}
+    path, space = tmp_path / "results.jsonl", task_space(load_preset("fast-three"))
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        if line["task"]["task"]["noise"]["distribution"] == "symmetric":
+            line["task"]["task"]["noise"]["distribution"] = "uniform"
+            line["key"] = space.canonical(parse_preset(json.dumps({"name": "old", **line["task"]}), "old"))
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with Run(tmp_path, {}, resume=True) as run, pytest.raises(RunError, match="another version made it .* --out"):
+        search(run, LABELS, steps=0)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

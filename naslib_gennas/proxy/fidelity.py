@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal, Optional
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+OWN, PAPER, PAPER_CODE = "own", "paper", "paper-code"
+NETWORK_OPTIONS = ("cell_norm", "network_init", "stem")
+"""Fields of a :class:`Fidelity` that change the networks of some spaces only. ``own`` leaves digests as they were."""
+
+
+@dataclass(frozen=True)
+class NetworkOption:
+    """What the words ``own``, ``paper`` and ``paper-code`` of an option mean in one space.
+
+    >>> NetworkOption(own="affine", paper="plain", paper_code="plain").meant("paper")
+    'plain'
+    """
+
+    own: str
+    paper: str
+    paper_code: str
+
+    def meant(self, asked: str) -> str:
+        """The value of a word; any other value is itself."""
+        return {OWN: self.own, PAPER: self.paper, PAPER_CODE: self.paper_code}.get(asked, asked)
 
 
 class Spec(BaseModel):
@@ -69,6 +91,18 @@ class Fidelity(ReadOut):
     weight_init: Literal["default", "kaiming", "xavier"] = "default"
     """Of convolutions and linear layers: PyTorch's default, He et al. or Glorot & Bengio (paper, Table 6)."""
     bias_init: Literal["default", "zero"] = "default"
+    cell_norm: Literal["own", "paper", "paper-code", "affine", "plain"] = "own"
+    """BatchNorm inside the cells of NAS-Bench-201: with scale, shift and running statistics (``affine``, what ``own``
+    means), or with neither, so that evaluation uses the batch's statistics, too (``plain``: the paper's networks,
+    by their code; the text does not say)."""
+    network_init: Literal["own", "paper", "paper-code", "default", "fan_out"] = "own"
+    """First weights of the network's convolutions: as ``weight_init`` says (``default``, what ``own`` means), or
+    normal of standard deviation sqrt(2 / (kernel area x output channels)) (``fan_out``). The latter is the authors' on
+    ResNet and ResNeXt in every version, on NAS-Bench-101 in their last one. Heads follow ``weight_init``."""
+    stem: Literal["own", "paper", "paper-code", "cifar", "imagenet"] = "own"
+    """Of the NDS cell spaces for ImageNet: the CIFAR network of the cell (``cifar``: the authors' first version, with
+    which the paper was written), or ImageNet's stem without its strides (``imagenet``: their last version, and what
+    ``own`` means)."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """``bfloat16`` runs the forward pass under autocast."""
 

@@ -106,19 +106,43 @@ def shallow_copy(module: M) -> M:
 class SplitConv(nn.Module):
     """Convolution and BatchNorm of several parallel branches: (b, c, h, w) -> one tensor per branch.
 
+    ``affine``: whether the BatchNorm has scale, shift and running statistics; without, it knows the batch only.
+
     >>> [tuple(branch.shape) for branch in SplitConv(3, [4, 2], kernel=3, stride=2)(torch.zeros(1, 3, 8, 8))]
     [(1, 4, 4, 4), (1, 2, 4, 4)]
     """
 
-    def __init__(self, inputs: int, widths: list[int], kernel: int, stride: int = 1):
+    def __init__(self, inputs: int, widths: list[int], kernel: int, stride: int = 1, affine: bool = True):
         super().__init__()
         self.widths = widths
         self.conv = conv(inputs, sum(widths), kernel, stride, branches=len(widths))
-        self.bn = nn.BatchNorm2d(sum(widths))
+        self.bn = nn.BatchNorm2d(sum(widths), affine=affine, track_running_stats=affine)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         y = self.bn(self.conv(x))
         return (y,) if len(self.widths) == 1 else torch.split(y, self.widths, dim=1)
+
+
+FAN_OUTS = "fan_outs"
+"""Attribute of a convolution that starts from a normal draw: output channels of each of its branches."""
+
+
+def start_by_fan_out(network: nn.Module) -> None:
+    """Let all convolutions of ``network`` start from N(0, sqrt(2 / (kernel area x output channels))).
+
+    :func:`naslib_gennas.proxy.parameters.initialise` draws the values. A merged convolution starts as its separate
+    branches would.
+
+    >>> split = SplitConv(3, [4, 2], kernel=3)
+    >>> start_by_fan_out(split)
+    >>> getattr(split.conv, FAN_OUTS)
+    (4, 2)
+    """
+    for module in network.modules():  # parents come first
+        if isinstance(module, SplitConv):
+            setattr(module.conv, FAN_OUTS, tuple(module.widths))
+        elif isinstance(module, nn.Conv2d) and not hasattr(module, FAN_OUTS):
+            setattr(module, FAN_OUTS, (module.out_channels,))
 
 
 def shared_relu(x: torch.Tensor, readers: int) -> torch.Tensor:

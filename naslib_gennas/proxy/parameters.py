@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from .layers import FAN_OUTS
+
 WEIGHT_BOUNDS = {
     "default": lambda fan_in, fan_out: 1 / math.sqrt(fan_in),  # PyTorch: kaiming_uniform(a=sqrt(5))
     "kaiming": lambda fan_in, fan_out: math.sqrt(6 / fan_in),
@@ -61,7 +63,8 @@ class _Slot:
     name: str
     shape: torch.Size
     constant: float
-    bound: float
+    scale: float | torch.Tensor  # one, or one for every value
+    normal: bool = False
 
     @property
     def size(self) -> int:
@@ -78,7 +81,8 @@ def initialise(
     """Give every parameter and buffer of ``module`` (of convolutions, linear layers, BatchNorm) its first value.
 
     Values are drawn on the CPU, uniform within the layer's bound, so that a seed means the same on every
-    device. Initialisers: ``default``, ``kaiming``, ``xavier`` for weights; ``default``, ``zero`` for biases
+    device; those of convolutions under :func:`naslib_gennas.proxy.layers.start_by_fan_out` from a normal
+    distribution. Initialisers: ``default``, ``kaiming``, ``xavier`` for weights; ``default``, ``zero`` for biases
     (paper, Table 6). Convolution weights are laid out channels-last. TypeError for other layers with parameters.
 
     >>> from naslib_gennas.proxy.layers import uninitialised
@@ -93,7 +97,10 @@ def initialise(
     decays = torch.empty_like(values)
     offset = 0
     for slot in slots:
-        values[offset : offset + slot.size].mul_(slot.bound).add_(slot.constant)
+        piece = values[offset : offset + slot.size]
+        if slot.normal:
+            piece.normal_(generator=generator)
+        piece.mul_(slot.scale).add_(slot.constant)
         decays[offset : offset + slot.size].fill_(len(slot.shape) >= 2)
         offset += slot.size
     values, decays = values.to(device), decays.to(device)
@@ -122,11 +129,21 @@ def _slots(layer: nn.Module, weights: str, biases: str) -> list[_Slot]:
     receptive = math.prod(shape[2:])
     fan_in = shape[1] * receptive
     fan_out = shape[0] * receptive / getattr(layer, "branches", 1)
-    slots = [_Slot(layer, "weight", shape, 0.0, WEIGHT_BOUNDS[weights](fan_in, fan_out))]
+    fan_outs: tuple[int, ...] | None = getattr(layer, FAN_OUTS, None)
+    if fan_outs is None:
+        slots = [_Slot(layer, "weight", shape, 0.0, WEIGHT_BOUNDS[weights](fan_in, fan_out))]
+    else:
+        slots = [_Slot(layer, "weight", shape, 0.0, _deviations(fan_outs, receptive, fan_in), normal=True)]
     if layer.bias is not None:
         bound = 0.0 if biases == "zero" else 1 / math.sqrt(fan_in)
         slots.append(_Slot(layer, "bias", layer.bias.shape, 0.0, bound))
     return slots
+
+
+def _deviations(fan_outs: tuple[int, ...], receptive: int, fan_in: int) -> torch.Tensor:
+    """Of every weight of a convolution, in the order of :func:`_view`."""
+    widths = torch.tensor(fan_outs)
+    return (2 / (receptive * widths)).sqrt().repeat_interleave(widths * fan_in)
 
 
 def _view(vector: torch.Tensor, offset: int, shape: torch.Size) -> torch.Tensor:

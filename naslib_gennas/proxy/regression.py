@@ -149,21 +149,22 @@ def train(
     fidelity: Fidelity,
     generator: torch.Generator,
 ) -> RegressionResult:
-    """SGD with momentum on the weighted sum of the stages' MSEs, then the read-out."""
+    """SGD with momentum on the weighted sum of the stages' MSEs, then the read-out; losses in the targets' type."""
     started = time.perf_counter()
     device = batch.inputs.device
     noise = torch.Generator(device).manual_seed(_draw_seed(generator))
     used = [stage for stage, target in enumerate(batch.targets) if target is not None]
     targets = [target for target in batch.targets if target is not None]
     weights, score_weights = (
-        torch.tensor([of[stage] for stage in used], device=device) for of in (batch.weights, batch.score_weights)
+        torch.tensor([of[stage] for stage in used], dtype=targets[0].dtype, device=device)
+        for of in (batch.weights, batch.score_weights)
     )
     _set_mode(regressor, fidelity)
 
     def losses() -> torch.Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=fidelity.precision == "bfloat16"):
             outputs = regressor(batch.noise.add(batch.inputs, noise))
-        return torch.stack([F.mse_loss(o.float(), t) for o, t in zip(outputs, targets)])
+        return torch.stack([F.mse_loss(o.to(t.dtype), t) for o, t in zip(outputs, targets)])
 
     decay = flat.decays * fidelity.weight_decay
     velocity = flat.gradients  # backward adds the gradients to what momentum leaves of it

@@ -46,7 +46,8 @@ class GenNASScorer(BaseScorer):
         images: see :func:`naslib_gennas.proxy.images.load_images`.
 
     Raises:
-        UnknownNameError, SpecError, ImageError, DeviceError: see the argument of that name.
+        UnknownNameError, SpecError, ImageError, DeviceError: see the argument of that name. SpecError also for a
+            preset that asks for an option of the networks which the space does not have.
 
     >>> scorer = GenNASScorer("nasbench201", "tiny")
     >>> scorer.score("5").status
@@ -70,6 +71,8 @@ class GenNASScorer(BaseScorer):
         self.images = images
         self.measure = measure
         self._members = self.preset.members()
+        for _, member in self._members:
+            self.space.check_options(member.fidelity)
         self._scores: dict[str, Score] = {}
         self._batches: dict[tuple[int, int], Any] = {}
 

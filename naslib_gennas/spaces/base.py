@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, Union
 
 from typing_extensions import TypeVar
 
-from ..errors import ArchitectureError
+from ..errors import ArchitectureError, SpecError
+from ..proxy.fidelity import NETWORK_OPTIONS, OWN, PAPER, PAPER_CODE, NetworkOption
 from ..registry import Registry
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class SearchSpace(ABC, Generic[Arch]):
         metrics: columns of a table that are preferred as the truth, the first that is there.
         cells, channels: per stack, and after the stem, in the paper's proxy networks; of convolutional spaces.
         strides: of the three stages, relative to the input.
+        options: of the fidelity (``NETWORK_OPTIONS``) that the space has, and what its words mean here.
         own_weights: whether ``build`` gives networks with weights, drawn by PyTorch's global generator.
         unchecked: conformance check that cannot be applied to the space -> the reason.
         origin: the file whose architectures are sampled, if there is one.
@@ -50,6 +52,7 @@ class SearchSpace(ABC, Generic[Arch]):
     cells: ClassVar[int]
     channels: ClassVar[int]
     strides: ClassVar[tuple[int, int, int]] = (1, 2, 4)
+    options: ClassVar[Mapping[str, NetworkOption]] = {}
     own_weights: ClassVar[bool] = False
     unchecked: ClassVar[Mapping[str, str]] = {}
 
@@ -109,6 +112,35 @@ class SearchSpace(ABC, Generic[Arch]):
         cost less. fidelity: a :class:`~naslib_gennas.proxy.fidelity.Fidelity`; of recurrent spaces, whose
         networks are (t, b, embedding) -> the same, a :class:`~naslib_gennas.proxy.rnn.RNNFidelity`.
         """
+
+    def option(self, fidelity: Any, name: str) -> str:
+        """What ``fidelity`` asks for under ``name``, of ``NETWORK_OPTIONS``: a value that the space has, or ``own``.
+
+        SpecError for a value that is asked for by itself where the space has no such option; the words ``paper`` and
+        ``paper-code`` are understood everywhere.
+
+        >>> from naslib_gennas.proxy.fidelity import Fidelity
+        >>> load_space("nasbench201").option(Fidelity(cell_norm="paper"), "cell_norm")
+        'plain'
+        >>> load_space("nasbench101").option(Fidelity(cell_norm="plain"), "cell_norm")
+        Traceback (most recent call last):
+        naslib_gennas.errors.SpecError: the space nasbench101 has no option cell_norm, so the fidelity cannot ask for \
+'plain' there; leave it out
+        """
+        asked: str = getattr(fidelity, name, OWN)
+        if name in self.options:
+            return self.options[name].meant(asked)
+        if asked not in (OWN, PAPER, PAPER_CODE):
+            raise SpecError(
+                f"the space {self.name} has no option {name}, so the fidelity cannot ask for {asked!r} there; "
+                "leave it out"
+            )
+        return OWN
+
+    def check_options(self, fidelity: Any) -> None:
+        """SpecError if ``fidelity`` asks for an option that the space does not have."""
+        for name in NETWORK_OPTIONS:
+            self.option(fidelity, name)
 
     def stage_strides(self, arch: Arch) -> tuple[int, int, int]:
         """Of the three stages of ``arch``, relative to the input; a map of size s becomes ceil(s / stride)."""

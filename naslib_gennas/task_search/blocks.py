@@ -66,7 +66,7 @@ def one_of(values: Sequence[T]) -> Callable[[np.random.Generator], T]:
 
 def noise(rng: np.random.Generator) -> PlainNoise:
     """Of the input: distribution and level."""
-    distribution = ("gaussian", "uniform")[int(rng.integers(2))]
+    distribution = ("gaussian", "symmetric")[int(rng.integers(2))]
     return {"distribution": distribution, "level": one_of(NOISE_LEVELS)(rng)}
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from ...errors import SpecError, UnknownNameError
 from ...registry import unknown
-from ..fidelity import Fidelity, Spec
+from ..fidelity import NETWORK_OPTIONS, OWN, Fidelity, Spec
 from ..rnn import RNNBatch, RNNFidelity, RNNTask
 from ..tasks import Batch, ProxyTask
 
@@ -63,6 +63,9 @@ class Preset(Spec):
 
     def _definition(self) -> dict[str, object]:
         fidelity = {**self.fidelity.model_dump(mode="json"), "target_size": self.fidelity.signal_size}
+        for name in NETWORK_OPTIONS:
+            if fidelity[name] == OWN:
+                del fidelity[name]
         definition: dict[str, object] = {"task": self.task.model_dump(mode="json"), "fidelity": fidelity}
         if self.also:
             definition["also"] = [[weight, member._definition()] for weight, member in self.members()[1:]]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Optional, TypedDict, Union
 import numpy as np
 
 from ...errors import ArchitectureError
+from ...proxy.fidelity import NetworkOption
 from ..base import SPACES, SearchSpace
 from .counts import counts
 from .encoding import (
@@ -90,6 +91,7 @@ class AnyNetSpace(SearchSpace[AnyNetArchitecture]):
     imagenet: ClassVar[bool] = False
     cells = 1
     channels = 12  # of the paper's CIFAR stem
+    options = {"network_init": NetworkOption(own="default", paper="fan_out", paper_code="fan_out")}
 
     def __init__(self, architectures: Iterable[Union[str, AnyNetArchitecture]] = ()):
         self.architectures = tuple(self.parse(a) if isinstance(a, str) else a for a in architectures)
@@ -153,9 +155,13 @@ class AnyNetSpace(SearchSpace[AnyNetArchitecture]):
         return replace(arch, ds=ds, ws=tuple(map(fitted_width, ws, arch.ratios(), arch.groups())))
 
     def build(self, arch: AnyNetArchitecture, fidelity: Fidelity) -> nn.Module:
+        from ...proxy.layers import start_by_fan_out
         from .networks import Backbone
 
-        return Backbone(self.proxy(arch, fidelity), fidelity.channels or self.channels)
+        network = Backbone(self.proxy(arch, fidelity), fidelity.channels or self.channels)
+        if self.option(fidelity, "network_init") == "fan_out":
+            start_by_fan_out(network)
+        return network
 
     def build_network(self, arch: AnyNetArchitecture, classes: Optional[int] = None) -> nn.Module:
         """``classes``: 1000 for the ImageNet spaces, otherwise 10."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Optional
 
+from ...proxy.fidelity import NetworkOption
 from ..base import SPACES, SearchSpace
 from .counts import counts
 from .encoding import (
@@ -162,7 +163,8 @@ class CellSpace(SearchSpace[CellArchitecture]):
 
         depth, width = self.proxy_size(arch, fidelity)
         live = replace(arch, normal=live_cell(arch.normal), reduce=live_cell(arch.reduce), depth=depth, width=width)
-        return Backbone(live, self.imagenet)
+        stem = self.option(fidelity, "stem")
+        return Backbone(live, self.imagenet and stem != "cifar")
 
     def build_network(self, arch: CellArchitecture, classes: Optional[int] = None) -> nn.Module:
         """``classes``: 1000 for the ImageNet spaces, otherwise 10."""
@@ -252,6 +254,7 @@ def _register(name: str, title: str, operations: tuple[str, ...], nodes: int, lo
     """A space, its ImageNet variant, and for some the ones of fixed depth and width."""
     imagenet: dict[str, object] = {
         "imagenet": True,
+        "options": {"stem": NetworkOption(own="imagenet", paper="cifar", paper_code="imagenet")},
         "depths": (6, 10, 14, 18, 22),
         "widths": (32, 48, 64, 80, 96),
         "channels": 64,

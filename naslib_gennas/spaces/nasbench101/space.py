@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...proxy.fidelity import NetworkOption
 from ..base import SPACES, SearchSpace
 from .encoding import (
     EDGE_SLOTS,
@@ -46,6 +47,7 @@ class NASBench101(SearchSpace[NASBench101Architecture]):
     unique = 423_624
     cells = 3
     channels = 16
+    options = {"network_init": NetworkOption(own="default", paper="default", paper_code="fan_out")}
     example = EXAMPLE
     metrics = ("cifar10_test",)
     full_channels = 128
@@ -91,9 +93,13 @@ class NASBench101(SearchSpace[NASBench101Architecture]):
         return first_relabelling(arch)
 
     def build(self, arch: NASBench101Architecture, fidelity: Fidelity) -> nn.Module:
+        from ...proxy.layers import start_by_fan_out
         from .networks import Backbone
 
-        return Backbone(valid_part(arch), fidelity.cells or self.cells, fidelity.channels or self.channels)
+        network = Backbone(valid_part(arch), fidelity.cells or self.cells, fidelity.channels or self.channels)
+        if self.option(fidelity, "network_init") == "fan_out":
+            start_by_fan_out(network)
+        return network
 
     def build_network(self, arch: NASBench101Architecture, classes: int = 10) -> nn.Module:
         from .networks import Network

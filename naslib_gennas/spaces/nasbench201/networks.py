@@ -17,9 +17,12 @@ STACKS = 3
 
 
 class Cell(nn.Module):
-    """One cell: (b, c, h, w) -> (b, c, h, w); ``edges`` are (operation, source, target)."""
+    """One cell: (b, c, h, w) -> (b, c, h, w); ``edges`` are (operation, source, target).
 
-    def __init__(self, edges: list[tuple[int, int, int]], channels: int):
+    ``affine``: of its BatchNorms, see :class:`~naslib_gennas.proxy.layers.SplitConv`.
+    """
+
+    def __init__(self, edges: list[tuple[int, int, int]], channels: int, affine: bool = True):
         super().__init__()
         self.plan: list[tuple[list[int], list[int], list[tuple[int, list[int]]]]] = []
         """Per node: targets by skip, targets by pooling, and (index, targets) of convolutions."""
@@ -31,7 +34,7 @@ class Cell(nn.Module):
                 targets = [target for op, target in outgoing if op == code]
                 if targets:
                     groups.append((len(self.convs), targets))
-                    self.convs.append(SplitConv(channels, [channels] * len(targets), kernel))
+                    self.convs.append(SplitConv(channels, [channels] * len(targets), kernel, affine=affine))
             skips = [target for op, target in outgoing if op == SKIP]
             pools = [target for op, target in outgoing if op == POOL]
             self.plan.append((skips, pools, groups))
@@ -83,20 +86,22 @@ class Reduction(nn.Module):
 class Backbone(nn.Module):
     """(b, 3, s, s) -> feature maps after the three stacks, widths c, 2c, 4c, sizes s, s/2, s/4.
 
-    ``live_only``: edges on no path from the input to the output are left out.
+    ``live_only``: edges on no path from the input to the output are left out. ``affine``: of the BatchNorms in cells.
 
     >>> backbone = Backbone(NASBench201Architecture((3, 0, 1, 2, 4, 3)), cells=1, channels=4)
     >>> [tuple(stage.shape) for stage in backbone(torch.zeros(2, 3, 8, 8))]
     [(2, 4, 8, 8), (2, 8, 4, 4), (2, 16, 2, 2)]
     """
 
-    def __init__(self, arch: NASBench201Architecture, cells: int, channels: int, live_only: bool = True):
+    def __init__(
+        self, arch: NASBench201Architecture, cells: int, channels: int, live_only: bool = True, affine: bool = True
+    ):
         super().__init__()
         edges = arch.live_edges() if live_only else arch.edges()
         self.channels = tuple(channels * 2**stack for stack in range(STACKS))
         self.stem = nn.Sequential(conv(3, channels, 3), nn.BatchNorm2d(channels))
         self.stacks = nn.ModuleList(
-            nn.Sequential(*(Cell(edges, width) for _ in range(cells))) for width in self.channels
+            nn.Sequential(*(Cell(edges, width, affine) for _ in range(cells))) for width in self.channels
         )
         self.reductions = nn.ModuleList(Reduction(width) for width in self.channels[:-1])
 

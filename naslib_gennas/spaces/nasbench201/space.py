@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ...proxy.fidelity import NetworkOption
 from ..base import SPACES, SearchSpace
 from .encoding import (
     COUNT,
@@ -46,6 +47,7 @@ class NASBench201(SearchSpace[NASBench201Architecture]):
     unique = 6466
     cells = 5
     channels = 16
+    options = {"cell_norm": NetworkOption(own="affine", paper="plain", paper_code="plain")}
     example = EXAMPLE
     metrics = ("cifar10_test", "cifar100_test", "imagenet16_test")
 
@@ -81,7 +83,8 @@ class NASBench201(SearchSpace[NASBench201Architecture]):
     def build(self, arch: NASBench201Architecture, fidelity: Fidelity) -> nn.Module:
         from .networks import Backbone
 
-        return Backbone(arch, fidelity.cells or self.cells, fidelity.channels or self.channels)
+        affine = self.option(fidelity, "cell_norm") == "affine"
+        return Backbone(arch, fidelity.cells or self.cells, fidelity.channels or self.channels, affine=affine)
 
     def build_network(self, arch: NASBench201Architecture, classes: int = 10) -> nn.Module:
         from .networks import Network
