@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
@@ -152,3 +153,8 @@ def read_table(source: str, space: Any, strict: bool) -> Table:
     if table.problems:
         say(f"table {source}: {table.problems}")
     return table
+
+
+def number(value: float | None) -> str:
+    """A score in a column of eight characters; None is no score."""
+    return "    none" if value is None or math.isnan(value) else f"{value:8.4f}"

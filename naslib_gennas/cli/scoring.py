@@ -1,8 +1,7 @@
-"""``gennas score``, ``correlate`` and ``search``."""
+"""``gennas score`` and ``correlate``."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
@@ -14,6 +13,7 @@ from ..errors import InputError, ModelError
 from .base import (
     curves_option,
     main,
+    number,
     open_run,
     read_table,
     sampling_options,
@@ -26,7 +26,6 @@ from .base import (
 
 if TYPE_CHECKING:
     from ..commands.correlate import CorrelationResult
-    from ..commands.search import Found, SearchResult
     from ..executors import Executor, OnError, Resources
     from ..runs.run import Run
     from ..scoring.gennas import GenNASScorer
@@ -137,67 +136,6 @@ def correlate(
     show(result.as_record(), as_json, lambda: _correlation_lines(result))
 
 
-@main.command()
-@click.option("--steps", default=450, show_default=True, help="Architectures evaluated.")
-@click.option(
-    "--algorithm", type=click.Choice(["evolution", "random", "local"]), default="evolution", show_default=True
-)
-@click.option(
-    "--engine",
-    type=click.Choice(["naslib", "own"]),
-    default=None,
-    help="NASLib's optimizer or our own [default: naslib where NASLib is found, else own].",
-)
-@click.option("--naslib", "checkout", default=None, help="NASLib checkout [default: importable, or NASLIB_HOME].")
-@click.option("--population", default=50, show_default=True)
-@click.option("--tournament", default=10, show_default=True)
-@click.option("--max-seconds", type=float, default=None, help="End the steps after this wall-clock time.")
-@click.option("--finalists", default=10, show_default=True, help="Best ones scored again at the end, to order them.")
-@click.option("--final-preset", default=None, help="What scores them again [default: the preset, with 16 repeats].")
-@click.option("--table", "source", default=None, help="Ground truth for the report; never used by the search.")
-@click.option("--metric", default=None)
-@scoring_options
-def search(
-    steps: int,
-    algorithm: str,
-    engine: str | None,
-    checkout: str | None,
-    population: int,
-    tournament: int,
-    max_seconds: float | None,
-    finalists: int,
-    final_preset: str | None,
-    source: str | None,
-    metric: str | None,
-    as_json: bool,
-    resources: Resources,
-    **settings: Any,
-) -> None:
-    """Search the space by regularized evolution with the score as fitness.
-
-    The score of one draw of targets and weights has chosen the best, so luck has part in it: the --finalists are
-    scored again with other draws, and the mean orders them. Steps are scored one after another; --workers share the
-    finalists.
-
-    JSON: {"preset", "space", "seed", "engine", "steps", "evaluated", "seconds", "finalists", "final_preset",
-    "final_repeats", "final_seed", "best": [{"arch", "final_score", "score", "step", "accuracy", "rank"}]}.
-    """
-    from ..commands.search import find_engine
-    from ..commands.search import search as run_search
-    from ..search.architectures import SearchSettings
-
-    scorer = the_scorer(settings)
-    table = None if source is None else read_table(source, scorer.space, False)
-    engine, why = find_engine(engine, scorer, algorithm, checkout)
-    say(f"engine: {engine} ({why})")
-    bound = SearchSettings(steps, algorithm, population, tournament, scorer.seed, max_seconds)
-    options = {"algorithm": algorithm, "population": population, "tournament": tournament, "engine": engine}
-    config = {"command": "search", **scorer.identity(), **options}
-    with open_run(settings, config) as run:
-        result = run_search(scorer, run, bound, engine, resources, table, metric, finalists, final_preset)
-    show(result.as_record(), as_json, lambda: _search_lines(result))
-
-
 def _scorer_of(
     settings: dict[str, Any], modules: Mapping[str, Source], stages: str | None, input_size: int | None
 ) -> GenNASScorer:
@@ -260,7 +198,7 @@ def _reason(score: Score) -> str:
 
 def _score_lines(scores: list[Score], path: Path | None) -> str:
     shown = sorted(scores, key=lambda s: -float("inf") if s.value is None else s.value, reverse=True)[:20]
-    lines = [f"{_number(s.value)}  {s.status:8} {s.seconds:7.2f} s  {s.arch}" for s in shown]
+    lines = [f"{number(s.value)}  {s.status:8} {s.seconds:7.2f} s  {s.arch}" for s in shown]
     if len(scores) > len(shown):
         where = f"all in {path}" if path else "--out keeps all"
         lines.append(f"the best {len(shown)} of {len(scores)}; {where}")
@@ -274,45 +212,11 @@ def _correlation_lines(result: CorrelationResult) -> str:
     return "\n".join(
         [
             f"{result.space}, preset {result.preset}, {found.n} architectures, {result.metric} of {result.table}",
-            f"  Spearman's rho  {found.spearman:.3f}  (95 % {_number(low)} to {_number(high)})",
-            f"  Kendall's tau   {found.kendall:.3f}  (95 % {_number(tau_low)} to {_number(tau_high)})",
+            f"  Spearman's rho  {found.spearman:.3f}  (95 % {number(low)} to {number(high)})",
+            f"  Kendall's tau   {found.kendall:.3f}  (95 % {number(tau_low)} to {number(tau_high)})",
             "  top-k retrieval " + ", ".join(f"{k}: {v:.0%}" for k, v in found.retrieval.items()),
             f"  best by score   {found.top1:.2f}; best of its top 10 {found.best_of_top10:.2f}; best {found.best:.2f}",
             f"  failures {found.failures}, {result.seconds_per_architecture:.3f} s an architecture",
             *([f"  note: {result.note}"] if result.note else []),
         ]
     )
-
-
-def _search_lines(result: SearchResult) -> str:
-    head = f"{result.steps} steps, {result.evaluated} architectures scored, {result.seconds:.0f} s"
-    again = any(found.final is not None for found in result.best)
-    if again:
-        preset = f"{result.final_preset}, {result.final_repeats} repeats"
-        head += f"; {result.finalists} of the best scored again by {preset}"
-    columns: dict[str, Callable[[Found], str]] = {
-        **({"final": _final} if again else {}),
-        "score": lambda found: _number(found.score),
-        "step": lambda found: str(found.step),
-        **({"accuracy": _accuracy, "rank": _rank} if result.metric is not None else {}),
-    }
-    titles = " ".join(f"{title:>8}" for title in columns)
-    rows = [" ".join(f"{cell(found):>8}" for cell in columns.values()) for found in result.best]
-    lines = [f"{titles}  architecture", *(f"{row}  {found.arch}" for row, found in zip(rows, result.best))]
-    return "\n".join([head, *lines])
-
-
-def _final(found: Found) -> str:
-    return "" if found.final is None else _number(found.final_score)
-
-
-def _accuracy(found: Found) -> str:
-    return "unknown" if found.accuracy is None else f"{found.accuracy:.2f}"
-
-
-def _rank(found: Found) -> str:
-    return "" if found.rank is None else str(found.rank)
-
-
-def _number(value: float | None) -> str:
-    return "    none" if value is None or math.isnan(value) else f"{value:8.4f}"

@@ -1,0 +1,104 @@
+"""``gennas search``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable
+
+import click
+
+from .base import main, number, open_run, read_table, say, scoring_options, show, the_scorer
+
+if TYPE_CHECKING:
+    from ..commands.search import Found, SearchResult
+    from ..executors import Resources
+
+
+@main.command()
+@click.option("--steps", default=450, show_default=True, help="Architectures evaluated.")
+@click.option(
+    "--algorithm", type=click.Choice(["evolution", "random", "local"]), default="evolution", show_default=True
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["naslib", "own"]),
+    default=None,
+    help="NASLib's optimizer or our own [default: naslib where NASLib is found, else own].",
+)
+@click.option("--naslib", "checkout", default=None, help="NASLib checkout [default: importable, or NASLIB_HOME].")
+@click.option("--population", default=50, show_default=True)
+@click.option("--tournament", default=10, show_default=True)
+@click.option("--max-seconds", type=float, default=None, help="End the steps after this wall-clock time.")
+@click.option("--finalists", default=10, show_default=True, help="Best ones scored again at the end, to order them.")
+@click.option("--final-preset", default=None, help="What scores them again [default: the preset, with 16 repeats].")
+@click.option("--table", "source", default=None, help="Ground truth for the report; never used by the search.")
+@click.option("--metric", default=None)
+@scoring_options
+def search(
+    steps: int,
+    algorithm: str,
+    engine: str | None,
+    checkout: str | None,
+    population: int,
+    tournament: int,
+    max_seconds: float | None,
+    finalists: int,
+    final_preset: str | None,
+    source: str | None,
+    metric: str | None,
+    as_json: bool,
+    resources: Resources,
+    **settings: Any,
+) -> None:
+    """Search the space by regularized evolution with the score as fitness.
+
+    The score of one draw of targets and weights has chosen the best, so luck has part in it: the --finalists are
+    scored again with other draws, and the mean orders them. Steps are scored one after another; --workers share the
+    finalists.
+
+    JSON: {"preset", "space", "seed", "engine", "steps", "evaluated", "seconds", "finalists", "final_preset",
+    "final_repeats", "final_seed", "best": [{"arch", "final_score", "score", "step", "accuracy", "rank"}]}.
+    """
+    from ..commands.search import find_engine
+    from ..commands.search import search as run_search
+    from ..search.architectures import SearchSettings
+
+    scorer = the_scorer(settings)
+    table = None if source is None else read_table(source, scorer.space, False)
+    engine, why = find_engine(engine, scorer, algorithm, checkout)
+    say(f"engine: {engine} ({why})")
+    bound = SearchSettings(steps, algorithm, population, tournament, scorer.seed, max_seconds)
+    options = {"algorithm": algorithm, "population": population, "tournament": tournament, "engine": engine}
+    config = {"command": "search", **scorer.identity(), **options}
+    with open_run(settings, config) as run:
+        result = run_search(scorer, run, bound, engine, resources, table, metric, finalists, final_preset)
+    show(result.as_record(), as_json, lambda: _search_lines(result))
+
+
+def _search_lines(result: SearchResult) -> str:
+    head = f"{result.steps} steps, {result.evaluated} architectures scored, {result.seconds:.0f} s"
+    again = any(found.final is not None for found in result.best)
+    if again:
+        preset = f"{result.final_preset}, {result.final_repeats} repeats"
+        head += f"; {result.finalists} of the best scored again by {preset}"
+    columns: dict[str, Callable[[Found], str]] = {
+        **({"final": _final} if again else {}),
+        "score": lambda found: number(found.score),
+        "step": lambda found: str(found.step),
+        **({"accuracy": _accuracy, "rank": _rank} if result.metric is not None else {}),
+    }
+    titles = " ".join(f"{title:>8}" for title in columns)
+    rows = [" ".join(f"{cell(found):>8}" for cell in columns.values()) for found in result.best]
+    lines = [f"{titles}  architecture", *(f"{row}  {found.arch}" for row, found in zip(rows, result.best))]
+    return "\n".join([head, *lines])
+
+
+def _final(found: Found) -> str:
+    return "" if found.final is None else number(found.final_score)
+
+
+def _accuracy(found: Found) -> str:
+    return "unknown" if found.accuracy is None else f"{found.accuracy:.2f}"
+
+
+def _rank(found: Found) -> str:
+    return "" if found.rank is None else str(found.rank)
