@@ -2,14 +2,54 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from contextlib import contextmanager
+from types import FrameType
+from typing import Optional, TypeVar
 
 T = TypeVar("T")
 
 PLAIN_EVERY = 10.0  # seconds between plain lines
+
+
+_interrupted = False
+
+
+@contextmanager
+def heeding_interrupts() -> Iterator[None]:
+    """While open, a Ctrl-C ends every loop of :func:`progress`, even one that Python has swallowed.
+
+    That happens where the interrupt arrives inside a finaliser or a callback whose exceptions are ignored.
+    """
+    global _interrupted
+    heeded = threading.current_thread() is threading.main_thread()
+    if not heeded or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    _interrupted = False
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _interrupted = False
+
+
+def _interrupt(number: int, frame: Optional[FrameType]) -> None:
+    global _interrupted
+    _interrupted = True
+    raise KeyboardInterrupt
+
+
+def _heeded(items: Iterable[T]) -> Iterator[T]:
+    for item in items:
+        yield item
+        if _interrupted:
+            raise KeyboardInterrupt
 
 
 def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
@@ -21,11 +61,11 @@ def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
     if sys.stderr.isatty():
         from tqdm import tqdm
 
-        yield from tqdm(items, total=total, desc=label, file=sys.stderr, unit="arch", smoothing=0.05)
+        yield from tqdm(_heeded(items), total=total, desc=label, file=sys.stderr, unit="arch", smoothing=0.05)
         return
     started = spoken = time.monotonic()
     done = 0
-    for item in items:
+    for item in _heeded(items):
         yield item
         done += 1
         now = time.monotonic()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 
 from naslib_gennas import Scorer, load_preset
 from naslib_gennas.cli import main
+from naslib_gennas.progress import heeding_interrupts, progress
 
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
 TINY = """
@@ -234,6 +236,24 @@ def test_interrupt_ends_with_130(preset, tmp_path):
     _, messages = process.communicate(timeout=60)
     assert process.returncode == 130
     assert b"interrupted" in messages and b"Traceback" not in messages
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent differently on Windows")
+def test_an_interrupt_that_python_swallows_ends_the_loop_all_the_same():
+    """As in a finaliser, whose exceptions Python ignores."""
+    seen = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), heeding_interrupts():
+            for item in progress(range(5), 5, "counting"):
+                seen.append(item)
+                with suppress(KeyboardInterrupt):
+                    os.kill(os.getpid(), signal.SIGINT)
+                    time.sleep(1)
+        assert seen == [0] and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert list(progress(range(3), 3, "counting")) == [0, 1, 2]
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_lists():

@@ -12,6 +12,7 @@ import click
 
 from .. import __version__
 from ..errors import GenNASError, InputError
+from ..progress import heeding_interrupts
 
 if TYPE_CHECKING:
     from ..runs.run import Run
@@ -28,7 +29,8 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with heeding_interrupts():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             say("interrupted; what is finished is kept (with --out, --resume continues)")
             ctx.exit(EXIT_INTERRUPTED)
