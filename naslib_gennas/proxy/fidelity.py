@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 OWN, PAPER, PAPER_CODE = "own", "paper", "paper-code"
 NETWORK_OPTIONS = ("cell_norm", "network_init", "stem")
+TRAINING_FIELDS = ("steps", "readout", "average", "learning_rate", "momentum", "weight_decay", "bias_init", "precision")
+"""Fields that say nothing where nothing is trained."""
 """Fields of a :class:`Fidelity` that change the networks of some spaces only. ``own`` leaves digests as they were."""
 
 
@@ -46,8 +48,14 @@ class Spec(BaseModel):
 
 
 class ReadOut(Spec):
-    """How long is trained and which losses become the score; for convolutional and recurrent networks."""
+    """How the loss is found, and what becomes the score; for convolutional and recurrent networks."""
 
+    solver: Literal["sgd", "ridge"] = "sgd"
+    """``sgd``: network and heads are trained (paper); ``ridge``: the best heads of the untrained network for all draws
+    of the targets at once (:mod:`naslib_gennas.proxy.closed_form`). Of the other fields of this class, only ``repeats``
+    has a meaning there, and of the optimiser's none."""
+    ridge: float = Field(default=1.0, gt=0)
+    """Penalty on the squared weights of these heads, divided by the number of rows; columns have a variance of 1."""
     steps: int = Field(default=100, ge=1, le=100_000)
     """Updates of the optimiser."""
     readout: Literal["eval", "train"] = "eval"

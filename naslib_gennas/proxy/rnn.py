@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, Optional
 from pydantic import AfterValidator, Field, model_validator
 
 from .fidelity import ReadOut, Spec
-from .signal_kinds import AnySignal, Signal, weighted_sum
+from .signal_kinds import AnySignal, Noise, Signal, weighted_sum
 from .tasks import InputNoise
 
 if TYPE_CHECKING:
     import torch
+
+    from .moments import Moments
 
 
 def _without_images(signal: Signal) -> Signal:
@@ -52,11 +54,27 @@ class RNNTask(Spec):
     def materialise(self, batch_size: int, length: int, generator: torch.Generator) -> RNNBatch:
         """Fix inputs and targets for one run; draws come from ``generator`` (CPU), inputs first."""
 
-        def draw(signals: Sequence[Signal]) -> torch.Tensor:
-            maps = weighted_sum(signals, (batch_size, 1, length, self.dimension), None, generator)
-            return maps[:, 0].transpose(0, 1).contiguous()
+        inputs = self._drawn(self.inputs, batch_size, length, generator)
+        return RNNBatch(inputs, self._drawn(self.targets, batch_size, length, generator), self.noise)
 
-        return RNNBatch(draw(self.inputs), draw(self.targets), self.noise)
+    def expected(self, batch_size: int, length: int, generator: torch.Generator) -> RNNExpected:
+        """One draw of the inputs and their noise from ``generator`` (CPU), and the targets on average."""
+        import torch
+
+        from .moments import DRAWS, SEED, Moments
+
+        inputs = self.noise.add(self._drawn(self.inputs, batch_size, length, generator), generator)
+        if all(isinstance(signal, Noise) for signal in self.targets):
+            return RNNExpected(inputs, Moments(white=sum(signal.level**2 for signal in self.targets)))
+        count = -(-DRAWS // self.dimension)
+        maps = self._drawn(self.targets, count, length, torch.Generator().manual_seed(SEED)).flatten(1)
+        return RNNExpected(inputs, Moments(local=maps @ maps.T / maps.shape[1]))
+
+    def _drawn(
+        self, signals: Sequence[Signal], batch_size: int, length: int, generator: torch.Generator
+    ) -> torch.Tensor:
+        maps = weighted_sum(signals, (batch_size, 1, length, self.dimension), None, generator)
+        return maps[:, 0].transpose(0, 1).contiguous()
 
 
 @dataclass(frozen=True)
@@ -70,6 +88,18 @@ class RNNBatch:
     def to(self, device: torch.device) -> RNNBatch:
         """The same batch on ``device``."""
         return RNNBatch(self.inputs.to(device), self.targets.to(device), self.noise)
+
+
+@dataclass(frozen=True)
+class RNNExpected:
+    """``inputs``: (time steps, b, dimension), with noise; ``moments`` of the targets over time steps, on average."""
+
+    inputs: torch.Tensor
+    moments: Moments
+
+    def to(self, device: torch.device) -> RNNExpected:
+        """The same on ``device``."""
+        return RNNExpected(self.inputs.to(device), self.moments.to(device))
 
 
 class RNNFidelity(ReadOut):

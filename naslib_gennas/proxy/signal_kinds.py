@@ -19,6 +19,7 @@ from .fidelity import Spec
 if TYPE_CHECKING:
     import torch
 
+    from .moments import Moments
     from .signals import Shape
 
 Level = Annotated[float, Field(ge=0, le=100)]
@@ -56,6 +57,34 @@ class Signal(Spec, ABC):
     @abstractmethod
     def draw(self, shape: Shape, images: Optional[torch.Tensor], generator: torch.Generator) -> torch.Tensor:
         """Maps of this very shape."""
+
+    def moments(self, size: int, images: torch.Tensor) -> Moments:
+        """Second moments of the maps of ``size`` pixels a side, not yet multiplied by the level.
+
+        Those of a signal without a formula of its own are the mean over many draws, always the same ones.
+        """
+        from .moments import DRAWS, SEED, Moments, drawn
+
+        if self.needs_images:
+            import torch
+
+            maps = self.draw((len(images), DRAWS // 16, size, size), images, torch.Generator().manual_seed(SEED))
+            return Moments(maps=maps.flatten(2).transpose(0, 1) / maps.shape[1] ** 0.5)
+        return self._scoped(drawn(lambda n, g: self.draw((n, 1, size, size), None, g).view(n, size * size)))
+
+    def _scoped(self, kernel: torch.Tensor) -> Moments:
+        from .moments import Moments
+
+        return Moments(local=kernel) if self.scope == "local" else Moments(shared=kernel)
+
+    def _white(self, variance: float, size: int) -> Moments:
+        from .moments import Moments
+
+        if self.scope == "local":
+            return Moments(white=variance)
+        import torch
+
+        return Moments(shared=variance * torch.eye(size * size))
 
 
 class SignalKind(NamedTuple):
@@ -139,6 +168,12 @@ class Sin1D(_Sine):
 
         return sin1d(shape, self.values(), generator)
 
+    def moments(self, size: int, images: torch.Tensor) -> Moments:
+        from .moments import waves
+
+        f, zero = self.values(), [0.0] * len(self.values())
+        return self._scoped(waves([*f, *zero], [*zero, *f], size, size))
+
 
 @register_signal("sine of both pixel coordinates, all pairs of ten frequencies")
 class Sin2D(_Sine):
@@ -154,6 +189,12 @@ class Sin2D(_Sine):
         from .signals import sin2d
 
         return sin2d(shape, self.values(), generator)
+
+    def moments(self, size: int, images: torch.Tensor) -> Moments:
+        from .moments import waves
+
+        pairs = [(fx, sign * fy) for fx in self.values() for fy in self.values() for sign in (1, -1)]
+        return self._scoped(waves(*zip(*pairs), size, size))
 
 
 @register_signal("a fraction of the pixels set to +1 or -1")
@@ -172,6 +213,9 @@ class Dot(Signal):
         from .signals import dot
 
         return dot(shape, self.fraction, generator)
+
+    def moments(self, size: int, images: torch.Tensor) -> Moments:
+        return self._white(round(self.fraction * size * size) / (size * size), size)
 
 
 @register_signal("dot, smoothed by a Gaussian of sigma 1")
@@ -211,6 +255,13 @@ class Resize(Signal):
             raise SpecError("the signal 'resize' is made of images, and there are none; choose another")
         return resize(shape, images, generator)
 
+    def moments(self, size: int, images: torch.Tensor) -> Moments:
+        from .moments import Moments
+        from .signals import shrunk
+
+        maps = shrunk(images, size, size).flatten(2).transpose(0, 1)
+        return Moments(maps=maps / len(maps) ** 0.5)
+
 
 @register_signal("the constant 0 (a control)")
 class Zero(Signal):
@@ -227,6 +278,11 @@ class Zero(Signal):
 
         return zero(shape)
 
+    def moments(self, size: int, images: torch.Tensor) -> Moments:
+        from .moments import Moments
+
+        return Moments()
+
 
 @register_signal("standard normal pixels (a control)")
 class Noise(Signal):
@@ -242,6 +298,9 @@ class Noise(Signal):
         from .signals import noise
 
         return noise(shape, generator)
+
+    def moments(self, size: int, images: torch.Tensor) -> Moments:
+        return self._white(1.0, size)
 
 
 def weighted_sum(

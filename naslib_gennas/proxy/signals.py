@@ -98,10 +98,18 @@ def resize(shape: Shape, images: torch.Tensor, generator: torch.Generator) -> to
     torch.Size([1, 4, 1, 1])
     """
     _, c, h, w = shape
-    small = F.interpolate(images.float(), size=(h, w), mode="nearest")
+    return shrunk(images, h, w)[:, torch.randint(0, images.shape[1], (c,), generator=generator)]
+
+
+def shrunk(images: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """All colours of what :func:`resize` picks from: (n, colours, height, width).
+
+    >>> shrunk(torch.arange(12.0).view(1, 3, 2, 2), 1, 1).flatten().tolist()
+    [-1.0, 0.0, 1.0]
+    """
+    small = F.interpolate(images.float(), size=(height, width), mode="nearest")
     low, high = small.min(), small.max()
-    scaled = (small - low) / (high - low).clamp_min(1e-12) * 2 - 1
-    return scaled[:, torch.randint(0, images.shape[1], (c,), generator=generator)]
+    return (small - low) / (high - low).clamp_min(1e-12) * 2 - 1
 
 
 def zero(shape: Shape) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Literal, Optional
 
 from pydantic import Field, model_validator
@@ -27,12 +27,15 @@ from .signal_kinds import (
 if TYPE_CHECKING:
     import torch
 
+    from .moments import Moments
+
 __all__ = [  # all that a task is written with
     "SIGNALS",
     "STAGES",
     "AnySignal",
     "Batch",
     "Dot",
+    "Expected",
     "GDot",
     "InputNoise",
     "Noise",
@@ -68,6 +71,12 @@ class Stage(Spec):
             return None
         shape = (len(images), self.channels, size, size)
         return weighted_sum(self.signals, shape, images, generator).expand(shape).contiguous()
+
+    def moments(self, images: torch.Tensor, size: int) -> Moments:
+        """Of this target on average over its draws, of maps of ``size`` pixels a side."""
+        from .moments import Moments
+
+        return sum((signal.level * signal.moments(size, images) for signal in self.signals), Moments())
 
 
 class InputNoise(Spec):
@@ -131,6 +140,15 @@ class ProxyTask(Spec):
         targets = tuple(stage.target(images, size, generator) for stage in self.stages)
         return Batch(images, targets, self.weights, self.score_weights or self.weights, self.noise)
 
+    def expected(self, images: torch.Tensor, size: int, generator: torch.Generator) -> Expected:
+        """The task on average over its targets, with one draw of the noise from ``generator`` (CPU).
+
+        images, size: as of :meth:`materialise`.
+        """
+        weights = self.score_weights or self.weights
+        used = tuple(stage for stage, weight in enumerate(weights) if weight and self.stages[stage].signals)
+        return Expected(self.noise.add(images, generator), images, tuple(self.stages), weights, used, size)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -154,3 +172,42 @@ class Batch:
         inputs = self.inputs.to(device).contiguous(memory_format=torch.channels_last)
         targets = tuple(None if t is None else t.to(device) for t in self.targets)
         return replace(self, inputs=inputs, targets=targets)
+
+
+@dataclass
+class Expected:
+    """What a read-out in closed form is made on.
+
+    Attributes:
+        inputs: (b, 3, s, s), images with noise.
+        images: (b, 3, s, s), without.
+        targets: of the three stages.
+        weights: of the stages in the loss.
+        used: the stages that count, from 0.
+        size: height and width of the targets, or of the feature map where that is smaller.
+    """
+
+    inputs: torch.Tensor
+    images: torch.Tensor
+    targets: tuple[Stage, ...]
+    weights: tuple[float, ...]
+    used: tuple[int, ...]
+    size: int
+    known: dict[tuple[int, int], Moments] = field(default_factory=dict)
+
+    @property
+    def stages(self) -> int:
+        """Up to which stage a network is needed."""
+        return self.used[-1] + 1
+
+    def moments(self, stage: int, size: int) -> Moments:
+        """Of the target of ``stage``, as maps of ``size`` pixels a side; computed once."""
+        if (stage, size) not in self.known:
+            self.known[stage, size] = self.targets[stage].moments(self.images, size).to(self.inputs.device)
+        return self.known[stage, size]
+
+    def to(self, device: torch.device) -> Expected:
+        """The same on ``device``, inputs channels-last."""
+        import torch
+
+        return replace(self, inputs=self.inputs.to(device).contiguous(memory_format=torch.channels_last), known={})

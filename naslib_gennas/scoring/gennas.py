@@ -12,12 +12,14 @@ import numpy as np
 import torch
 
 from ..errors import DeviceError, SpecError
+from ..proxy.closed_form import build_and_solve, solve_in_place
 from ..proxy.fidelity import Fidelity
 from ..proxy.layers import own_randomness, uninitialised
-from ..proxy.presets import Preset, load_preset, preset_names
+from ..proxy.presets import AnyBatch, Preset, load_preset, preset_names
 from ..proxy.regression import RegressionResult, build_and_regress, regress_in_place
-from ..proxy.rnn import RNNFidelity
-from ..proxy.rnn_regression import build_and_regress_rnn
+from ..proxy.rnn import RNNBatch, RNNExpected, RNNFidelity
+from ..proxy.rnn_regression import build_and_regress_rnn, build_and_solve_rnn
+from ..proxy.tasks import Expected
 from ..runs.run import Record
 from ..spaces.base import SearchSpace
 from ..spaces.modules.space import ModuleSpace
@@ -64,7 +66,7 @@ class GenNASScorer(BaseScorer):
         measure: str = GENNAS,
     ):
         self.space = open_space(space)
-        self.preset = load_preset(preset)
+        self.preset = load_preset(preset).suited(self.space.family or self.space.name)
         check_kind(self.space, self.preset)
         self.seed = seed
         self.device = find_device(device)
@@ -74,7 +76,7 @@ class GenNASScorer(BaseScorer):
         for _, member in self._members:
             self.space.check_options(member.fidelity)
         self._scores: dict[str, Score] = {}
-        self._batches: dict[tuple[int, int], Any] = {}
+        self._batches: dict[tuple[int, int], AnyBatch] = {}
 
     @classmethod
     def for_modules(
@@ -128,10 +130,13 @@ class GenNASScorer(BaseScorer):
             results += runs
             seconds += spent
         diverged = any(result.status == "diverged" for result in results)
+        value = -math.fsum(losses)
+        if self.preset.size_weight:
+            value += self.preset.size_weight * math.log(self.space.parameters(reduced))
         return Score(
             arch=str(arch),
             key=key,
-            value=None if diverged else -math.fsum(losses),
+            value=None if diverged else value,
             status="diverged" if diverged else "ok",
             seconds=seconds,
             measure=self.measure,
@@ -157,14 +162,14 @@ class GenNASScorer(BaseScorer):
         if self.space.own_weights and isinstance(fidelity, Fidelity):
             with own_randomness(generator.initial_seed(), self.device):
                 backbone = self.space.build(arch, fidelity)
+                if isinstance(batch, Expected):
+                    return solve_in_place(backbone, batch, fidelity)
                 return regress_in_place(backbone, batch, fidelity, generator)
         with uninitialised():
             backbone = self.space.build(arch, fidelity)
-        if isinstance(fidelity, Fidelity):
-            return build_and_regress(backbone, batch, fidelity, generator)
-        return build_and_regress_rnn(backbone, batch, fidelity, generator)
+        return _loss(backbone, batch, fidelity, generator)
 
-    def _batch(self, member: int, repeat: int) -> Any:
+    def _batch(self, member: int, repeat: int) -> AnyBatch:
         """The same targets for every architecture, other ones for every repeat."""
         if (member, repeat) not in self._batches:
             generator = self._generator("task", member, repeat)
@@ -174,6 +179,17 @@ class GenNASScorer(BaseScorer):
 
     def _generator(self, purpose: str, member: int, repeat: int) -> torch.Generator:
         return run_generator(self.seed, purpose, repeat, member)
+
+
+def _loss(backbone: nn.Module, batch: AnyBatch, fidelity: Any, generator: torch.Generator) -> RegressionResult:
+    """By the solver that the kind of ``batch`` is for."""
+    if isinstance(batch, Expected):
+        return build_and_solve(backbone, batch, fidelity, generator)
+    if isinstance(batch, RNNExpected):
+        return build_and_solve_rnn(backbone, batch, fidelity, generator)
+    if isinstance(batch, RNNBatch):
+        return build_and_regress_rnn(backbone, batch, fidelity, generator)
+    return build_and_regress(backbone, batch, fidelity, generator)
 
 
 def run_generator(seed: int, purpose: str, repeat: int, member: int = 0) -> torch.Generator:
@@ -188,6 +204,7 @@ def run_generator(seed: int, purpose: str, repeat: int, member: int = 0) -> torc
 
 def with_input_size(preset: Preset, size: Optional[int]) -> Preset:
     """The same task on images of ``size`` pixels a side, targets a quarter of it; None leaves the preset as it is."""
+    preset = preset.suited(ModuleSpace.name)
     return preset if size is None else preset.with_fidelity(input_size=size, target_size=None)
 
 

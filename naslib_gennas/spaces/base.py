@@ -31,6 +31,7 @@ class SearchSpace(ABC, Generic[Arch]):
     Attributes:
         name: the registered one.
         description: one line.
+        family: of spaces that a preset may treat alike, see ``Preset.families``; empty is the name.
         kind: of the presets that suit the space, ``cnn`` or ``rnn``.
         size: number of architectures, isomorphic ones counted apart; None if it is not counted.
         unique: number of canonical forms; None if it is not counted.
@@ -45,6 +46,7 @@ class SearchSpace(ABC, Generic[Arch]):
 
     name: ClassVar[str]
     description: ClassVar[str]
+    family: ClassVar[str] = ""
     kind: ClassVar[str] = "cnn"
     size: Optional[int] = None
     unique: Optional[int] = None
@@ -153,6 +155,19 @@ class SearchSpace(ABC, Generic[Arch]):
     @abstractmethod
     def build_network(self, arch: Arch, classes: int = 10) -> torch.nn.Module:
         """The benchmark's own full-size classification network, PyTorch's default initialisation."""
+
+    def parameters(self, arch: Arch) -> int:
+        """Of the benchmark's own network.
+
+        >>> space = load_space("nasbench201")
+        >>> space.parameters(space.parse("|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"))
+        316346
+        """
+        from ..proxy.layers import uninitialised
+
+        with uninitialised():
+            network = self.build_network(arch)
+        return sum(parameter.numel() for parameter in network.parameters())
 
     def over(self, architectures: Iterable[Union[str, Arch]], origin: str) -> SearchSpace[Arch]:
         """The same space, sampled from these architectures or their texts, which come from the file ``origin``.

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, model_validator
 
 from ...errors import SpecError, UnknownNameError
 from ...registry import unknown
-from ..fidelity import NETWORK_OPTIONS, OWN, Fidelity, Spec
-from ..rnn import RNNBatch, RNNFidelity, RNNTask
-from ..tasks import Batch, ProxyTask
+from ..fidelity import NETWORK_OPTIONS, OWN, TRAINING_FIELDS, Fidelity, ReadOut, Spec
+from ..rnn import RNNBatch, RNNExpected, RNNFidelity, RNNTask
+from ..tasks import Batch, Expected, ProxyTask
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..images import Source
 
 M = TypeVar("M", bound=BaseModel)
+AnyBatch = Union[Batch, Expected, RNNBatch, RNNExpected]
 DIGEST_LENGTH = 12  # hexadecimal digits
 
 
@@ -55,6 +56,33 @@ class Preset(Spec):
     fidelity: Fidelity = Fidelity()
     also: tuple[Part, ...] = ()
     """Further tasks: the score is minus the weighted sum of all their losses."""
+    size_weight: float = Field(default=0.0, ge=-100, le=100)
+    """The score has this times the natural logarithm of the parameters of the benchmark's network added."""
+    families: dict[str, SerializeAsAny[Preset]] = {}
+    """Family of search spaces -> what the preset is there, instead of the rest."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _families(cls, data: Any) -> Any:
+        """A family's preset has the name of the whole; its kind says which fields it has."""
+        if not isinstance(data, dict) or not isinstance(data.get("families"), dict):
+            return data
+        shared = {key: data[key] for key in ("name", "description", "source") if key in data}
+        families = {
+            family: PRESETS[fields.get("kind", "cnn")].model_validate({**shared, **fields})
+            if isinstance(fields, dict) and fields.get("kind", "cnn") in PRESETS
+            else fields
+            for family, fields in data["families"].items()
+        }
+        return {**data, "families": families}
+
+    def suited(self, family: str) -> Preset:
+        """What the preset is for a family of search spaces.
+
+        >>> load_preset("fast").suited("nasbench201") == load_preset("fast")
+        True
+        """
+        return self.families.get(family, self.model_copy(update={"families": {}}) if self.families else self)
 
     def digest(self) -> str:
         """Twelve hexadecimal digits that change when, and only when, the score's definition changes."""
@@ -62,24 +90,34 @@ class Preset(Spec):
         return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]
 
     def _definition(self) -> dict[str, object]:
-        fidelity = {**self.fidelity.model_dump(mode="json"), "target_size": self.fidelity.signal_size}
-        for name in NETWORK_OPTIONS:
-            if fidelity[name] == OWN:
-                del fidelity[name]
-        definition: dict[str, object] = {"task": self.task.model_dump(mode="json"), "fidelity": fidelity}
+        definition: dict[str, object] = {
+            "task": self.task.model_dump(mode="json"),
+            "fidelity": {**_told(self.fidelity), "target_size": self.fidelity.signal_size},
+        }
         if self.also:
             definition["also"] = [[weight, member._definition()] for weight, member in self.members()[1:]]
+        if self.size_weight:
+            definition["size_weight"] = self.size_weight
+        if self.families:
+            definition["families"] = {family: preset._definition() for family, preset in self.families.items()}
         return definition
 
     def to_yaml(self) -> str:
         """The text of a ``.yaml`` file that :func:`load_preset` reads."""
-        data = self.model_dump(mode="json", exclude=set() if self.also else {"also"})
+        unset = {name for name in ("also", "size_weight", "families") if not getattr(self, name)}
+        data = self.model_dump(mode="json", exclude={*unset, "families"})
+        if self.families:
+            shared = {"name", "description", "source"}
+            data["families"] = {
+                family: {key: value for key, value in yaml.safe_load(preset.to_yaml()).items() if key not in shared}
+                for family, preset in self.families.items()
+            }
         text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
         return text
 
     def members(self) -> list[tuple[float, Preset]]:
         """Weight and preset of every task alone, the first with weight 1."""
-        alone = self.model_copy(update={"also": ()})
+        alone = self.model_copy(update={"also": (), "size_weight": 0.0, "families": {}})
         further = ((part.weight, {"task": part.task, "fidelity": part.fidelity}) for part in self.also)
         return [(1.0, alone), *((weight, alone.model_copy(update=update)) for weight, update in further)]
 
@@ -96,16 +134,19 @@ class Preset(Spec):
             return {"fidelity": validate(type(fidelity), fields, "fidelity")}
 
         also = tuple(part.model_copy(update=changed(part)) for part in self.also)
-        return self.model_copy(update={**changed(self), "also": also})
+        families = {family: preset.with_fidelities(changes) for family, preset in self.families.items()}
+        return self.model_copy(update={**changed(self), "also": also, "families": families})
 
-    def materialise(self, images: Source, generator: torch.Generator) -> Union[Batch, RNNBatch]:
-        """The batch of one run of the first task, on the CPU.
+    def materialise(self, images: Source, generator: torch.Generator) -> AnyBatch:
+        """The batch of one run of the first task, on the CPU; of the ``ridge`` solver, what its targets are on average.
 
         images: see :func:`naslib_gennas.proxy.images.load_images`. generator: on the CPU, of all draws.
         """
         from ..images import load_images
 
         pixels = load_images(images, self.fidelity.batch_size, self.fidelity.input_size)
+        if self.fidelity.solver == "ridge":
+            return self.task.expected(pixels, self.fidelity.signal_size, generator)
         return self.task.materialise(pixels, self.fidelity.signal_size, generator)
 
 
@@ -118,13 +159,24 @@ class RNNPreset(Preset):
     also: tuple[()] = ()
 
     def _definition(self) -> dict[str, object]:
-        return self.model_dump(mode="json", include={"task", "fidelity"})
+        size = {"size_weight": self.size_weight} if self.size_weight else {}
+        return {"task": self.task.model_dump(mode="json"), "fidelity": _told(self.fidelity), **size}
 
-    def materialise(self, images: Source, generator: torch.Generator) -> RNNBatch:
+    def materialise(self, images: Source, generator: torch.Generator) -> AnyBatch:
         """The batch of one run, on the CPU; SpecError if there are images."""
         if images is not None:
             raise SpecError(f"the preset {self.name} is for recurrent networks, which see no images; leave them out")
+        if self.fidelity.solver == "ridge":
+            return self.task.expected(self.fidelity.batch_size, self.fidelity.length, generator)
         return self.task.materialise(self.fidelity.batch_size, self.fidelity.length, generator)
+
+
+def _told(fidelity: ReadOut) -> dict[str, object]:
+    """The fields that can change a score."""
+    fields = fidelity.model_dump(mode="json")
+    unsaid = {name for name in NETWORK_OPTIONS if fields.get(name) == OWN}
+    unsaid |= {"solver", "ridge"} if fidelity.solver == "sgd" else set(TRAINING_FIELDS)
+    return {name: value for name, value in fields.items() if name not in unsaid}
 
 
 PRESETS: dict[str, type[Preset]] = {"cnn": Preset, "rnn": RNNPreset}

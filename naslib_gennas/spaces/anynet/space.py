@@ -82,6 +82,7 @@ class AnyNetSpace(SearchSpace[AnyNetArchitecture]):
     ((1, 16, 8, 6), (16, 40, 40, 16))
     """
 
+    family = "anynet"
     metrics = ("accuracy",)
     block: ClassVar[str]
     choices: ClassVar[Choices]
@@ -168,6 +169,9 @@ class AnyNetSpace(SearchSpace[AnyNetArchitecture]):
         from .networks import Network
 
         return Network(arch, classes or self.classes)
+
+    def parameters(self, arch: AnyNetArchitecture) -> int:
+        return self.counts(arch)[0]
 
     def counts(self, arch: AnyNetArchitecture, classes: Optional[int] = None) -> tuple[int, int]:
         """(parameters, FLOPs) of the full-size network, equal to ``params`` and ``flops`` of the NDS records."""

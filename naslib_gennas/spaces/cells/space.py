@@ -73,6 +73,7 @@ class CellSpace(SearchSpace[CellArchitecture]):
     (4, 16, 128858)
     """
 
+    family = "cells"
     metrics = ("accuracy",)
     architecture: ClassVar[type[CellArchitecture]] = CellArchitecture
     operations: ClassVar[tuple[str, ...]]
@@ -171,6 +172,9 @@ class CellSpace(SearchSpace[CellArchitecture]):
         from .networks import Network
 
         return Network(arch, self.imagenet, classes or self.classes)
+
+    def parameters(self, arch: CellArchitecture) -> int:
+        return self.counts(arch)[0]
 
     def counts(self, arch: CellArchitecture, classes: Optional[int] = None) -> tuple[int, int]:
         """(parameters, FLOPs) of the full-size network, as NDS counts them."""

@@ -104,6 +104,31 @@ class Network(nn.Module):
         return logits
 
 
+def network_parameters(arch: NASBench101Architecture, cells: int, channels: int, classes: int) -> int:
+    """Of the :class:`Network`, without building it.
+
+    >>> from naslib_gennas.spaces.nasbench101.encoding import parse_cell
+    >>> network = Network(parse_cell("4:2b:01"), cells=2, channels=8, classes=5)
+    >>> network_parameters(parse_cell("4:2b:01"), 2, 8, 5) == sum(p.numel() for p in network.parameters())
+    True
+    """
+    total, inputs = 27 * channels + 2 * channels, channels
+    for width in (channels * 2**stack for stack in range(STACKS)):
+        total += _cell_parameters(arch, inputs, width)
+        total += (cells - 1) * _cell_parameters(arch, width, width) if cells > 1 else 0
+        inputs = width
+    return total + (inputs + 1) * classes
+
+
+def _cell_parameters(arch: NASBench101Architecture, inputs: int, outputs: int) -> int:
+    matrix = arch.matrix
+    widths = vertex_channels(matrix, inputs, outputs)
+    total = sum((inputs + 2) * width for vertex, width in enumerate(widths) if vertex and matrix[0][vertex])
+    for op, width in zip(arch.ops, widths[1:]):
+        total += (KERNELS[op] ** 2 * width + 2) * width if op in KERNELS else 0
+    return total
+
+
 def vertex_channels(matrix: Matrix, inputs: int, outputs: int) -> list[int]:
     """Channels of every vertex: those that feed the output share its channels, the others take what they feed.
 

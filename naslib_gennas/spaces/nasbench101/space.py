@@ -101,6 +101,11 @@ class NASBench101(SearchSpace[NASBench101Architecture]):
             start_by_fan_out(network)
         return network
 
+    def parameters(self, arch: NASBench101Architecture) -> int:
+        from .networks import network_parameters
+
+        return network_parameters(valid_part(arch), self.cells, self.full_channels, classes=10)
+
     def build_network(self, arch: NASBench101Architecture, classes: int = 10) -> nn.Module:
         from .networks import Network
 

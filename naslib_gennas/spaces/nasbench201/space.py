@@ -6,6 +6,7 @@ Dong & Yang, "NAS-Bench-201", ICLR 2020, https://arxiv.org/abs/2001.00326.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ...proxy.fidelity import NetworkOption
@@ -14,6 +15,7 @@ from .encoding import (
     COUNT,
     EDGES,
     EXAMPLE,
+    NONE,
     OPERATIONS,
     NASBench201Architecture,
     benchmark_order,
@@ -90,6 +92,22 @@ class NASBench201(SearchSpace[NASBench201Architecture]):
         from .networks import Network
 
         return Network(arch, self.cells, self.channels, classes)
+
+    def parameters(self, arch: NASBench201Architecture) -> int:
+        return self._bare + sum(self._weights[op] for op in arch.ops)
+
+    @cached_property
+    def _bare(self) -> int:
+        return super().parameters(NASBench201Architecture((NONE,) * len(EDGES)))
+
+    @cached_property
+    def _weights(self) -> list[int]:
+        """Parameters of every operation, on one edge of all cells."""
+        rest = (NONE,) * (len(EDGES) - 1)
+        return [
+            super(NASBench201, self).parameters(NASBench201Architecture((op, *rest))) - self._bare
+            for op in range(len(OPERATIONS))
+        ]
 
     def __iter__(self) -> Iterator[NASBench201Architecture]:
         return iter(benchmark_order())

@@ -163,3 +163,22 @@ def _cell(arch: Optional[TransNASMicroArchitecture], inputs: int, outputs: int, 
     if arch is None:
         return BasicBlock(inputs, outputs, stride)
     return MicroCell(arch.ops, inputs, outputs, stride)
+
+
+def macro_parameters(skeleton: str, channels: int, cells: int, classes: int) -> int:
+    """Of the :class:`Network` of residual blocks, block by block.
+
+    >>> network = Network(None, "1441", channels=8, cells=2, classes=5)
+    >>> macro_parameters("1441", 8, 2, 5) == sum(p.numel() for p in network.parameters())
+    True
+    """
+    width, half = channels, max(1, channels // 2)
+    total = 27 * half + 2 * half + 9 * half * channels + 2 * channels
+    for digit in skeleton:
+        wider = width * (2 if digit in DOUBLING else 1)
+        total += 9 * (width + wider) * wider + 4 * wider  # first block
+        if digit in HALVING or wider != width:
+            total += width * wider + 2 * wider  # its shortcut
+        total += (cells - 1) * (18 * wider * wider + 4 * wider)
+        width = wider
+    return total + (width + 1) * classes

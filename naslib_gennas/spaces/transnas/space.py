@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..base import SPACES, Arch, SearchSpace
@@ -17,6 +18,7 @@ from .encoding import (
     MACRO,
     MICRO,
     MICRO_SKELETON,
+    NONE,
     OPERATIONS,
     TransNASMacroArchitecture,
     TransNASMicroArchitecture,
@@ -41,6 +43,7 @@ REDRAWN = 1 / 5  # probability for an edge in a mutation, as in NAS-Bench-201
 class TransNASSpace(SearchSpace[Arch]):
     """What both spaces share. In the proxy networks the stem, which divides the size by 4, has no strides."""
 
+    family = "transnas"
     metrics = ("accuracy",)
     cells = 2  # in a module, as in the benchmark
     channels = 16
@@ -105,6 +108,26 @@ class TransNASMicro(TransNASSpace[TransNASMicroArchitecture]):
 
         return Network(arch, MICRO_SKELETON, BASE, self.cells, classes)
 
+    def parameters(self, arch: TransNASMicroArchitecture) -> int:
+        return self._bare + sum(self._weights[edge][op] for edge, op in enumerate(arch.ops))
+
+    @cached_property
+    def _bare(self) -> int:
+        return super().parameters(TransNASMicroArchitecture((NONE,) * len(EDGES)))
+
+    @cached_property
+    def _weights(self) -> list[list[int]]:
+        """Parameters of every operation on every edge, in all cells."""
+        count = super().parameters
+        places = range(len(EDGES))
+        return [
+            [
+                count(TransNASMicroArchitecture(tuple(op if e == edge else NONE for e in places))) - self._bare
+                for op in range(len(OPERATIONS))
+            ]
+            for edge in places
+        ]
+
     def __iter__(self) -> Iterator[TransNASMicroArchitecture]:
         """In lexical order of the digits."""
         return map(TransNASMicroArchitecture, itertools.product(range(len(OPERATIONS)), repeat=len(EDGES)))
@@ -159,6 +182,11 @@ class TransNASMacro(TransNASSpace[TransNASMacroArchitecture]):
         from .networks import Network
 
         return Network(None, arch.modules, BASE, self.cells, classes)
+
+    def parameters(self, arch: TransNASMacroArchitecture) -> int:
+        from .networks import macro_parameters
+
+        return macro_parameters(arch.modules, BASE, self.cells, CLASSES)
 
     def __iter__(self) -> Iterator[TransNASMacroArchitecture]:
         """Shorter ones first, then in the order of the digits."""
