@@ -12,9 +12,9 @@ and nothing is trained. All functions work on many architectures at once: the fi
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +29,29 @@ from .tasks import Expected
 
 CONSTANT = 1e-5  # a column whose deviation is less, relative to its size, is constant
 AT_ONCE = 1 << 24  # numbers in the matrices that are held at a time
+
+
+class Expectation(Protocol):
+    """A task on average over its targets, for b images (or sequences)."""
+
+    @property
+    def images(self) -> int:
+        """b."""
+        ...
+
+    @property
+    def used(self) -> tuple[int, ...]:
+        """The stages that count, from 0."""
+        ...
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Of all stages in the loss."""
+        ...
+
+    def moments(self, stage: int, pixels: int) -> Moments:
+        """Of the target of a stage, as maps of so many pixels."""
+        ...
 
 
 def rows_of(maps: torch.Tensor, size: int) -> torch.Tensor:
@@ -177,23 +200,20 @@ def effective_rank(rows: torch.Tensor) -> torch.Tensor:
     return torch.special.entr(shares).sum(dim=1).exp() * (total[:, 0] != 0)
 
 
-def solve_in_place(backbone: nn.Module, batch: Expected, fidelity: Fidelity) -> RegressionResult:
-    """Read out a ``backbone`` as it is, in training mode.
+def stage_rows(backbone: nn.Module, batch: Expected) -> list[torch.Tensor]:
+    """The rows (1, b t^2, c) of every stage that the task uses, of a ``backbone`` as it is, in training mode.
 
     backbone: (b, 3, s, s) -> three feature maps. What its forward pass changes (running statistics) is changed.
     """
-    started = time.perf_counter()
     with torch.no_grad():
         maps = backbone.to(batch.inputs.device).train()(batch.inputs)
-        found = solved([rows_of(maps[stage].float(), batch.size) for stage in batch.used], batch, fidelity.ridge)
-    parameters = sum(p.numel() for p in backbone.parameters())
-    return replace(found[0], parameters=parameters, seconds=time.perf_counter() - started)
+    return [rows_of(maps[stage].float(), batch.size) for stage in batch.used]
 
 
-def build_and_solve(
+def new_stage_rows(
     backbone: nn.Module, batch: Expected, fidelity: Fidelity, generator: torch.Generator
-) -> RegressionResult:
-    """As :func:`solve_in_place` for a backbone made under ``uninitialised()``, whose weights are drawn first.
+) -> list[torch.Tensor]:
+    """As :func:`stage_rows` for a backbone made under ``uninitialised()``, whose weights are drawn first.
 
     >>> from naslib_gennas.proxy.tasks import Dot, ProxyTask, Stage
     >>> class Net(nn.Conv2d):
@@ -204,28 +224,27 @@ def build_and_solve(
     >>> batch = task.expected(torch.randn(2, 3, 8, 8), 4, torch.Generator().manual_seed(0))
     >>> with uninitialised():
     ...     backbone = Net(3, 4, 3)
-    >>> result = build_and_solve(backbone, batch, Fidelity(solver="ridge"), torch.Generator().manual_seed(1))
-    >>> result.status, 0 < result.loss < 1, result.steps
-    ('ok', True, 0)
+    >>> rows = new_stage_rows(backbone, batch, Fidelity(solver="ridge"), torch.Generator().manual_seed(1))
+    >>> [stage.shape for stage in rows], 0 < solved(rows, batch, ridge=1.0)[0].loss < 1
+    ([torch.Size([1, 32, 4])], True)
     """
     if isinstance(backbone, Divisible):
         with uninitialised():
             backbone = backbone.first(batch.stages)
     initialise(backbone, generator, batch.inputs.device, fidelity.weight_init, fidelity.bias_init)
-    return solve_in_place(backbone, batch, fidelity)
+    return stage_rows(backbone, batch)
 
 
-def solved(stages: Sequence[torch.Tensor], batch: Expected, ridge: float) -> list[RegressionResult]:
+def solved(stages: Sequence[torch.Tensor], batch: Expectation, ridge: float) -> list[RegressionResult]:
     """The results of ``a`` architectures from the rows (a, N, c) of every stage that the task uses."""
-    images = len(batch.inputs)
     losses = [
-        expected_loss(rows, images, ridge, batch.moments(stage, math.isqrt(rows.shape[1] // images)))
+        expected_loss(rows, batch.images, ridge, batch.moments(stage, rows.shape[1] // batch.images))
         for stage, rows in zip(batch.used, stages)
     ]
     return list(_results(torch.stack(losses, dim=1).tolist(), batch))
 
 
-def _results(losses: Iterable[Sequence[float]], batch: Expected) -> Iterator[RegressionResult]:
+def _results(losses: Iterable[Sequence[float]], batch: Expectation) -> Iterator[RegressionResult]:
     for values in losses:
         per_stage = [math.nan] * len(batch.weights)
         for stage, value in zip(batch.used, values):

@@ -92,14 +92,25 @@ class RNNBatch:
 
 @dataclass(frozen=True)
 class RNNExpected:
-    """``inputs``: (time steps, b, dimension), with noise; ``moments`` of the targets over time steps, on average."""
+    """``inputs``: (time steps, b, dimension), with noise; ``over_time``: of an entry of the targets, on average."""
 
     inputs: torch.Tensor
-    moments: Moments
+    over_time: Moments
+    used: tuple[int, ...] = (0,)
+    weights: tuple[float, ...] = (1.0,)
+
+    @property
+    def images(self) -> int:
+        """b."""
+        return self.inputs.shape[1]
+
+    def moments(self, stage: int, pixels: int) -> Moments:
+        """Of the targets."""
+        return self.over_time
 
     def to(self, device: torch.device) -> RNNExpected:
         """The same on ``device``."""
-        return RNNExpected(self.inputs.to(device), self.moments.to(device))
+        return RNNExpected(self.inputs.to(device), self.over_time.to(device))
 
 
 class RNNFidelity(ReadOut):

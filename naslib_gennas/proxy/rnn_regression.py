@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .closed_form import expected_loss
 from .layers import uninitialised
 from .parameters import FlatParameters, adopt
 from .regression import CHECK_EVERY, RegressionResult
@@ -81,31 +80,20 @@ def build_and_regress_rnn(
     return train(regressor.to(batch.inputs.device), batch, fidelity, generator)
 
 
-def build_and_solve_rnn(
+def output_rows(
     backbone: nn.Module, batch: RNNExpected, fidelity: RNNFidelity, generator: torch.Generator
-) -> RegressionResult:
-    """The read-out of the untrained network in closed form: its outputs at all time steps are the rows.
+) -> list[torch.Tensor]:
+    """What a read-out in closed form sees: outputs of the untrained network at all time steps, (1, b t, embedding).
 
     Without dropout. See :mod:`naslib_gennas.proxy.closed_form`.
     """
-    started = time.perf_counter()
     with uninitialised():
         regressor = RNNRegressor(backbone, batch.inputs.shape[2])
     regressor.to_empty(device="cpu").reset(generator)
     regressor.to(batch.inputs.device).eval()
     with torch.no_grad():
         outputs = regressor.backbone(regressor.encoder(batch.inputs), None)[0]
-        rows = outputs.transpose(0, 1).reshape(1, -1, outputs.shape[2])
-        loss = float(expected_loss(rows, outputs.shape[1], fidelity.ridge, batch.moments))
-    return RegressionResult(
-        loss=loss,
-        status="ok" if math.isfinite(loss) else "diverged",
-        curve=(),
-        stage_losses=(loss,),
-        steps=0,
-        parameters=sum(p.numel() for p in regressor.parameters()),
-        seconds=time.perf_counter() - started,
-    )
+    return [outputs.transpose(0, 1).reshape(1, -1, outputs.shape[2])]
 
 
 def train(

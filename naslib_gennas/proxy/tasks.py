@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Literal, Optional
 
@@ -180,7 +181,7 @@ class Expected:
 
     Attributes:
         inputs: (b, 3, s, s), images with noise.
-        images: (b, 3, s, s), without.
+        pictures: (b, 3, s, s), without.
         targets: of the three stages.
         weights: of the stages in the loss.
         used: the stages that count, from 0.
@@ -188,7 +189,7 @@ class Expected:
     """
 
     inputs: torch.Tensor
-    images: torch.Tensor
+    pictures: torch.Tensor
     targets: tuple[Stage, ...]
     weights: tuple[float, ...]
     used: tuple[int, ...]
@@ -200,11 +201,17 @@ class Expected:
         """Up to which stage a network is needed."""
         return self.used[-1] + 1
 
-    def moments(self, stage: int, size: int) -> Moments:
-        """Of the target of ``stage``, as maps of ``size`` pixels a side; computed once."""
-        if (stage, size) not in self.known:
-            self.known[stage, size] = self.targets[stage].moments(self.images, size).to(self.inputs.device)
-        return self.known[stage, size]
+    @property
+    def images(self) -> int:
+        """b."""
+        return len(self.inputs)
+
+    def moments(self, stage: int, pixels: int) -> Moments:
+        """Of the target of ``stage``, as square maps of so many pixels; computed once."""
+        if (stage, pixels) not in self.known:
+            found = self.targets[stage].moments(self.pictures, math.isqrt(pixels))
+            self.known[stage, pixels] = found.to(self.inputs.device)
+        return self.known[stage, pixels]
 
     def to(self, device: torch.device) -> Expected:
         """The same on ``device``, inputs channels-last."""

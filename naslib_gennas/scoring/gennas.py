@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
@@ -12,25 +14,28 @@ import numpy as np
 import torch
 
 from ..errors import DeviceError, SpecError
-from ..proxy.closed_form import build_and_solve, solve_in_place
+from ..proxy.closed_form import solved
 from ..proxy.fidelity import Fidelity
 from ..proxy.layers import own_randomness, uninitialised
 from ..proxy.presets import AnyBatch, Preset, load_preset, preset_names
 from ..proxy.regression import RegressionResult, build_and_regress, regress_in_place
-from ..proxy.rnn import RNNBatch, RNNExpected, RNNFidelity
-from ..proxy.rnn_regression import build_and_regress_rnn, build_and_solve_rnn
-from ..proxy.tasks import Expected
+from ..proxy.rnn import RNNFidelity
+from ..proxy.rnn_regression import build_and_regress_rnn
 from ..runs.run import Record
 from ..spaces.base import SearchSpace
 from ..spaces.modules.space import ModuleSpace
 from ..tables import open_space
 from .protocol import BaseScorer
 from .score import GENNAS, ErrorRecord, Score
+from .stage_rows import StageReader
 
 if TYPE_CHECKING:
     from torch import nn
 
     Images = Union[str, Path, torch.Tensor, None]
+
+AT_ONCE = 5000  # architectures that are read together
+MEMORY = 512  # MB
 
 DIVERGED = ErrorRecord("Diverged", "the loss is not finite")
 
@@ -46,6 +51,7 @@ class GenNASScorer(BaseScorer):
         seed: decides targets, initialisation and noise; the same seed gives the same score.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         images: see :func:`naslib_gennas.proxy.images.load_images`.
+        memory: MB that feature maps which architectures share may take at a time (presets in closed form).
 
     Raises:
         UnknownNameError, SpecError, ImageError, DeviceError: see the argument of that name. SpecError also for a
@@ -64,6 +70,7 @@ class GenNASScorer(BaseScorer):
         device: str = "cpu",
         images: Images = None,
         measure: str = GENNAS,
+        memory: int = MEMORY,
     ):
         self.space = open_space(space)
         self.preset = load_preset(preset).suited(self.space.family or self.space.name)
@@ -75,7 +82,9 @@ class GenNASScorer(BaseScorer):
         self._members = self.preset.members()
         for _, member in self._members:
             self.space.check_options(member.fidelity)
+        self.memory = memory
         self._scores: dict[str, Score] = {}
+        self._ready: dict[tuple[Any, int, int], RegressionResult] = {}  # read with others, before its turn
         self._batches: dict[tuple[int, int], AnyBatch] = {}
 
     @classmethod
@@ -117,8 +126,32 @@ class GenNASScorer(BaseScorer):
             self._scores[key] = self._scored(arch, key)
         return self._scores[key].of(str(arch))
 
+    def score_many(self, archs: Iterable[Any]) -> Iterator[Score]:
+        """In order; where architectures share parts of their networks, these are computed once for thousands."""
+        shared = [
+            member
+            for member, (_, preset) in enumerate(self._members)
+            if preset.fidelity.solver == "ridge" and self.space.shares_parts
+        ]
+        if not shared:
+            yield from super().score_many(archs)
+            return
+        rest = iter(archs)
+        while chunk := [self.parsed(arch) for arch in itertools.islice(rest, AT_ONCE)]:
+            new = {self.space.reduced(arch): None for arch in chunk if self.key(arch) not in self._scores}
+            for member in shared:
+                for repeat in range(self._members[member][1].fidelity.repeats):
+                    read = self._read(list(new), member, repeat)
+                    self._ready.update(((arch, member, repeat), run) for arch, run in read.items())
+            yield from map(self.score, chunk)
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_scores": {}, "_batches": {}}  # what another process can make by itself stays here
+        return {
+            **vars(self),
+            "_scores": {},
+            "_ready": {},
+            "_batches": {},
+        }  # what another process can make by itself stays here
 
     def _scored(self, arch: Any, key: str) -> Score:
         results: list[RegressionResult] = []
@@ -154,20 +187,39 @@ class GenNASScorer(BaseScorer):
         """The repeats of one task, and the seconds that they took."""
         started = time.perf_counter()
         repeats = range(self._members[member][1].fidelity.repeats)
-        return [self._regress(arch, member, repeat) for repeat in repeats], time.perf_counter() - started
+        runs = [self._regress(arch, member, repeat) for repeat in repeats]
+        return runs, max(time.perf_counter() - started, sum(run.seconds for run in runs))
 
     def _regress(self, arch: Any, member: int, repeat: int) -> RegressionResult:
         fidelity: Union[Fidelity, RNNFidelity] = self._members[member][1].fidelity
+        if fidelity.solver == "ridge":
+            return self._ready.pop((arch, member, repeat), None) or self._read([arch], member, repeat)[arch]
         batch, generator = self._batch(member, repeat), self._generator("network", member, repeat)
         if self.space.own_weights and isinstance(fidelity, Fidelity):
             with own_randomness(generator.initial_seed(), self.device):
-                backbone = self.space.build(arch, fidelity)
-                if isinstance(batch, Expected):
-                    return solve_in_place(backbone, batch, fidelity)
-                return regress_in_place(backbone, batch, fidelity, generator)
+                return regress_in_place(self.space.build(arch, fidelity), batch, fidelity, generator)
         with uninitialised():
             backbone = self.space.build(arch, fidelity)
-        return _loss(backbone, batch, fidelity, generator)
+        if isinstance(fidelity, Fidelity):
+            return build_and_regress(backbone, batch, fidelity, generator)
+        return build_and_regress_rnn(backbone, batch, fidelity, generator)
+
+    def _read(self, archs: Sequence[Any], member: int, repeat: int) -> dict[Any, RegressionResult]:
+        """In closed form, architectures that share parts at once."""
+        reader = self.reader(member, repeat)
+        found: dict[Any, RegressionResult] = {}
+        started = time.perf_counter()
+        for places, rows in reader.read(archs):
+            results = solved(rows, reader.batch, reader.preset.fidelity.ridge)
+            each = (time.perf_counter() - started) / len(places)
+            found.update((archs[place], replace(run, seconds=each)) for place, run in zip(places, results))
+            started = time.perf_counter()
+        return found
+
+    def reader(self, member: int = 0, repeat: int = 0) -> StageReader:
+        """What a task number ``member`` of the preset, solved in closed form, sees of architectures."""
+        seed = self._generator("network", member, repeat).initial_seed()
+        return StageReader(self.space, self._members[member][1], self._batch(member, repeat), seed, self.memory)
 
     def _batch(self, member: int, repeat: int) -> AnyBatch:
         """The same targets for every architecture, other ones for every repeat."""
@@ -179,17 +231,6 @@ class GenNASScorer(BaseScorer):
 
     def _generator(self, purpose: str, member: int, repeat: int) -> torch.Generator:
         return run_generator(self.seed, purpose, repeat, member)
-
-
-def _loss(backbone: nn.Module, batch: AnyBatch, fidelity: Any, generator: torch.Generator) -> RegressionResult:
-    """By the solver that the kind of ``batch`` is for."""
-    if isinstance(batch, Expected):
-        return build_and_solve(backbone, batch, fidelity, generator)
-    if isinstance(batch, RNNExpected):
-        return build_and_solve_rnn(backbone, batch, fidelity, generator)
-    if isinstance(batch, RNNBatch):
-        return build_and_regress_rnn(backbone, batch, fidelity, generator)
-    return build_and_regress(backbone, batch, fidelity, generator)
 
 
 def run_generator(seed: int, purpose: str, repeat: int, member: int = 0) -> torch.Generator:

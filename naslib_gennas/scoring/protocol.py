@@ -64,9 +64,13 @@ class BaseScorer(ABC):
         return self.space.score_key(arch)
 
     def score(self, arch: Any) -> Score:
-        arch = self.space.parse(arch) if isinstance(arch, str) else arch
+        arch = self.parsed(arch)
         key = self.key(arch)
         return attempted(str(arch), key, self.measure, lambda: self.compute(arch, key))
+
+    def parsed(self, arch: Any) -> Any:
+        """The architecture, if it is given as its text."""
+        return self.space.parse(arch) if isinstance(arch, str) else arch
 
     def score_many(self, archs: Iterable[Any]) -> Iterator[Score]:
         return map(self.score, archs)

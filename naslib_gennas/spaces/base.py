@@ -58,6 +58,7 @@ class SearchSpace(ABC, Generic[Arch]):
     own_weights: ClassVar[bool] = False
     unchecked: ClassVar[Mapping[str, str]] = {}
 
+    shares_parts: ClassVar[bool] = False
     origin: str = ""
 
     @property

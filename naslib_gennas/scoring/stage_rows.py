@@ -1,0 +1,56 @@
+"""What a read-out in closed form sees of architectures: the feature maps of their untrained networks, as rows.
+
+Where a space writes its networks as expressions, all architectures share their random weights and what is equal is
+computed once (:mod:`naslib_gennas.proxy.expressions`); elsewhere the networks are built one after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Union
+
+import torch
+
+from ..proxy.closed_form import new_stage_rows, stage_rows
+from ..proxy.layers import own_randomness, uninitialised
+from ..proxy.presets import Preset
+from ..proxy.rnn import RNNExpected, RNNFidelity
+from ..proxy.rnn_regression import output_rows
+from ..proxy.tasks import Expected
+from ..spaces.base import SearchSpace
+
+Rows = list[torch.Tensor]
+"""Of every stage that the task uses, (a, N, c)."""
+
+
+@dataclass
+class StageReader:
+    """Reads the stages of architectures of ``space`` for the task of ``preset``, one draw of it.
+
+    batch: the task on average (``preset.materialise``). seed: of the random weights. memory: MB that feature maps of
+    shared networks may take at a time.
+    """
+
+    space: SearchSpace
+    preset: Preset
+    batch: Union[Expected, RNNExpected]
+    seed: int
+    memory: int
+
+    def read(self, archs: Sequence[Any]) -> Iterator[tuple[Sequence[int], Rows]]:
+        """Places in ``archs`` (reduced architectures), and their rows, in any order."""
+        for place, arch in enumerate(archs):
+            yield [place], self._alone(arch)
+
+    def _alone(self, arch: Any) -> Rows:
+        fidelity: Any = self.preset.fidelity
+        generator = torch.Generator().manual_seed(self.seed)
+        if self.space.own_weights and isinstance(self.batch, Expected):
+            with own_randomness(self.seed, self.batch.inputs.device):
+                return stage_rows(self.space.build(arch, fidelity), self.batch)
+        with uninitialised():
+            backbone = self.space.build(arch, fidelity)
+        if isinstance(fidelity, RNNFidelity) and isinstance(self.batch, RNNExpected):
+            return output_rows(backbone, self.batch, fidelity, generator)
+        return new_stage_rows(backbone, self.batch, fidelity, generator)
