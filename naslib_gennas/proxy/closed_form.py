@@ -28,6 +28,7 @@ from .regression import Divisible, RegressionResult
 from .tasks import Expected
 
 CONSTANT = 1e-5  # a column whose deviation is less, relative to its size, is constant
+SMALL = 5e-3  # penalties below it are solved in float64
 AT_ONCE = 1 << 24  # numbers in the matrices that are held at a time
 
 
@@ -89,7 +90,7 @@ def white_residual(rows: torch.Tensor, ridge: float) -> torch.Tensor:
     features, finite = _usable(rows)
     count, columns = features.shape[1:]
     penalty = ridge * count
-    inverse = _inverse(_gram(features), penalty)
+    inverse = _inverse(features, penalty)
     left = penalty**2 * inverse.square().sum(dim=(1, 2)) - 1 + max(0, count - columns)
     return (left / count).where(finite, torch.tensor(math.nan))
 
@@ -115,11 +116,11 @@ class Leftover:
         a, count, columns = features.shape
         penalty = ridge * count
         if columns < count:
-            inverse = _inverse(_gram(features), penalty)
+            inverse = _inverse(features, penalty)
             matrix = -features @ inverse @ features.mT
             matrix.diagonal(dim1=1, dim2=2).add_(1.0)
         else:
-            matrix = penalty * _inverse(_gram(features), penalty)
+            matrix = penalty * _inverse(features, penalty)
         matrix = (matrix - 1 / count).where(finite[:, None, None], torch.tensor(math.nan))
         matrix = matrix.view(a, images, count // images, count)
         shared = matrix.sum(dim=1)
@@ -136,6 +137,8 @@ class Leftover:
             total = total + (self.shared * moments.shared).sum(dim=(1, 2))
         if moments.maps is not None:
             total = total + self.of_maps(moments.maps) * images * pixels
+        if moments.mean is not None:
+            total = total + self.of_maps(moments.mean.expand(1, images, -1)) * images * pixels
         return total / (images * pixels)
 
     def of_maps(self, maps: torch.Tensor) -> torch.Tensor:
@@ -153,7 +156,7 @@ def expected_loss(rows: torch.Tensor, images: int, ridge: float, moments: Moment
     >>> torch.allclose(white, white_residual(rows, 0.1))
     True
     """
-    if moments.local is None and moments.shared is None and moments.maps is None:
+    if all(part is None for part in (moments.local, moments.shared, moments.maps, moments.mean)):
         return moments.white * white_residual(rows, ridge)
     return torch.cat([left.loss(moments) for left in leftovers(rows, images, ridge)])
 
@@ -266,13 +269,12 @@ def _gram(features: torch.Tensor) -> torch.Tensor:
     return features.mT @ features if columns < count else features @ features.mT
 
 
-def _inverse(gram: torch.Tensor, penalty: float) -> torch.Tensor:
-    shifted = gram.clone()
-    shifted.diagonal(dim1=1, dim2=2).add_(penalty)
-    factor, failed = torch.linalg.cholesky_ex(shifted)
-    if bool(failed.any()):
-        factor = torch.linalg.cholesky(shifted.double()).to(gram.dtype)
-    return torch.cholesky_inverse(factor)
+def _inverse(features: torch.Tensor, penalty: float) -> torch.Tensor:
+    """Of the smaller Gram matrix plus the penalty; a small penalty needs more digits than float32 has."""
+    small = penalty < SMALL * features.shape[1]
+    gram = _gram(features.double() if small else features)
+    gram.diagonal(dim1=1, dim2=2).add_(penalty)
+    return torch.cholesky_inverse(torch.linalg.cholesky(gram)).to(features.dtype)
 
 
 def _spectrum(left: Leftover, images: int) -> torch.Tensor:

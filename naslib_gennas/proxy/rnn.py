@@ -68,7 +68,9 @@ class RNNTask(Spec):
             return RNNExpected(inputs, Moments(white=sum(signal.level**2 for signal in self.targets)))
         count = -(-DRAWS // self.dimension)
         maps = self._drawn(self.targets, count, length, torch.Generator().manual_seed(SEED)).flatten(1)
-        return RNNExpected(inputs, Moments(local=maps @ maps.T / maps.shape[1]))
+        mean = maps.mean(dim=1, keepdim=True)
+        centred = maps - mean
+        return RNNExpected(inputs, Moments(local=centred @ centred.T / maps.shape[1], mean=mean.T))
 
     def _drawn(
         self, signals: Sequence[Signal], batch_size: int, length: int, generator: torch.Generator

@@ -59,18 +59,22 @@ class Signal(Spec, ABC):
         """Maps of this very shape."""
 
     def moments(self, size: int, images: torch.Tensor) -> Moments:
-        """Second moments of the maps of ``size`` pixels a side, not yet multiplied by the level.
+        """Mean and covariance of the maps of ``size`` pixels a side, not yet multiplied by the level.
 
-        Those of a signal without a formula of its own are the mean over many draws, always the same ones.
+        Those of a signal without a formula of its own are taken over many draws, always the same ones.
         """
-        from .moments import DRAWS, SEED, Moments, drawn
+        from dataclasses import replace
+
+        from .moments import Moments, drawn, factor
 
         if self.needs_images:
-            import torch
-
-            maps = self.draw((len(images), DRAWS // 16, size, size), images, torch.Generator().manual_seed(SEED))
-            return Moments(maps=maps.flatten(2).transpose(0, 1) / maps.shape[1] ** 0.5)
-        return self._scoped(drawn(lambda n, g: self.draw((n, 1, size, size), None, g).view(n, size * size)))
+            count = len(images)
+            mean, covariance = drawn(
+                lambda n, g: self.draw((count, n, size, size), images, g).transpose(0, 1).reshape(n, -1)
+            )
+            return Moments(maps=factor(covariance).view(-1, count, size * size), mean=mean.view(count, -1))
+        mean, covariance = drawn(lambda n, g: self.draw((n, 1, size, size), None, g).view(n, -1))
+        return replace(self._scoped(covariance), mean=mean[None])
 
     def _scoped(self, kernel: torch.Tensor) -> Moments:
         from .moments import Moments
@@ -259,8 +263,9 @@ class Resize(Signal):
         from .moments import Moments
         from .signals import shrunk
 
-        maps = shrunk(images, size, size).flatten(2).transpose(0, 1)
-        return Moments(maps=maps / len(maps) ** 0.5)
+        colours = shrunk(images, size, size).flatten(2).transpose(0, 1)
+        mean = colours.mean(dim=0)
+        return Moments(maps=(colours - mean) / len(colours) ** 0.5, mean=mean)
 
 
 @register_signal("the constant 0 (a control)")

@@ -82,6 +82,7 @@ class GenNASScorer(BaseScorer):
         self._members = self.preset.members()
         for _, member in self._members:
             self.space.check_options(member.fidelity)
+            check_maps(self.space, member)
         self.memory = memory
         self._scores: dict[str, Score] = {}
         self._ready: dict[tuple[Any, int, int], RegressionResult] = {}  # read with others, before its turn
@@ -257,6 +258,23 @@ def check_kind(space: SearchSpace, preset: Preset) -> None:
             f"the preset {preset.name} is for {preset.kind.upper()}s, the space {space.name} holds "
             f"{space.kind.upper()}s; use {', '.join(suited[:4])} or another that `gennas presets` lists"
         )
+
+
+def check_maps(space: SearchSpace, preset: Preset) -> None:
+    """SpecError if a read-out in closed form asks for more pixels than a stage of the space's networks has."""
+    fidelity, task = preset.fidelity, preset.task
+    if not isinstance(fidelity, Fidelity) or fidelity.solver != "ridge" or space.own_weights:
+        return
+    if fidelity.target_size is None:  # then a smaller map is read as it is
+        return
+    size, weights = fidelity.target_size, task.score_weights or task.weights
+    for number, (stage, weight, stride) in enumerate(zip(task.stages, weights, space.strides), start=1):
+        there = -(-fidelity.input_size // stride)
+        if weight and stage.signals and size > there:
+            raise SpecError(
+                f"the preset {preset.name} reads stage {number} of {space.name} as {size} x {size} pixels, but its map "
+                f"has {there} x {there}; choose a smaller target_size or a larger input_size"
+            )
 
 
 def find_device(name: str) -> torch.device:
