@@ -225,7 +225,7 @@ def test_stages_after_the_last_that_counts_are_not_built(monkeypatch):
     space = Scorer("nasbench201", preset()).space
     monkeypatch.setattr(closed_form, "stage_rows", lambda backbone, batch: built.append(len(backbone.channels)) or [])
     first = preset(weights=(1.0, 0.0, 0.0))
-    batch = first.materialise(None, seeded())
+    batch = first.expected(None, seeded())
     with torch.device("meta"):
         backbone = space.build(space.parse("5"), first.fidelity)
     closed_form.new_stage_rows(backbone, batch, first.fidelity, seeded())

@@ -163,7 +163,7 @@ def expected_loss(rows: torch.Tensor, images: int, ridge: float, moments: Moment
 
 def leftovers(rows: torch.Tensor, images: int, ridge: float) -> Iterator[Leftover]:
     """R of a few architectures at a time."""
-    for part in rows.split(max(1, AT_ONCE // rows.shape[1] ** 2)):
+    for part in torch.split(rows, max(1, AT_ONCE // rows.shape[1] ** 2)):
         yield Leftover.of(part, images, ridge)
 
 
@@ -185,7 +185,7 @@ def eigenvalues(rows: torch.Tensor) -> torch.Tensor:
     tensor([[2., 0.]])
     """
     features, finite = _usable(rows)
-    values = torch.linalg.eigvalsh(_gram(features) / rows.shape[1]).flip(1).clamp_min(0.0)
+    values: torch.Tensor = torch.linalg.eigvalsh(_gram(features) / rows.shape[1]).flip(1).clamp_min(0.0)
     return values.where(finite[:, None], torch.tensor(math.nan))
 
 
@@ -200,7 +200,8 @@ def effective_rank(rows: torch.Tensor) -> torch.Tensor:
     values = eigenvalues(rows)
     total = values.sum(dim=1, keepdim=True)
     shares = values / total.where(total != 0, torch.ones(()))
-    return torch.special.entr(shares).sum(dim=1).exp() * (total[:, 0] != 0)
+    rank: torch.Tensor = torch.special.entr(shares).sum(dim=1).exp() * (total[:, 0] != 0)
+    return rank
 
 
 def stage_rows(backbone: nn.Module, batch: Expected) -> list[torch.Tensor]:
@@ -266,7 +267,8 @@ def _usable(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def _gram(features: torch.Tensor) -> torch.Tensor:
     """The smaller of F^T F and F F^T."""
     count, columns = features.shape[1:]
-    return features.mT @ features if columns < count else features @ features.mT
+    gram: torch.Tensor = features.mT @ features if columns < count else features @ features.mT
+    return gram
 
 
 def _inverse(features: torch.Tensor, penalty: float) -> torch.Tensor:
@@ -274,7 +276,8 @@ def _inverse(features: torch.Tensor, penalty: float) -> torch.Tensor:
     small = penalty < SMALL * features.shape[1]
     gram = _gram(features.double() if small else features)
     gram.diagonal(dim1=1, dim2=2).add_(penalty)
-    return torch.cholesky_inverse(torch.linalg.cholesky(gram)).to(features.dtype)
+    inverse: torch.Tensor = torch.cholesky_inverse(torch.linalg.cholesky(gram))
+    return inverse.to(features.dtype)
 
 
 def _spectrum(left: Leftover, images: int) -> torch.Tensor:

@@ -108,7 +108,8 @@ def factor(covariance: torch.Tensor) -> torch.Tensor:
     """
     values, vectors = torch.linalg.eigh(covariance.double())
     kept = values > values[-1].clamp_min(0) * 1e-7
-    return (vectors[:, kept] * values[kept].sqrt()).T.float()
+    scaled: torch.Tensor = vectors[:, kept] * values[kept].sqrt()
+    return scaled.T.float()
 
 
 def _sum(one: Optional[torch.Tensor], other: Optional[torch.Tensor]) -> Optional[torch.Tensor]:

@@ -197,8 +197,10 @@ class Sin2D(_Sine):
     def moments(self, size: int, images: torch.Tensor) -> Moments:
         from .moments import waves
 
-        pairs = [(fx, sign * fy) for fx in self.values() for fy in self.values() for sign in (1, -1)]
-        return self._scoped(waves(*zip(*pairs), size, size))
+        values = self.values()
+        fx = [x for x in values for _ in values]
+        fy = [y for _ in values for y in values]
+        return self._scoped(waves([*fx, *fx], [*fy, *(-y for y in fy)], size, size))
 
 
 @register_signal("a fraction of the pixels set to +1 or -1")

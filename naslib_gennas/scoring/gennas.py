@@ -17,7 +17,7 @@ from ..errors import DeviceError, SpecError
 from ..proxy.closed_form import solved
 from ..proxy.fidelity import Fidelity
 from ..proxy.layers import own_randomness, uninitialised
-from ..proxy.presets import AnyBatch, Preset, load_preset, preset_names
+from ..proxy.presets import Preset, load_preset, preset_names
 from ..proxy.regression import RegressionResult, build_and_regress, regress_in_place
 from ..proxy.rnn import RNNFidelity
 from ..proxy.rnn_regression import build_and_regress_rnn
@@ -86,7 +86,7 @@ class GenNASScorer(BaseScorer):
         self.memory = memory
         self._scores: dict[str, Score] = {}
         self._ready: dict[tuple[Any, int, int], RegressionResult] = {}  # read with others, before its turn
-        self._batches: dict[tuple[int, int], AnyBatch] = {}
+        self._batches: dict[tuple[int, int], Any] = {}
 
     @classmethod
     def for_modules(
@@ -222,12 +222,13 @@ class GenNASScorer(BaseScorer):
         seed = self._generator("network", member, repeat).initial_seed()
         return StageReader(self.space, self._members[member][1], self._batch(member, repeat), seed, self.memory)
 
-    def _batch(self, member: int, repeat: int) -> AnyBatch:
+    def _batch(self, member: int, repeat: int) -> Any:
         """The same targets for every architecture, other ones for every repeat."""
         if (member, repeat) not in self._batches:
             generator = self._generator("task", member, repeat)
-            batch = self._members[member][1].materialise(self.images, generator)
-            self._batches[member, repeat] = batch.to(self.device)
+            preset = self._members[member][1]
+            make = preset.expected if preset.fidelity.solver == "ridge" else preset.materialise
+            self._batches[member, repeat] = make(self.images, generator).to(self.device)
         return self._batches[member, repeat]
 
     def _generator(self, purpose: str, member: int, repeat: int) -> torch.Generator:

@@ -15,7 +15,7 @@ import torch
 from ..proxy.closed_form import new_stage_rows, stage_rows
 from ..proxy.layers import own_randomness, uninitialised
 from ..proxy.presets import Preset
-from ..proxy.rnn import RNNExpected, RNNFidelity
+from ..proxy.rnn import RNNExpected
 from ..proxy.rnn_regression import output_rows
 from ..proxy.tasks import Expected
 from ..spaces.base import SearchSpace
@@ -28,7 +28,7 @@ Rows = list[torch.Tensor]
 class StageReader:
     """Reads the stages of architectures of ``space`` for the task of ``preset``, one draw of it.
 
-    batch: the task on average (``preset.materialise``). seed: of the random weights. memory: MB that feature maps of
+    batch: the task on average (``preset.expected``). seed: of the random weights. memory: MB that feature maps of
     shared networks may take at a time.
     """
 
@@ -51,6 +51,6 @@ class StageReader:
                 return stage_rows(self.space.build(arch, fidelity), self.batch)
         with uninitialised():
             backbone = self.space.build(arch, fidelity)
-        if isinstance(fidelity, RNNFidelity) and isinstance(self.batch, RNNExpected):
+        if isinstance(self.batch, RNNExpected):
             return output_rows(backbone, self.batch, fidelity, generator)
         return new_stage_rows(backbone, self.batch, fidelity, generator)

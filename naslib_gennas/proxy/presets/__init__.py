@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ..images import Source
 
 M = TypeVar("M", bound=BaseModel)
-AnyBatch = Union[Batch, Expected, RNNBatch, RNNExpected]
 DIGEST_LENGTH = 12  # hexadecimal digits
 
 
@@ -137,17 +136,21 @@ class Preset(Spec):
         families = {family: preset.with_fidelities(changes) for family, preset in self.families.items()}
         return self.model_copy(update={**changed(self), "also": also, "families": families})
 
-    def materialise(self, images: Source, generator: torch.Generator) -> AnyBatch:
-        """The batch of one run of the first task, on the CPU; of the ``ridge`` solver, what its targets are on average.
+    def materialise(self, images: Source, generator: torch.Generator) -> Union[Batch, RNNBatch]:
+        """The batch of one run of the first task, on the CPU.
 
         images: see :func:`naslib_gennas.proxy.images.load_images`. generator: on the CPU, of all draws.
         """
+        return self.task.materialise(self._pixels(images), self.fidelity.signal_size, generator)
+
+    def expected(self, images: Source, generator: torch.Generator) -> Union[Expected, RNNExpected]:
+        """The first task on average over its targets, on the CPU; arguments as of :meth:`materialise`."""
+        return self.task.expected(self._pixels(images), self.fidelity.signal_size, generator)
+
+    def _pixels(self, images: Source) -> torch.Tensor:
         from ..images import load_images
 
-        pixels = load_images(images, self.fidelity.batch_size, self.fidelity.input_size)
-        if self.fidelity.solver == "ridge":
-            return self.task.expected(pixels, self.fidelity.signal_size, generator)
-        return self.task.materialise(pixels, self.fidelity.signal_size, generator)
+        return load_images(images, self.fidelity.batch_size, self.fidelity.input_size)
 
 
 class RNNPreset(Preset):
@@ -162,13 +165,19 @@ class RNNPreset(Preset):
         size = {"size_weight": self.size_weight} if self.size_weight else {}
         return {"task": self.task.model_dump(mode="json"), "fidelity": _told(self.fidelity), **size}
 
-    def materialise(self, images: Source, generator: torch.Generator) -> AnyBatch:
+    def materialise(self, images: Source, generator: torch.Generator) -> RNNBatch:
         """The batch of one run, on the CPU; SpecError if there are images."""
+        self._check_blind(images)
+        return self.task.materialise(self.fidelity.batch_size, self.fidelity.length, generator)
+
+    def expected(self, images: Source, generator: torch.Generator) -> RNNExpected:
+        """The inputs of one run and its targets on average, on the CPU; SpecError if there are images."""
+        self._check_blind(images)
+        return self.task.expected(self.fidelity.batch_size, self.fidelity.length, generator)
+
+    def _check_blind(self, images: Source) -> None:
         if images is not None:
             raise SpecError(f"the preset {self.name} is for recurrent networks, which see no images; leave them out")
-        if self.fidelity.solver == "ridge":
-            return self.task.expected(self.fidelity.batch_size, self.fidelity.length, generator)
-        return self.task.materialise(self.fidelity.batch_size, self.fidelity.length, generator)
 
 
 def _told(fidelity: ReadOut) -> dict[str, object]:
