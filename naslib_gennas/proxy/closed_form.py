@@ -286,4 +286,5 @@ def _spectrum(left: Leftover, images: int) -> torch.Tensor:
     grid = left.local.view(a, size, size, size, size)
     # e^H A e for every e = exp(2 pi i f p): a transform over p and its conjugate over q, diagonal of the result
     power = torch.fft.ifft2(torch.fft.fft2(grid, dim=(1, 2)), dim=(3, 4)).flatten(3).flatten(1, 2)
-    return 1 - power.diagonal(dim1=1, dim2=2).real.view(a, size, size) / images
+    left_over: torch.Tensor = power.diagonal(dim1=1, dim2=2).real.view(a, size, size) / images
+    return 1 - left_over
