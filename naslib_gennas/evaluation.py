@@ -240,8 +240,7 @@ def _correlation_intervals(s: Floats, t: Floats, samples: int, seed: int) -> tup
     """
     n = len(t)
     if n > PAIRS:
-        rho_interval = bootstrap_interval(_spearman, s, t, samples=samples, seed=seed)
-        return rho_interval, bootstrap_interval(_kendall, s, t, samples=samples, seed=seed)
+        return _intervals_of_many(s, t, samples, seed)
     rng = np.random.default_rng(seed)
     drawn = [np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(samples)]
     w = np.stack(drawn).astype(np.float32)  # (samples, n); all products below are whole numbers under 2^24
@@ -256,6 +255,28 @@ def _correlation_intervals(s: Floats, t: Floats, samples: int, seed: int) -> tup
         rho = total(ranks_s, ranks_t) / np.sqrt(total(ranks_s, ranks_s) * total(ranks_t, ranks_t))
         tau = total(w @ (a * b), one) / np.sqrt(total(w @ np.abs(a), one) * total(w @ np.abs(b), one))
     return _percentiles(np.clip(rho, -1, 1)), _percentiles(tau)
+
+
+def _intervals_of_many(s: Floats, t: Floats, samples: int, seed: int) -> tuple[Interval, Interval]:
+    """The same without matrices of pairs: places among the values are sorted once, for all resamples."""
+    n, rng = len(t), np.random.default_rng(seed)
+    places = [rankdata(values, "dense").astype(np.int32) - 1 for values in (s, t)]
+    rho, tau = np.empty(samples), np.empty(samples)
+    for i in range(samples):
+        rows = rng.integers(n, size=n)
+        drawn = np.bincount(rows, minlength=n)
+        a, b = (_centred_ranks(place, drawn) for place in places)
+        norm = np.sqrt((drawn * a) @ a * ((drawn * b) @ b))
+        rho[i] = (drawn * a) @ b / norm if norm else np.nan
+        tau[i] = kendalltau(places[0][rows], places[1][rows]).statistic
+    return _percentiles(np.clip(rho, -1, 1)), _percentiles(tau)
+
+
+def _centred_ranks(place: npt.NDArray[np.int32], drawn: npt.NDArray[np.int64]) -> Floats:
+    """(n,) mid-rank of every value among those drawn so often, minus their mean."""
+    tied = np.bincount(place, weights=drawn)
+    ranks: Floats = (np.cumsum(tied) - tied / 2)[place] - drawn.sum() / 2
+    return ranks
 
 
 def _checked(scores: Values, truth: Values) -> tuple[Floats, Floats]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from naslib_gennas import evaluation
 from naslib_gennas.errors import InputError
 from naslib_gennas.evaluation import (
     best_so_far,
@@ -230,3 +231,12 @@ def test_the_best_so_far_is_a_running_maximum_of_what_did_not_fail(rng):
     failed = [None, float("nan"), -math.inf, -2.0, None, -3.0, -1.0, float("nan")]
     assert best_so_far(failed) == [None, None, None, -2.0, -2.0, -2.0, -1.0, -1.0]
     assert best_so_far(iter(failed)) == best_so_far(failed) and best_so_far([]) == []
+
+
+def test_the_intervals_of_many_architectures_are_those_of_the_plain_bootstrap(rng, monkeypatch):
+    scores = rng.integers(60, size=300).astype(float)
+    truth = (scores + rng.normal(size=300) * 20).round(-1)
+    monkeypatch.setattr(evaluation, "PAIRS", 100)  # as if they were too many for matrices of pairs
+    found = evaluate(scores, truth)
+    assert found.spearman_interval == pytest.approx(bootstrap_interval(spearman, scores, truth), abs=1e-12)
+    assert found.kendall_interval == pytest.approx(bootstrap_interval(kendall, scores, truth), abs=1e-12)
