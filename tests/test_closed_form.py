@@ -17,7 +17,7 @@ from naslib_gennas.proxy import closed_form
 from naslib_gennas.proxy.closed_form import Leftover, expected_loss, white_residual
 from naslib_gennas.proxy.moments import Moments
 from naslib_gennas.proxy.presets import load_preset, parse_preset
-from naslib_gennas.proxy.signal_kinds import Signal
+from naslib_gennas.proxy.signal_base import Signal
 from naslib_gennas.proxy.tasks import Dot, GDot, Noise, Resize, Sin1D, Sin2D, Stage, Zero
 
 IMAGES, SIZE, WIDTH, RIDGE = 3, 4, 6, 0.2

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Optional
 from pydantic import AfterValidator, Field, model_validator
 
 from .fidelity import ReadOut, Spec
-from .signal_kinds import AnySignal, Noise, Signal, weighted_sum
+from .signal_base import AnySignal, Signal, weighted_sum
+from .signal_kinds import Noise
 from .tasks import InputNoise
 
 if TYPE_CHECKING:

@@ -9,21 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Optional
 from pydantic import Field, model_validator
 
 from .fidelity import Spec
-from .signal_kinds import (
-    SIGNALS,
-    AnySignal,
-    Dot,
-    GDot,
-    Level,
-    Noise,
-    Resize,
-    Signal,
-    Sin1D,
-    Sin2D,
-    Zero,
-    register_signal,
-    weighted_sum,
-)
+from .signal_base import SIGNALS, AnySignal, Level, Signal, register_signal, weighted_sum
+from .signal_kinds import Dot, GDot, Noise, Resize, Sin1D, Sin2D, Zero
 
 if TYPE_CHECKING:
     import torch
