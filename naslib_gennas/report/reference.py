@@ -28,6 +28,9 @@ PRESETS = {
     "paper-search-n": "GenNAS search-N",
     "paper-search-d": "GenNAS search-D",
     "paper-search-r": "GenNAS search-R",
+    "rnn-single": "GenNAS single",
+    "rnn-combo": "GenNAS combo",
+    "rnn-search": "GenNAS search",
 }
 ITERATIONS = 100
 RHO, TAU = "2", "7"
@@ -48,7 +51,8 @@ def published_ranking(space: str, metric: str, table: str, kind: str = RHO) -> l
 
 def published_value(measure: str, preset: str, cells: list[Published]) -> Optional[Published]:
     """The cell of the same measure (for ``gennas``, of the same preset)."""
-    column = PRESETS.get(preset) if measure == "gennas" else COLUMNS.get(measure, measure)
+    definition = preset.replace("paper-code-", "paper-")
+    column = PRESETS.get(definition) if measure == "gennas" else COLUMNS.get(measure, measure)
     return next((cell for cell in cells if cell.column == column), None)
 
 
