@@ -49,6 +49,7 @@ def show(data: Mapping[str, object], as_json: bool, text: Callable[[], str]) -> 
 
 
 PRESET_DEFAULT = "fast; fast-three for networks of your own"
+MEMORY = 512  # MB, as of a scorer; that module would import torch
 
 
 WHERE = [
@@ -74,6 +75,13 @@ def scoring_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--seed", default=0, show_default=True, help="Same seed, same scores."),
         click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 or mps."),
         click.option("--images", default=None, help="Images for the batch: .npz or a folder [default: embedded]."),
+        click.option(
+            "--memory",
+            type=int,
+            default=MEMORY,
+            show_default=True,
+            help="MB for feature maps that architectures share (presets in closed form).",
+        ),
         *WHERE,
         click.option("--out", default=None, help="Directory that keeps settings and results."),
         click.option("--resume", is_flag=True, help="Continue the run in --out."),
@@ -137,7 +145,8 @@ def the_scorer(settings: dict[str, Any]) -> GenNASScorer:
 
     if settings["space"] is None:
         raise InputError(f"name the search space: --space {' | '.join(SPACES.names()[:3])} ... (see `gennas spaces`)")
-    return GenNASScorer(*(settings[name] for name in ("space", "preset", "seed", "device", "images")))
+    named = ("space", "preset", "seed", "device", "images", "memory")
+    return GenNASScorer(**{name: settings[name] for name in named})
 
 
 def open_run(settings: dict[str, Any], config: dict[str, Any]) -> Run:

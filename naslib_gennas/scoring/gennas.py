@@ -83,6 +83,8 @@ class GenNASScorer(BaseScorer):
         for _, member in self._members:
             self.space.check_options(member.fidelity)
             check_maps(self.space, member)
+        if memory < 1:
+            raise SpecError(f"the memory for shared feature maps must be at least 1 MB, got {memory}")
         self.memory = memory
         self._scores: dict[str, Score] = {}
         self._ready: dict[tuple[Any, int, int], RegressionResult] = {}  # read with others, before its turn
