@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -13,6 +13,9 @@ from torch import nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
 M = TypeVar("M", bound=nn.Module)
+C = TypeVar("C", bound=nn.Conv2d)
+Place = tuple[Hashable, ...]
+"""Where a weight lives in the networks of a space, whatever the architecture."""
 
 
 @contextmanager
@@ -121,6 +124,20 @@ class SplitConv(nn.Module):
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         y = self.bn(self.conv(x))
         return (y,) if len(self.widths) == 1 else torch.split(y, self.widths, dim=1)
+
+
+PLACES = "places"
+"""Attribute of a convolution: (place, output channels) of each of its branches in the space's expressions."""
+
+
+def placed(layer: C, *branches: tuple[Place, int]) -> C:
+    """``layer``, whose branches have these places and output channels.
+
+    >>> placed(conv(3, 6), (("stem",), 6)).places
+    ((('stem',), 6),)
+    """
+    setattr(layer, PLACES, branches)
+    return layer
 
 
 FAN_OUTS = "fan_outs"

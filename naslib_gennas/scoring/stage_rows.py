@@ -13,6 +13,7 @@ from typing import Any, Union
 import torch
 
 from ..proxy.closed_form import new_stage_rows, stage_rows
+from ..proxy.expressions import Graph, evaluate
 from ..proxy.layers import own_randomness, uninitialised
 from ..proxy.presets import Preset
 from ..proxy.rnn import RNNExpected
@@ -40,8 +41,19 @@ class StageReader:
 
     def read(self, archs: Sequence[Any]) -> Iterator[tuple[Sequence[int], Rows]]:
         """Places in ``archs`` (reduced architectures), and their rows, in any order."""
+        if isinstance(self.batch, Expected) and self.space.shares_parts:
+            yield from self._together(archs, self.batch)
+            return
         for place, arch in enumerate(archs):
             yield [place], self._alone(arch)
+
+    def _together(self, archs: Sequence[Any], batch: Expected) -> Iterator[tuple[Sequence[int], Rows]]:
+        graph = Graph(batch.inputs.shape[-1])
+        outputs = []
+        for arch in archs:
+            stages = self.space.expressions(arch, self.preset.fidelity, graph, batch.stages)
+            outputs.append(tuple(graph.shrink(stages[stage], batch.size) for stage in batch.used))
+        yield from evaluate(graph, outputs, batch.inputs, self.seed, self.memory)
 
     def _alone(self, arch: Any) -> Rows:
         fidelity: Any = self.preset.fidelity

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from ..proxy.expressions import Graph
+
 Arch = TypeVar("Arch", bound=Hashable, default=Any)
 """The architectures of a space; a plain ``SearchSpace`` is a space of any."""
 
@@ -39,6 +41,7 @@ class SearchSpace(ABC, Generic[Arch]):
         cells, channels: per stack, and after the stem, in the paper's proxy networks; of convolutional spaces.
         strides: of the three stages, relative to the input.
         options: of the fidelity (``NETWORK_OPTIONS``) that the space has, and what its words mean here.
+        shares_parts: whether the space writes its networks as ``expressions``.
         own_weights: whether ``build`` gives networks with weights, drawn by PyTorch's global generator.
         unchecked: conformance check that cannot be applied to the space -> the reason.
         origin: the file whose architectures are sampled, if there is one.
@@ -115,6 +118,13 @@ class SearchSpace(ABC, Generic[Arch]):
         cost less. fidelity: a :class:`~naslib_gennas.proxy.fidelity.Fidelity`; of recurrent spaces, whose
         networks are (t, b, embedding) -> the same, a :class:`~naslib_gennas.proxy.rnn.RNNFidelity`.
         """
+
+    def expressions(self, arch: Arch, fidelity: Any, graph: Graph, stages: int = 3) -> tuple[int, ...]:
+        """The first ``stages`` feature maps of what :meth:`build` builds, as nodes of ``graph``.
+
+        Of spaces that say ``shares_parts``; their modules have places (:mod:`naslib_gennas.proxy.expressions`).
+        """
+        raise NotImplementedError(f"{self.name} does not write its networks as expressions")
 
     def option(self, fidelity: Any, name: str) -> str:
         """What ``fidelity`` asks for under ``name``, of ``NETWORK_OPTIONS``: a value that the space has, or ``own``.

@@ -8,21 +8,22 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ...proxy.layers import SplitConv, conv, shallow_copy, shared_relu
+from ...proxy.layers import Place, SplitConv, conv, placed, shallow_copy, shared_relu
 from .encoding import OPERATIONS, SKIP, NASBench201Architecture
 
 KERNELS = {OPERATIONS.index("nor_conv_1x1"): 1, OPERATIONS.index("nor_conv_3x3"): 3}
 POOL = OPERATIONS.index("avg_pool_3x3")
 STACKS = 3
+STEM = ("stem",)
 
 
 class Cell(nn.Module):
     """One cell: (b, c, h, w) -> (b, c, h, w); ``edges`` are (operation, source, target).
 
-    ``affine``: of its BatchNorms, see :class:`~naslib_gennas.proxy.layers.SplitConv`.
+    ``affine``: of its BatchNorms, see :class:`~naslib_gennas.proxy.layers.SplitConv`. ``place``: of the cell.
     """
 
-    def __init__(self, edges: list[tuple[int, int, int]], channels: int, affine: bool = True):
+    def __init__(self, edges: list[tuple[int, int, int]], channels: int, affine: bool = True, place: Place = ()):
         super().__init__()
         self.plan: list[tuple[list[int], list[int], list[tuple[int, list[int]]]]] = []
         """Per node: targets by skip, targets by pooling, and (index, targets) of convolutions."""
@@ -34,7 +35,9 @@ class Cell(nn.Module):
                 targets = [target for op, target in outgoing if op == code]
                 if targets:
                     groups.append((len(self.convs), targets))
-                    self.convs.append(SplitConv(channels, [channels] * len(targets), kernel, affine=affine))
+                    split = SplitConv(channels, [channels] * len(targets), kernel, affine=affine)
+                    placed(split.conv, *(((*place, node, target), channels) for target in targets))
+                    self.convs.append(split)
             skips = [target for op, target in outgoing if op == SKIP]
             pools = [target for op, target in outgoing if op == POOL]
             self.plan.append((skips, pools, groups))
@@ -67,14 +70,14 @@ class Cell(nn.Module):
 class Reduction(nn.Module):
     """The residual block between stacks: (b, c, h, w) -> (b, 2c, h/2, w/2)."""
 
-    def __init__(self, inputs: int):
+    def __init__(self, inputs: int, place: Place = ()):
         super().__init__()
         outputs = 2 * inputs
-        self.conv_a = conv(inputs, outputs, 3, stride=2)
+        self.conv_a = placed(conv(inputs, outputs, 3, stride=2), ((*place, "a"), outputs))
         self.bn_a = nn.BatchNorm2d(outputs)
-        self.conv_b = conv(outputs, outputs, 3)
+        self.conv_b = placed(conv(outputs, outputs, 3), ((*place, "b"), outputs))
         self.bn_b = nn.BatchNorm2d(outputs)
-        self.shortcut = conv(inputs, outputs, 1)
+        self.shortcut = placed(conv(inputs, outputs, 1), ((*place, "shortcut"), outputs))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.bn_a(self.conv_a(F.relu(x)))
@@ -99,11 +102,12 @@ class Backbone(nn.Module):
         super().__init__()
         edges = arch.live_edges() if live_only else arch.edges()
         self.channels = tuple(channels * 2**stack for stack in range(STACKS))
-        self.stem = nn.Sequential(conv(3, channels, 3), nn.BatchNorm2d(channels))
+        self.stem = nn.Sequential(placed(conv(3, channels, 3), (STEM, channels)), nn.BatchNorm2d(channels))
         self.stacks = nn.ModuleList(
-            nn.Sequential(*(Cell(edges, width, affine) for _ in range(cells))) for width in self.channels
+            nn.Sequential(*(Cell(edges, width, affine, (stack, cell)) for cell in range(cells)))
+            for stack, width in enumerate(self.channels)
         )
-        self.reductions = nn.ModuleList(Reduction(width) for width in self.channels[:-1])
+        self.reductions = nn.ModuleList(Reduction(width, (stack,)) for stack, width in enumerate(self.channels[:-1]))
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         maps = [self.stacks[0](self.stem(x))]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
+    from ...proxy.expressions import Graph
     from ...proxy.fidelity import Fidelity
 
 REDRAWN = 1 / 5  # probability for an edge in a mutation
@@ -45,6 +46,7 @@ class NASBench201(SearchSpace[NASBench201Architecture]):
 
     name = "nasbench201"
     description = "NAS-Bench-201 / NATS-Bench topology space: 4 nodes, 6 edges, 5 operations"
+    shares_parts = True
     size = COUNT
     unique = 6466
     cells = 5
@@ -87,6 +89,13 @@ class NASBench201(SearchSpace[NASBench201Architecture]):
 
         affine = self.option(fidelity, "cell_norm") == "affine"
         return Backbone(arch, fidelity.cells or self.cells, fidelity.channels or self.channels, affine=affine)
+
+    def expressions(
+        self, arch: NASBench201Architecture, fidelity: Fidelity, graph: Graph, stages: int = 3
+    ) -> tuple[int, ...]:
+        from .graph import stage_nodes
+
+        return stage_nodes(graph, arch, fidelity.cells or self.cells, fidelity.channels or self.channels, stages)
 
     def build_network(self, arch: NASBench201Architecture, classes: int = 10) -> nn.Module:
         from .networks import Network
