@@ -198,10 +198,10 @@ class FactorizedReduce(nn.Module):
     torch.Size([2, 8, 3, 3])
     """
 
-    def __init__(self, inputs: int, outputs: int):
+    def __init__(self, inputs: int, outputs: int, place: Place = ()):
         super().__init__()
-        self.even = Pointwise(inputs, outputs // 2)
-        self.odd = Pointwise(inputs, outputs // 2)
+        self.even = placed(Pointwise(inputs, outputs // 2), ((*place, "even"), outputs // 2))
+        self.odd = placed(Pointwise(inputs, outputs // 2), ((*place, "odd"), outputs // 2))
         self.bn = nn.BatchNorm2d(outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -7,18 +7,20 @@ import torch.nn.functional as F
 from torch import nn
 
 from ...errors import SpecError
-from ...proxy.layers import SplitConv, conv, shallow_copy
+from ...proxy.layers import Place, SplitConv, conv, placed, shallow_copy
 from .encoding import OPERATIONS, Matrix, NASBench101Architecture
 
 KERNELS = {OPERATIONS.index("conv3x3-bn-relu"): 3, OPERATIONS.index("conv1x1-bn-relu"): 1}
 STACKS = 3
+STEM = ("stem",)
 
 
 class ConvBnRelu(nn.Sequential):
     """(b, inputs, h, w) -> (b, outputs, h, w)."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int):
-        super().__init__(conv(inputs, outputs, kernel), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+    def __init__(self, inputs: int, outputs: int, kernel: int, place: Place = ()):
+        layer = placed(conv(inputs, outputs, kernel), (place, outputs))
+        super().__init__(layer, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
 class Cell(nn.Module):
@@ -28,7 +30,7 @@ class Cell(nn.Module):
     receives wider tensors uses their first channels (NAS-Bench-101 paper, Section 2.3).
     """
 
-    def __init__(self, arch: NASBench101Architecture, inputs: int, outputs: int):
+    def __init__(self, arch: NASBench101Architecture, inputs: int, outputs: int, place: Place = ()):
         super().__init__()
         matrix = arch.matrix
         self.last = len(matrix) - 1
@@ -36,9 +38,10 @@ class Cell(nn.Module):
         self.sources = [[u for u in range(v) if matrix[u][v]] for v in range(self.last + 1)]
         self.projected = [v for v in range(1, self.last + 1) if matrix[0][v]]
         self.projections = SplitConv(inputs, [self.widths[v] for v in self.projected], 1)
+        placed(self.projections.conv, *(((*place, "input", v), self.widths[v]) for v in self.projected))
         self.operations = nn.ModuleList(
-            ConvBnRelu(width, width, KERNELS[op]) if op in KERNELS else nn.MaxPool2d(3, 1, 1)
-            for op, width in zip(arch.ops, self.widths[1:])
+            ConvBnRelu(width, width, KERNELS[op], (*place, vertex)) if op in KERNELS else nn.MaxPool2d(3, 1, 1)
+            for vertex, (op, width) in enumerate(zip(arch.ops, self.widths[1:]), start=1)
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -70,12 +73,12 @@ class Backbone(nn.Module):
     def __init__(self, arch: NASBench101Architecture, cells: int, channels: int):
         super().__init__()
         self.channels = tuple(channels * 2**stack for stack in range(STACKS))
-        self.stem = ConvBnRelu(3, channels, 3)
+        self.stem = ConvBnRelu(3, channels, 3, STEM)
         self.stacks = nn.ModuleList()
         inputs = channels
-        for width in self.channels:
-            widths = [inputs] + [width] * cells
-            self.stacks.append(nn.Sequential(*(Cell(arch, a, b) for a, b in zip(widths, widths[1:]))))
+        for stack, width in enumerate(self.channels):
+            widths = [inputs] + [width] * (cells - 1)
+            self.stacks.append(nn.Sequential(*(Cell(arch, w, width, (stack, cell)) for cell, w in enumerate(widths))))
             inputs = width
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:

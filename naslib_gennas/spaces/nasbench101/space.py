@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
+    from ...proxy.expressions import Graph
     from ...proxy.fidelity import Fidelity
 
 
@@ -43,6 +44,7 @@ class NASBench101(SearchSpace[NASBench101Architecture]):
     """
 
     name = "nasbench101"
+    shares_parts = True
     description = "NAS-Bench-101: acyclic cells, at most 7 vertices and 9 edges, 3 operations"
     unique = 423_624
     cells = 3
@@ -100,6 +102,14 @@ class NASBench101(SearchSpace[NASBench101Architecture]):
         if self.option(fidelity, "network_init") == "fan_out":
             start_by_fan_out(network)
         return network
+
+    def expressions(
+        self, arch: NASBench101Architecture, fidelity: Fidelity, graph: Graph, stages: int = 3
+    ) -> tuple[int, ...]:
+        from .graph import stage_nodes
+
+        cells, channels = fidelity.cells or self.cells, fidelity.channels or self.channels
+        return stage_nodes(graph, valid_part(arch), cells, channels, stages)
 
     def parameters(self, arch: NASBench101Architecture) -> int:
         from .networks import network_parameters

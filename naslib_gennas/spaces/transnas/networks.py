@@ -9,11 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ...proxy.layers import FactorizedReduce, SplitConv, conv, shallow_copy, shared_relu
+from ...proxy.layers import FactorizedReduce, Place, SplitConv, conv, placed, shallow_copy, shared_relu
 from ..nasbench201.encoding import EDGES
 from .encoding import DOUBLING, HALVING, SKIP, TransNASMicroArchitecture
 
 KERNELS = {2: 1, 3: 3}  # operation -> kernel size
+STEM = ("stem",)
 
 
 class MicroCell(nn.Module):
@@ -22,7 +23,7 @@ class MicroCell(nn.Module):
     Where the channels change the size is halved, too, as in the benchmark's skeleton.
     """
 
-    def __init__(self, ops: tuple[int, ...], inputs: int, outputs: int, stride: int):
+    def __init__(self, ops: tuple[int, ...], inputs: int, outputs: int, stride: int, place: Place = ()):
         super().__init__()
         self.outputs, self.stride = outputs, stride
         self.convs, self.skips = nn.ModuleList(), nn.ModuleList()
@@ -33,13 +34,15 @@ class MicroCell(nn.Module):
             width, step = (inputs, stride) if node == 0 else (outputs, 1)
             skips = [target for op, target in outgoing if op == SKIP]
             reductions = skips if node == 0 and stride > 1 else []
-            self.skips.extend(FactorizedReduce(width, outputs) for _ in reductions)
+            self.skips.extend(FactorizedReduce(width, outputs, (*place, node, target)) for target in reductions)
             groups: list[tuple[int, list[int]]] = []
             for code, kernel in KERNELS.items():
                 targets = [target for op, target in outgoing if op == code]
                 if targets:
                     groups.append((len(self.convs), targets))
-                    self.convs.append(SplitConv(width, [outputs] * len(targets), kernel, step))
+                    split = SplitConv(width, [outputs] * len(targets), kernel, step)
+                    placed(split.conv, *(((*place, node, target), outputs) for target in targets))
+                    self.convs.append(split)
             self.plan.append(([] if reductions else skips, reductions, groups))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -75,13 +78,15 @@ class MicroCell(nn.Module):
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut, ReLU before each convolution but not before the shortcut."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int):
+    def __init__(self, inputs: int, outputs: int, stride: int, place: Place = ()):
         super().__init__()
-        self.conv_a, self.bn_a = conv(inputs, outputs, 3, stride), nn.BatchNorm2d(outputs)
-        self.conv_b, self.bn_b = conv(outputs, outputs, 3), nn.BatchNorm2d(outputs)
+        self.conv_a = placed(conv(inputs, outputs, 3, stride), ((*place, "a"), outputs))
+        self.conv_b = placed(conv(outputs, outputs, 3), ((*place, "b"), outputs))
+        self.bn_a, self.bn_b = nn.BatchNorm2d(outputs), nn.BatchNorm2d(outputs)
         self.shortcut: nn.Module = nn.Identity()
         if stride > 1 or inputs != outputs:
-            self.shortcut = nn.Sequential(conv(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
+            short = placed(conv(inputs, outputs, 1, stride), ((*place, "shortcut"), outputs))
+            self.shortcut = nn.Sequential(short, nn.BatchNorm2d(outputs))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.bn_a(self.conv_a(F.relu(x)))
@@ -111,19 +116,19 @@ class Backbone(nn.Module):
         super().__init__()
         half = max(1, channels // 2)
         self.stem = nn.Sequential(
-            conv(3, half, 3, stem_stride),
+            placed(conv(3, half, 3, stem_stride), (STEM, half)),
             nn.BatchNorm2d(half),
             nn.ReLU(inplace=True),
-            conv(half, channels, 3, stem_stride),
+            placed(conv(half, channels, 3, stem_stride), ((*STEM, 2), channels)),
             nn.BatchNorm2d(channels),
         )
         self.read = read
         widths = [channels]
         self.blocks = nn.ModuleList()
-        for digit in skeleton:
+        for number, digit in enumerate(skeleton):
             width = widths[-1] * (2 if digit in DOUBLING else 1)
-            cells_here = [_cell(arch, widths[-1], width, 2 if digit in HALVING else 1)]
-            cells_here += [_cell(arch, width, width, 1) for _ in range(cells - 1)]
+            cells_here = [_cell(arch, widths[-1], width, 2 if digit in HALVING else 1, (number, 0))]
+            cells_here += [_cell(arch, width, width, 1, (number, cell)) for cell in range(1, cells)]
             self.blocks.append(nn.Sequential(*cells_here))
             widths.append(width)
         self.channels = tuple(widths[end] for end in read)
@@ -159,10 +164,10 @@ class Network(nn.Module):
         return logits
 
 
-def _cell(arch: Optional[TransNASMicroArchitecture], inputs: int, outputs: int, stride: int) -> nn.Module:
+def _cell(arch: Optional[TransNASMicroArchitecture], inputs: int, outputs: int, stride: int, place: Place) -> nn.Module:
     if arch is None:
-        return BasicBlock(inputs, outputs, stride)
-    return MicroCell(arch.ops, inputs, outputs, stride)
+        return BasicBlock(inputs, outputs, stride, place)
+    return MicroCell(arch.ops, inputs, outputs, stride, place)
 
 
 def macro_parameters(skeleton: str, channels: int, cells: int, classes: int) -> int:

@@ -34,16 +34,21 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
+    from ...proxy.expressions import Graph
     from ...proxy.fidelity import Fidelity
 
 CLASSES = 75  # of the benchmark's object classification
 REDRAWN = 1 / 5  # probability for an edge in a mutation, as in NAS-Bench-201
 
 
+MICRO_READ = (2, 4, 5)  # before the halvings of modules 3 and 5, and at the end
+
+
 class TransNASSpace(SearchSpace[Arch]):
     """What both spaces share. In the proxy networks the stem, which divides the size by 4, has no strides."""
 
     family = "transnas"
+    shares_parts = True
     metrics = ("accuracy",)
     cells = 2  # in a module, as in the benchmark
     channels = 16
@@ -99,9 +104,16 @@ class TransNASMicro(TransNASSpace[TransNASMicroArchitecture]):
     def build(self, arch: TransNASMicroArchitecture, fidelity: Fidelity) -> nn.Module:
         from .networks import Backbone
 
-        read = (2, 4, 5)  # before the halvings of modules 3 and 5, and at the end
         cells = fidelity.cells or self.cells
-        return Backbone(arch.live(), MICRO_SKELETON, fidelity.channels or self.channels, cells, read)
+        return Backbone(arch.live(), MICRO_SKELETON, fidelity.channels or self.channels, cells, MICRO_READ)
+
+    def expressions(
+        self, arch: TransNASMicroArchitecture, fidelity: Fidelity, graph: Graph, stages: int = 3
+    ) -> tuple[int, ...]:
+        from .graph import stage_nodes
+
+        channels, cells = fidelity.channels or self.channels, fidelity.cells or self.cells
+        return stage_nodes(graph, arch.live(), MICRO_SKELETON, channels, cells, MICRO_READ[:stages])
 
     def build_network(self, arch: TransNASMicroArchitecture, classes: int = CLASSES) -> nn.Module:
         from .networks import Network
@@ -177,6 +189,15 @@ class TransNASMacro(TransNASSpace[TransNASMacroArchitecture]):
 
         read = ends_of_thirds(arch.modules)
         return Backbone(None, arch.modules, fidelity.channels or self.channels, fidelity.cells or self.cells, read)
+
+    def expressions(
+        self, arch: TransNASMacroArchitecture, fidelity: Fidelity, graph: Graph, stages: int = 3
+    ) -> tuple[int, ...]:
+        from .graph import stage_nodes
+
+        channels, cells = fidelity.channels or self.channels, fidelity.cells or self.cells
+        read = ends_of_thirds(arch.modules)[:stages]
+        return stage_nodes(graph, None, arch.modules, channels, cells, read)
 
     def build_network(self, arch: TransNASMacroArchitecture, classes: int = CLASSES) -> nn.Module:
         from .networks import Network
