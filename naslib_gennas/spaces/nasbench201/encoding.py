@@ -88,7 +88,7 @@ def first_isomorphic(arch: NASBench201Architecture) -> NASBench201Architecture:
     >>> first_isomorphic(one) == first_isomorphic(two)
     True
     """
-    return _first_cells(_expression)[_expression(arch)]
+    return _first_cells(_expression)[arch]
 
 
 def first_equal(arch: NASBench201Architecture) -> NASBench201Architecture:
@@ -97,7 +97,7 @@ def first_equal(arch: NASBench201Architecture) -> NASBench201Architecture:
     >>> str(first_equal(parse_cell("|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|")))
     '|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|'
     """
-    return _first_cells(_function)[_function(arch)]
+    return _first_cells(_function)[arch]
 
 
 @lru_cache(maxsize=1)
@@ -168,9 +168,7 @@ def _all_cells() -> tuple[NASBench201Architecture, ...]:
 
 
 @lru_cache(maxsize=2)
-def _first_cells(form: Form) -> dict[Hashable, NASBench201Architecture]:
-    """``form`` of a cell -> the first cell that has it."""
+def _first_cells(form: Form) -> dict[NASBench201Architecture, NASBench201Architecture]:
+    """Every cell -> the first cell that has the same ``form``."""
     first: dict[Hashable, NASBench201Architecture] = {}
-    for arch in _all_cells():
-        first.setdefault(form(arch), arch)
-    return first
+    return {arch: first.setdefault(form(arch), arch) for arch in _all_cells()}
