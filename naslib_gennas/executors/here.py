@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import ClassVar, Optional
 
 from .last_words import LastWords
-from .protocol import ALONE, EXECUTORS, Job, Resources, Result_co, Work
+from .protocol import ALONE, EXECUTORS, TOGETHER, Job, Resources, Result_co, Sharing, Work
 
 HINT = "; --isolate, or --workers 2, scores in processes of their own, where that costs one record"
 
@@ -26,7 +27,7 @@ class Here:
         self._words: Optional[LastWords] = None
 
     def map(self, work: Work[Job, Result_co], jobs: Iterable[Job]) -> Iterator[Result_co]:
-        for job in jobs:
+        for job in _prepared(work, jobs):
             if self._words:
                 self._words.now(f"error: the process died at {_named(job)}{HINT}")
             yield work(job)
@@ -44,6 +45,17 @@ class Here:
         if self._words:
             self._words.__exit__(kind, error, trace)
             self._words = None
+
+
+def _prepared(work: Work[Job, Result_co], jobs: Iterable[Job]) -> Iterator[Job]:
+    """The jobs, once what several of them share has been done."""
+    if not isinstance(work, Sharing):
+        yield from jobs
+        return
+    rest = iter(jobs)
+    while chunk := list(itertools.islice(rest, TOGETHER)):
+        work.prepare(chunk)
+        yield from chunk
 
 
 def _named(job: object) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Callable, Optional, Protocol, TypeVar
+from typing import Any, Callable, Optional, Protocol, TypeVar, runtime_checkable
 
 from ..errors import InputError
 from ..registry import Registry
@@ -27,6 +27,19 @@ class Work(Protocol[Job, Result_co]):
 
     def parts(self, job: Job) -> Sequence[Job]:
         """Smaller jobs that a lost one is tried again as; none if it cannot be divided."""
+        ...
+
+
+TOGETHER = 5000
+"""Jobs that are prepared together."""
+
+
+@runtime_checkable
+class Sharing(Protocol):
+    """Work whose jobs cost less if several are known at once."""
+
+    def prepare(self, jobs: Sequence[Any]) -> None:
+        """Do what ``jobs`` share; each is then done as ever, and has the same result without this."""
         ...
 
 

@@ -34,6 +34,11 @@ class ScoreWork:
             scorer.forget()
         return scores
 
+    def prepare(self, jobs: Sequence[ScoreJob]) -> None:
+        """What architectures of a scorer share is computed once."""
+        for scorer in self.scorers:
+            scorer.prepare([text for text, measures in jobs if scorer.measure in measures])
+
     def lost(self, job: ScoreJob, error: Exception) -> list[Score]:
         text, measures = job
         arch = self.scorers[0].space.parse(text)

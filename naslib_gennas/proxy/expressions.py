@@ -12,7 +12,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,8 @@ from torch import nn
 from ..errors import InputError
 from .layers import PLACES, Place
 
+What = tuple[Any, ...]
+"""The rest of an operation: place and sizes."""
 Value = Optional[int]
 """The number of a node; None is a map of zeros."""
 
@@ -34,7 +36,7 @@ class Node(NamedTuple):
 
     operation: int
     inputs: tuple[int, ...]
-    what: Place
+    what: What
     shape: tuple[int, int, int]
 
     @property
@@ -56,7 +58,7 @@ class Graph:
 
     def __init__(self, size: int):
         self.nodes: list[Node] = []
-        self._known: dict[tuple[int, tuple[int, ...], Place], int] = {}
+        self._known: dict[tuple[int, tuple[int, ...], What], int] = {}
         self.image = self._node(IMAGE, (), (), (3, size, size))
 
     def conv(self, x: Value, outputs: int, kernel: int, place: Place, stride: int = 1, norm: bool = True) -> Value:
@@ -124,7 +126,7 @@ class Graph:
             return self._node(operation, tuple(self.shrink(term, size) for term in inputs), what, shape)
         return self._node(SHRINK, (x,), (size,), shape)
 
-    def _node(self, operation: int, inputs: tuple[int, ...], what: Place, shape: tuple[int, int, int]) -> int:
+    def _node(self, operation: int, inputs: tuple[int, ...], what: What, shape: tuple[int, int, int]) -> int:
         key = (operation, inputs, what or shape)
         number = self._known.get(key)
         if number is None:
@@ -188,7 +190,7 @@ class _Evaluation:
     room: int  # numbers per image
     values: dict[int, torch.Tensor] = field(default_factory=dict)  # (b, c, h, w), channels last
     wanted: Counter[int] = field(default_factory=Counter)  # by how many architectures still
-    weights: dict[Place, torch.Tensor] = field(default_factory=dict)
+    weights: dict[What, torch.Tensor] = field(default_factory=dict)
 
     @torch.no_grad()
     def run(self, outputs: Sequence[tuple[int, ...]]) -> Iterator[tuple[list[int], list[torch.Tensor]]]:
@@ -252,9 +254,9 @@ class _Evaluation:
                     if not readers[source] and source not in in_chunk and self.wanted[source] <= 1:
                         self.values.pop(source, None)
 
-    def _levels(self, nodes: Sequence[int]) -> list[dict[tuple[int, Place, int], list[int]]]:
+    def _levels(self, nodes: Sequence[int]) -> list[dict[tuple[int, What, int], list[int]]]:
         depth: dict[int, int] = {}
-        levels: list[dict[tuple[int, Place, int], list[int]]] = []
+        levels: list[dict[tuple[int, What, int], list[int]]] = []
         for number in nodes:  # inputs have smaller numbers
             node = self.graph.nodes[number]
             depth[number] = level = 1 + max((depth.get(i, -1) for i in node.inputs), default=-1)
@@ -264,7 +266,7 @@ class _Evaluation:
         return levels
 
     def _apply(
-        self, operation: int, what: Place, members: Sequence[int], sources: Sequence[Sequence[torch.Tensor]]
+        self, operation: int, what: What, members: Sequence[int], sources: Sequence[Sequence[torch.Tensor]]
     ) -> Iterable[torch.Tensor]:
         if operation == CONV:
             return self._convolved(what, [source[0] for source in sources])
@@ -277,7 +279,7 @@ class _Evaluation:
             return [source[0][:, : self.graph.nodes[m].shape[0]] for m, source in zip(members, sources)]
         return [single(source) for source in sources]
 
-    def _single(self, operation: int, what: Place) -> Callable[[Sequence[torch.Tensor]], torch.Tensor]:
+    def _single(self, operation: int, what: What) -> Callable[[Sequence[torch.Tensor]], torch.Tensor]:
         """The operation on one node."""
         if operation == RELU:
             return lambda x: F.relu(x[0])
@@ -291,7 +293,7 @@ class _Evaluation:
             return lambda x: self._halved(what, x[0])
         return lambda x: _pooled(x[0], *what)
 
-    def _convolved(self, what: Place, sources: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
+    def _convolved(self, what: What, sources: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
         place, outputs, inputs, kernel, stride, norm = what
         kernels = self._weight(place, (outputs, inputs, kernel, kernel))
         for part in _parts(sources):
@@ -301,10 +303,10 @@ class _Evaluation:
                 y = F.linear(x.permute(0, 2, 3, 1), kernels.flatten(1)).permute(0, 3, 1, 2)
             else:
                 y = F.conv2d(x, kernels, None, stride, kernel // 2)
-            for one in y.split(len(self.inputs)):
+            for one in torch.split(y, len(self.inputs)):
                 yield F.batch_norm(one, None, None, training=True) if norm else one.clone()
 
-    def _halved(self, what: Place, x: torch.Tensor) -> torch.Tensor:
+    def _halved(self, what: What, x: torch.Tensor) -> torch.Tensor:
         place, outputs, inputs = what
         height, width = x.shape[-2:]
         x = F.pad(x, (0, width % 2, 0, height % 2))

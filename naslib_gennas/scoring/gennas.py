@@ -130,23 +130,28 @@ class GenNASScorer(BaseScorer):
         return self._scores[key].of(str(arch))
 
     def score_many(self, archs: Iterable[Any]) -> Iterator[Score]:
-        """In order; where architectures share parts of their networks, these are computed once for thousands."""
-        shared = [
-            member
-            for member, (_, preset) in enumerate(self._members)
-            if preset.fidelity.solver == "ridge" and self.space.shares_parts
-        ]
-        if not shared:
-            yield from super().score_many(archs)
-            return
+        """In order, thousands at a time where architectures share parts of their networks."""
         rest = iter(archs)
-        while chunk := [self.parsed(arch) for arch in itertools.islice(rest, AT_ONCE)]:
-            new = {self.space.reduced(arch): None for arch in chunk if self.key(arch) not in self._scores}
-            for member in shared:
-                for repeat in range(self._members[member][1].fidelity.repeats):
-                    read = self._read(list(new), member, repeat)
-                    self._ready.update(((arch, member, repeat), run) for arch, run in read.items())
+        while chunk := [self.parsed(arch) for arch in itertools.islice(rest, AT_ONCE if self._shared else 1)]:
+            self.prepare(chunk)
             yield from map(self.score, chunk)
+
+    def prepare(self, archs: Sequence[Any]) -> None:
+        """Read what is shared by networks of untrained members, where the space writes them as expressions."""
+        new: dict[Any, None] = {}
+        for arch in map(self.parsed, archs) if self._shared else ():
+            if self.key(arch) not in self._scores:
+                new[self.space.reduced(arch)] = None
+        for member in self._shared if new else ():
+            for repeat in range(self._members[member][1].fidelity.repeats):
+                read = self._read(list(new), member, repeat)
+                self._ready.update(((arch, member, repeat), run) for arch, run in read.items())
+
+    @property
+    def _shared(self) -> list[int]:
+        """Members of which several architectures are read at once."""
+        ridge = [number for number, (_, preset) in enumerate(self._members) if preset.fidelity.solver == "ridge"]
+        return ridge if self.space.shares_parts else []
 
     def __getstate__(self) -> dict[str, Any]:
         return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from ..runs.run import Record
@@ -42,6 +42,10 @@ class Scorer(Protocol):
         """The scores of ``archs``, in their order."""
         ...
 
+    def prepare(self, archs: Sequence[Any]) -> None:
+        """Compute what ``archs``, or their texts, share, where that saves time; their scores stay the same."""
+        ...
+
     def forget(self) -> None:
         """Drop what was kept for other measures of the last architecture."""
         ...
@@ -74,6 +78,9 @@ class BaseScorer(ABC):
 
     def score_many(self, archs: Iterable[Any]) -> Iterator[Score]:
         return map(self.score, archs)
+
+    def prepare(self, archs: Sequence[Any]) -> None:
+        return None
 
     def forget(self) -> None:
         return None

@@ -12,6 +12,7 @@ from typing import Any, Union
 
 import torch
 
+from ..errors import GenNASError
 from ..proxy.closed_form import new_stage_rows, stage_rows
 from ..proxy.expressions import Graph, evaluate
 from ..proxy.layers import own_randomness, uninitialised
@@ -49,11 +50,18 @@ class StageReader:
 
     def _together(self, archs: Sequence[Any], batch: Expected) -> Iterator[tuple[Sequence[int], Rows]]:
         graph = Graph(batch.inputs.shape[-1])
-        outputs = []
-        for arch in archs:
-            stages = self.space.expressions(arch, self.preset.fidelity, graph, batch.stages)
-            outputs.append(tuple(graph.shrink(stages[stage], batch.size) for stage in batch.used))
-        yield from evaluate(graph, outputs, batch.inputs, self.seed, self.memory)
+        outputs: dict[int, tuple[int, ...]] = {}
+        for place, arch in enumerate(archs):
+            try:
+                stages = self.space.expressions(arch, self.preset.fidelity, graph, batch.stages)
+            except GenNASError:
+                if len(archs) == 1:
+                    raise
+                continue  # fails by itself, when its turn comes
+            outputs[place] = tuple(graph.shrink(stages[stage], batch.size) for stage in batch.used)
+        places = list(outputs)
+        for found, rows in evaluate(graph, list(outputs.values()), batch.inputs, self.seed, self.memory):
+            yield [places[i] for i in found], rows
 
     def _alone(self, arch: Any) -> Rows:
         fidelity: Any = self.preset.fidelity

@@ -264,8 +264,9 @@ def _register(name: str, title: str, operations: tuple[str, ...], nodes: int, lo
         "channels": 64,
         "max_parameters": 6_000_000,
     }
-    fixed: dict[str, object] = {"depths": (20,), "widths": (16,), "cells": 6, "channels": 16}
-    fixed_imagenet = {**imagenet, "depths": (22,), "widths": (32,), "cells": 7, "channels": 32}
+    alike = {"family": "cells_fixed"}
+    fixed: dict[str, object] = {**alike, "depths": (20,), "widths": (16,), "cells": 6, "channels": 16}
+    fixed_imagenet = {**imagenet, **alike, "depths": (22,), "widths": (32,), "cells": 7, "channels": 32}
     variants: dict[str, dict[str, object]] = {"": {}, "_in": imagenet}
     if name in ("darts", "enas", "pnas"):
         variants.update({"_fix": fixed, "_fix_in": fixed_imagenet})

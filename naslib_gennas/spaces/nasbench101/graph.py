@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
-from ...proxy.expressions import Graph, Place
+from ...proxy.expressions import Graph
+from ...proxy.layers import Place
 from .encoding import NASBench101Architecture
 from .networks import KERNELS, STEM, vertex_channels
 

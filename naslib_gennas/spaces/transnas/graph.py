@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ...proxy.expressions import Graph, Place, Value
+from ...proxy.expressions import Graph, Value
+from ...proxy.layers import Place
 from ..nasbench201.encoding import EDGES
 from .encoding import DOUBLING, HALVING, SKIP, TransNASMicroArchitecture
 from .networks import KERNELS, STEM

@@ -47,7 +47,6 @@ MICRO_READ = (2, 4, 5)  # before the halvings of modules 3 and 5, and at the end
 class TransNASSpace(SearchSpace[Arch]):
     """What both spaces share. In the proxy networks the stem, which divides the size by 4, has no strides."""
 
-    family = "transnas"
     shares_parts = True
     metrics = ("accuracy",)
     cells = 2  # in a module, as in the benchmark
@@ -68,6 +67,7 @@ class TransNASMicro(TransNASSpace[TransNASMicroArchitecture]):
     (1, 0, 2, 3, 3, 3)
     """
 
+    family = "nasbench201"  # cells of that shape
     name = MICRO.space
     description = "TransNAS-Bench-101 micro: cells of 4 nodes, 6 edges, 4 operations"
     size = len(OPERATIONS) ** len(EDGES)
