@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import click
 
+from ..errors import InputError
 from .base import main, number, open_run, read_table, say, scoring_options, show, the_scorer
 
 if TYPE_CHECKING:
-    from ..commands.search import Found, SearchResult
+    from ..commands.search import Found, Screening, SearchResult
     from ..executors import Resources
 
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 @click.option("--population", default=50, show_default=True)
 @click.option("--tournament", default=10, show_default=True)
 @click.option("--max-seconds", type=float, default=None, help="End the steps after this wall-clock time.")
+@click.option("--screen", default=None, help="Preset that chooses what is trained, such as instant.")
+@click.option("--keep", default=None, help="Share that passes the screen, 5%, or a number  [default: 5%].")
+@click.option("--all", "everything", is_flag=True, help="Screen every architecture of the space; no --steps then.")
 @click.option("--finalists", default=10, show_default=True, help="Best ones scored again at the end, to order them.")
 @click.option("--final-preset", default=None, help="What scores them again [default: the preset, with 16 repeats].")
 @click.option("--table", "source", default=None, help="Ground truth for the report; never used by the search.")
@@ -41,6 +45,9 @@ def search(
     population: int,
     tournament: int,
     max_seconds: float | None,
+    screen: str | None,
+    keep: str | None,
+    everything: bool,
     finalists: int,
     final_preset: str | None,
     source: str | None,
@@ -55,8 +62,12 @@ def search(
     scored again with other draws, and the mean orders them. Steps are scored one after another; --workers share the
     finalists.
 
+    With --screen a cheap preset looks at many: at the whole space (--all), at --steps random ones, or, in an evolution,
+    at all children of a step (20 for --keep 5%). Only what it keeps is scored by --preset.
+
     JSON: {"preset", "space", "seed", "engine", "steps", "evaluated", "seconds", "finalists", "final_preset",
-    "final_repeats", "final_seed", "best": [{"arch", "final_score", "score", "step", "accuracy", "rank"}]}.
+    "final_repeats", "final_seed", "screen", "screened", "screen_seconds",
+    "best": [{"arch", "final_score", "score", "step", "accuracy", "rank"}]}.
     """
     from ..commands.search import find_engine
     from ..commands.search import search as run_search
@@ -64,18 +75,50 @@ def search(
 
     scorer = the_scorer(settings)
     table = None if source is None else read_table(source, scorer.space, False)
-    engine, why = find_engine(engine, scorer, algorithm, checkout)
-    say(f"engine: {engine} ({why})")
+    screening = _screening(settings, screen, keep, everything)
+    if screening is None:
+        engine, why = find_engine(engine, scorer, algorithm, checkout)
+        say(f"engine: {engine} ({why})")
+    else:
+        engine = _own_engine(engine, algorithm, screening)
     bound = SearchSettings(steps, algorithm, population, tournament, scorer.seed, max_seconds)
     options = {"algorithm": algorithm, "population": population, "tournament": tournament, "engine": engine}
-    config = {"command": "search", **scorer.identity(), **options}
+    config = {"command": "search", **scorer.identity(), **options, **(screening.config() if screening else {})}
     with open_run(settings, config) as run:
-        result = run_search(scorer, run, bound, engine, resources, table, metric, finalists, final_preset)
+        result = run_search(scorer, run, bound, engine, resources, table, metric, finalists, final_preset, screening)
     show(result.as_record(), as_json, lambda: _search_lines(result))
+
+
+def _screening(settings: dict[str, Any], screen: str | None, keep: str | None, everything: bool) -> Screening | None:
+    """What the options ask for; InputError where they contradict each other."""
+    from ..commands.search import Screening
+    from ..search.cascade import KEPT, Keep
+
+    if screen is None:
+        if keep is not None or everything:
+            raise InputError(f"{'--keep' if keep is not None else '--all'} needs --screen, the preset that screens")
+        return None
+    screening = Screening(the_scorer({**settings, "preset": screen}), Keep.parse(keep or KEPT), everything)
+    if everything:
+        iter(screening.scorer.space)
+    return screening
+
+
+def _own_engine(engine: str | None, algorithm: str, screening: Screening) -> str:
+    if engine == "naslib":
+        raise InputError("NASLib's optimizers cannot be screened; leave out --engine naslib or --screen")
+    if algorithm == "local":
+        raise InputError("a local search cannot be screened; use --algorithm evolution or random, or --all")
+    if algorithm == "evolution" and not screening.everything:
+        screening.keep.siblings()
+    return "own"
 
 
 def _search_lines(result: SearchResult) -> str:
     head = f"{result.steps} steps, {result.evaluated} architectures scored, {result.seconds:.0f} s"
+    if result.screen is not None:
+        seconds = f" in {result.screen_seconds:.0f} s" if result.screen_seconds else ""
+        head = f"{result.screened} architectures screened by {result.screen}{seconds}; " + head
     again = any(found.final is not None for found in result.best)
     if again:
         preset = f"{result.final_preset}, {result.final_repeats} repeats"

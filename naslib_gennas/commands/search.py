@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Optional, Union
+from typing import Any, Optional, Union
+
+import numpy as np
 
 from ..errors import InputError
 from ..evaluation import best_so_far
-from ..executors.protocol import ALONE, Resources, open_executor
-from ..executors.scores import ScorerElsewhere
+from ..executors.protocol import ALONE, Executor, Resources, open_executor
+from ..executors.scores import ScorerElsewhere, score_all
 from ..plugin.search import choose_engine, naslib_search
 from ..proxy.presets import Preset
 from ..report.plotting import draw_search
@@ -18,9 +21,37 @@ from ..runs.run import PRESET, SUMMARY, Record, Run
 from ..scoring.gennas import GenNASScorer, check_kind
 from ..scoring.score import Score
 from ..search.architectures import Engine, SearchSettings, Step, own_engine, search_architectures
+from ..search.cascade import Keep, Remembered, Screen, listed, screened_evolution
 from ..search.rescoring import SHOWN, Finalist, final_preset, final_scorer, finals
 from ..tables import Table
 from .result import Result
+
+
+@dataclass(frozen=True)
+class Screening:
+    """What looks at many architectures before the search trains few.
+
+    Attributes:
+        scorer: the cheap one, of the same space.
+        keep: what passes.
+        everything: whether all architectures of the space are screened, instead of a sample or of children.
+    """
+
+    scorer: GenNASScorer
+    keep: Keep
+    everything: bool = False
+
+    def config(self) -> Record:
+        """For the configuration of a run."""
+        keep = self.keep.count or f"{100 * (self.keep.share or 0):g}%"
+        identity = self.scorer.identity()
+        return {
+            "screen": identity["preset"],
+            "screen_digest": identity["preset_digest"],
+            "keep": keep,
+            "screen_all": self.everything,
+        }
+
 
 ENGINES: dict[str, Engine] = {"own": own_engine, "naslib": naslib_search}
 
@@ -75,6 +106,9 @@ class SearchResult(Result):
         seconds: of steps and final scores together.
         metric: column of ``accuracy``; None without a table.
         best: the best first.
+        screen: name of the preset that screened; None without.
+        screened: architectures that it scored.
+        screen_seconds: part of ``seconds``, where a list was screened before the training.
     """
 
     space: str
@@ -90,6 +124,9 @@ class SearchResult(Result):
     seconds: float
     metric: Optional[str]
     best: tuple[Found, ...]
+    screen: Optional[str] = None
+    screened: int = 0
+    screen_seconds: float = 0.0
 
 
 def find_engine(
@@ -109,12 +146,14 @@ def search(
     metric: Optional[str] = None,
     finalists: int = SHOWN,
     final: Union[str, Path, Preset, None] = None,
+    screening: Optional[Screening] = None,
 ) -> SearchResult:
     """Search and summarise: the best architectures and, where ``table`` knows them, their accuracy and rank.
 
     finalists: how many of the best are scored again and ordered by that, see :mod:`.search.rescoring`. final: the
-    preset that does it; None is the search's own with 16 repeats. The result is written to the run, too.
-    Raises InputError for bad settings, TableError for a metric that the table lacks.
+    preset that does it; None is the search's own with 16 repeats. screening: what is trained is chosen by it, see
+    :mod:`.search.cascade`; ``steps`` of a random search are then those that are screened. The result is written to the
+    run, too. Raises InputError for bad settings, TableError for a metric that the table lacks.
     """
     metric = _column(table, metric)
     if finalists < 0:
@@ -122,7 +161,7 @@ def search(
     again = _last_scorer(scorer, final)
     started = time.perf_counter()
     with open_executor(resources) as executor:
-        steps = search_architectures(ScorerElsewhere(scorer, executor), run, settings, ENGINES[engine])
+        steps, screened, screen_seconds = _searched(scorer, run, settings, engine, executor, screening)
     with open_executor(resources) as executor:
         best = finals(steps, run, finalists, again, executor)
     result = SearchResult(
@@ -139,9 +178,59 @@ def search(
         seconds=time.perf_counter() - started,
         metric=metric,
         best=tuple(_shown(finalist, table, metric) for finalist in best),
+        screen=None if screening is None else screening.scorer.preset.name,
+        screened=screened,
+        screen_seconds=screen_seconds,
     )
     _write(run, scorer.preset, result, steps)
     return result
+
+
+def _searched(
+    scorer: GenNASScorer,
+    run: Run,
+    settings: SearchSettings,
+    engine: str,
+    executor: Executor,
+    screening: Optional[Screening],
+) -> tuple[list[Step], int, float]:
+    """The steps, how many architectures were screened, and the seconds of that where it was done beforehand."""
+    if screening is None:
+        return search_architectures(ScorerElsewhere(scorer, executor), run, settings, ENGINES[engine]), 0, 0.0
+    started = time.perf_counter()
+    with _inside(run, "screen", screening.scorer) as screened:
+        screen = Screen(screening.scorer, screened)
+        kept = _kept(screen, screening, settings)
+        seconds = time.perf_counter() - started
+        if kept is None:
+            own = screened_evolution(screen, screening.keep.siblings())
+            steps = search_architectures(ScorerElsewhere(scorer, executor), run, settings, own)
+            return steps, len(screen.known), 0.0
+    return _trained(scorer, kept, run, settings, executor), len(screen.known), seconds
+
+
+def _kept(screen: Screen, screening: Screening, settings: SearchSettings) -> Optional[list[Any]]:
+    """What is trained, the best by the screen first; None if an evolution decides that step by step."""
+    space = screening.scorer.space
+    if screening.everything:
+        return screen.kept(space, screening.keep)
+    if settings.algorithm != "random":
+        return None
+    rng = np.random.default_rng(settings.seed)
+    return screen.kept([space.sample(rng) for _ in range(settings.steps)], screening.keep)
+
+
+def _trained(
+    scorer: GenNASScorer, kept: Sequence[Any], run: Run, settings: SearchSettings, executor: Executor
+) -> list[Step]:
+    with _inside(run, "kept", scorer) as trained:
+        found = score_all([scorer], [str(arch) for arch in kept], trained, executor)[scorer.measure]
+    listing = replace(settings, steps=len(kept))
+    return search_architectures(Remembered(scorer, found), run, listing, listed(kept))
+
+
+def _inside(run: Run, what: str, scorer: GenNASScorer) -> Run:
+    return run.inside(f"{what}-{scorer.preset.digest()}", {"command": what, **scorer.identity()})
 
 
 def _column(table: Optional[Table], metric: Optional[str]) -> Optional[str]:
