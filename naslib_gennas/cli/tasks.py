@@ -41,6 +41,12 @@ def where_options(command: Callable[..., None]) -> Callable[..., None]:
     default=None,
     help="Fidelity, stage weights, further tasks: `paper`, a preset or a .yaml [default: tiny, for RNNs rnn-combo].",
 )
+@click.option(
+    "--solver",
+    type=click.Choice(["sgd", "ridge"]),
+    default=None,
+    help="ridge: in closed form; after one pass a task costs next to nothing [default: the fidelity's].",
+)
 @click.option("--search-fidelity", is_flag=True, help="Search the fidelity too, up to 4 times the work.")
 @click.option("--search-weights", is_flag=True, help="Search the weights of the stages in the score too.")
 @click.option("--warm-start", default="", help="Presets to start from, comma-separated.")
@@ -103,7 +109,7 @@ def _settings(table: Table, options: dict[str, Any]) -> TaskSearchSettings:
     find_device(options["device"])
     metric = options["metric"] or table.default_metric
     table.column(metric)
-    base = base_preset(options["fidelity"], table.space.kind)
+    base = base_preset(options["fidelity"], table.space.kind, options["solver"])
     names = {field.name for field in fields(TaskSearchSettings)}
     given = {key: value for key, value in options.items() if key in names}
     given.update(

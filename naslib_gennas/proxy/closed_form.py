@@ -127,6 +127,16 @@ class Leftover:
         flat = matrix.transpose(1, 2).reshape(a, count // images, images * count)
         return cls(matrix, flat @ flat.mT, shared @ shared.mT)
 
+    @classmethod
+    def stacked(cls, parts: Sequence[Leftover]) -> Leftover:
+        """Of all architectures together; they have the same images and pixels."""
+        names = ("matrix", "local", "shared")
+        return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
+
+    def one(self, place: int) -> Leftover:
+        """Of the architecture at a place."""
+        return Leftover(*(x[place : place + 1] for x in (self.matrix, self.local, self.shared)))
+
     def loss(self, moments: Moments) -> torch.Tensor:
         """(a,): expected mean square of what is left of a target, per pixel."""
         images, pixels = self.matrix.shape[1:3]

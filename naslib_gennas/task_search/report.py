@@ -18,6 +18,7 @@ from ..runs.run import CONFIG, RESULTS, SUMMARY, Run
 from .checks import Source, Transfer, checked, labelled_agreement, split_half
 from .draws import Labelled, also_labelled, elsewhere, split
 from .fitness import Fitness, JointFitness, TaskFitness
+from .read_out import ReadOutScores, reading
 from .record import TaskRecord
 from .result import BestTask, Findings, FoundTask, TaskSearchResult, savings
 from .scorer import TaskScores, TaskWork
@@ -104,6 +105,10 @@ def _records(
     with ExitStack() as executors:
         members = []
         for place in labelled:
+            if settings.base.fidelity.solver == "ridge":
+                scorer = settings.scorer(reading(settings.base), place.table.space)
+                members.append(TaskFitness(place.texts, place.labels, ReadOutScores(scorer, place.texts), race=False))
+                continue
             work = TaskWork(place.table.space, settings.seed, settings.device, settings.images)
             scores = TaskScores(work, executors.enter_context(open_executor(resources)))
             members.append(TaskFitness(place.texts, place.labels, scores, settings.race))

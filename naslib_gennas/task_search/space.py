@@ -25,6 +25,7 @@ OTHERS = "others"  # signals that a preset may hold but that are not searched
 READOUTS = ({"readout": "eval", "average": 1}, *({"readout": "train", "average": n} for n in (1, 3, 5)))
 READ_WEIGHTS = (0.0, 0.25, 0.5, 1.0)
 MOST_WORK = 4.0  # a searched fidelity costs at most this many times the work of the one that the search starts from
+READ = "instant"  # preset whose network is read where tasks are scored in closed form
 PAPER = {"cnn": "paper-combo", "rnn": "rnn-combo"}  # presets at the paper's fidelity and stage weights
 USUAL = {"cnn": "tiny", "rnn": "rnn-combo"}
 
@@ -52,6 +53,10 @@ class TaskSpace(ABC):
     def __init__(self, base: Preset, fidelity: bool = False, weights: bool = False):
         self.base = base
         self.blocks: dict[Block, Draw] = {("noise",): noise, **self._task_blocks()}
+        if base.fidelity.solver == "ridge":  # which reads an architecture once, for all tasks
+            if fidelity:
+                raise SpecError(f"the fidelity of {base.name}, solved in closed form, is not searched; leave that out")
+            self.blocks = {name: draw for name, draw in self.blocks.items() if name[-1] not in ("noise", "channels")}
         if weights:
             self.blocks[("score_weights",)] = self._weights_block()
         if fidelity:
@@ -86,7 +91,7 @@ class TaskSpace(ABC):
         shared = {
             name: value
             for name, value in self._blocks_of(self.base).items()
-            if name[0] == "fidelity" or (name[0] in ("weights", "score_weights") and name not in self.blocks)
+            if name[0] == "fidelity" or (name[0] in ("noise", "weights", "score_weights") and name not in self.blocks)
         }
         adopted = self._assembled({**self._blocks_of(preset), **shared})
         if adopted is None:
@@ -168,6 +173,7 @@ class TaskSpace(ABC):
             "task": {"noise": blocks[("noise",)], **self._task(blocks, signals)},
             "fidelity": fidelity,
             "also": self.base.also,
+            "size_weight": self.base.size_weight,
         }
         try:
             preset = self.preset.model_validate(data)
@@ -264,11 +270,21 @@ def task_space(base: Preset, fidelity: bool = False, weights: bool = False) -> T
     return TASK_SPACES[base.kind](base, fidelity, weights)
 
 
-def base_preset(name: str | None, kind: str) -> Preset:
-    """What a search for networks of ``kind`` starts from: ``paper``, a preset, or by default the kind's usual one."""
-    if name == "paper":
-        return load_preset(PAPER[kind])
-    return load_preset(name or USUAL[kind])
+def base_preset(name: str | None, kind: str, solver: str | None = None) -> Preset:
+    """What a search for networks of ``kind`` starts from: ``paper``, a preset, or by default the kind's usual one.
+
+    solver: ``ridge`` takes the network that ``instant`` reads by default, without its term of size. SpecError if the
+    preset named has another solver.
+
+    >>> base_preset(None, "cnn").name, base_preset(None, "cnn", "ridge").fidelity.solver
+    ('tiny', 'ridge')
+    """
+    if name is None and solver == "ridge":
+        return load_preset(READ).model_copy(update={"families": {}, "size_weight": 0.0})
+    base = load_preset(PAPER[kind]) if name == "paper" else load_preset(name or USUAL[kind])
+    if solver is not None and base.fidelity.solver != solver:
+        raise SpecError(f"the preset {base.name} has the solver {base.fidelity.solver}, not {solver}; name another")
+    return base
 
 
 def searched_preset(task: Preset, name: str, description: str, source: str) -> Preset:
