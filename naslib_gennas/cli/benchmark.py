@@ -36,6 +36,13 @@ OWN = ("texts", "metric", "space", "preset", "everything")  # what a suite decid
 @click.option("--suite", default=None, help="A table or figure of the paper instead: table1, ..., fig8.")
 @click.option("--quick", is_flag=True, help="A small version of the suite, in minutes; its numbers say little.")
 @click.option(
+    "--solver",
+    type=click.Choice(["sgd", "ridge"]),
+    default="sgd",
+    show_default=True,
+    help="ridge: table1 in closed form, without training.",
+)
+@click.option(
     "--table",
     "sources",
     multiple=True,
@@ -52,6 +59,7 @@ def benchmark(
     metric: str | None,
     suite: str | None,
     quick: bool,
+    solver: str,
     sources: tuple[str, ...],
     sample: int,
     everything: bool,
@@ -78,10 +86,10 @@ def benchmark(
 
     if suite is not None:
         common = {"resources": resources, "batch_size": batch_size, "image_size": image_size, "strict": strict}
-        _suite(suite, sources, as_json, settings, quick=quick, sample=sample, **common)
+        _suite(suite, sources, as_json, settings, quick=quick, solver=solver, sample=sample, **common)
         return
-    if quick or len(sources) > 1:
-        raise InputError("--quick and more than one --table are for --suite")
+    if quick or len(sources) > 1 or solver != "sgd":
+        raise InputError("--quick, --solver and more than one --table are for --suite; a preset has its own solver")
     measures = expressions(",".join(texts))
     scorer = the_scorer(settings)
     table = read_table(sources[0], scorer.space, strict)

@@ -22,9 +22,11 @@ from ...spaces import SPACES
 from ...spaces.base import SearchSpace
 from ...tables import Table
 from ...tables.published import find_published
+from ...task_search.space import base_preset
 from .results import Missing, SuiteRow
 from .spec import Method, Part, Suite, obtain, suite_data
 
+CLOSED_FORM = ("table1",)  # suites whose tasks are single signals at single stages
 STAND_IN = "digits"  # whose accuracies are beside no published number
 
 
@@ -34,7 +36,8 @@ class Unavailable(InputError):
 
 @dataclass(frozen=True)
 class SuiteSettings:
-    """``tables``: space -> where its ground truth is; ``sample`` and ``quick`` change how much is run."""
+    """``tables``: space -> where its ground truth is; ``sample`` and ``quick`` change how much is run; ``solver``
+    ``ridge`` scores the tasks of Table 1 in closed form."""
 
     tables: Mapping[str, str] = field(default_factory=dict)
     quick: bool = False
@@ -46,6 +49,7 @@ class SuiteSettings:
     batch_size: int = BATCH_SIZE
     image_size: int = IMAGE_SIZE
     strict: bool = False
+    solver: str = "sgd"
 
     def config(self) -> Record:
         """What the suites in one directory must share."""
@@ -58,6 +62,7 @@ class SuiteSettings:
             "images": self.images,
             "batch_size": self.batch_size,
             "image_size": self.image_size,
+            **({"solver": self.solver} if self.solver != "sgd" else {}),
         }
 
 
@@ -71,6 +76,8 @@ class Context:
     @staticmethod
     def check(suite: Suite, settings: SuiteSettings) -> None:
         """InputError for a table that the suite has no use for, UnknownNameError for one of no space."""
+        if settings.solver != "sgd" and suite.name not in CLOSED_FORM:
+            raise InputError(f"only {', '.join(CLOSED_FORM)} can be had in closed form; leave out --solver ridge")
         for space in settings.tables:
             if SPACES[space].name not in suite.spaces:
                 raise InputError(f"{suite.name} does not look at {space}, but at {', '.join(suite.spaces)}")
@@ -126,6 +133,8 @@ class Context:
     def preset(self, method: Method) -> Preset:
         """The method's preset; with --quick, the paper's are shortened first."""
         preset = load_preset(method.preset or "")
+        if self.settings.solver == "ridge":
+            return preset.model_copy(update={"fidelity": base_preset(None, "cnn", "ridge").fidelity})
         if self.settings.quick and preset.name.startswith(("paper-", "rnn-")):
             preset = preset.with_fidelity(**suite_data()["quick"]["fidelity"][preset.kind])
         if method.fidelity:
