@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import ArchitectureError
 from ..spaces import SPACES, SearchSpace, load_space
+from .expressions import check_parameters, check_shared_parts
 from .networks import (
     CONVOLUTIONAL,
     FIDELITIES,
@@ -247,3 +248,17 @@ def check_network(case: SpaceCase) -> None:
     if case.space.kind not in (CONVOLUTIONAL, RECURRENT):
         raise Inapplicable(f"it is unknown what networks of the kind {case.space.kind!r} classify")
     check_logits(case.space, case.samples(1)[0], classes=7)
+
+
+@SPACE_SUITE.check
+def check_parameter_count(case: SpaceCase) -> None:
+    """As many parameters as the benchmark's network has."""
+    check_parameters(case.space, case.samples(3))
+
+
+@SPACE_SUITE.check
+def check_expressions(case: SpaceCase) -> None:
+    """A space that ``shares_parts`` writes as expressions what it builds; others say that they do not."""
+    if case.space.shares_parts:
+        archs = [case.space.reduced(arch) for arch in case.samples(4)]
+        check_shared_parts(case.space, archs, FIDELITIES[0])
