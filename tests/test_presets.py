@@ -192,6 +192,7 @@ OURS = {  # of version 0.1, in the runs of users
     "best": "196813f42761",
     "fast": "5834e0809595",
     "fast-three": "ac835701c869",
+    "instant": "91ec7aea4657",
     "rnn-combo": "624a4ecb21af",
     "rnn-fast": "05720173ea46",
     "rnn-single": "40963ca972be",

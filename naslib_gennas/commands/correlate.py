@@ -12,11 +12,14 @@ from ..evaluation import Evaluation, evaluate
 from ..executors.protocol import Executor
 from ..executors.scores import score_all
 from ..report.plotting import Labels, draw_scatter
-from ..runs.run import PRESET, SCORES, SUMMARY, Record, Run
+from ..runs.run import PRESET, SCORES, SPECTRA, SUMMARY, Record, Run
 from ..scoring.gennas import GenNASScorer
 from ..scoring.score import Score
+from ..scoring.spectra import spectra
 from ..tables import Table
 from .result import Result
+
+SPECTRA_SHOWN = 200  # architectures whose spectra a run keeps
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,9 @@ def correlate(
     run.write(PRESET, scorer.preset.model_dump(mode="json"))
     run.write(SUMMARY, result.as_record())
     if run.directory is not None:
+        seen = spectra(scorer, rows["arch"].tolist()[:SPECTRA_SHOWN])
+        if seen is not None:
+            run.write(SPECTRA, seen.as_record())
         rows[["arch", metric]].assign(gennas=np.array(values, dtype=float)).to_csv(run.directory / SCORES, index=False)
         draw_scatter(run.directory / "scatter.png", values, rows[metric].tolist(), _labels(result))
     return result

@@ -16,6 +16,7 @@ from .pictures import Hover, Picture, picture
 from .ranking_figures import Points
 from .reference import published_ranking, published_seconds
 from .search_figures import Search
+from .spectrum_figures import spectra_picture
 
 MARKS = 40_000  # points on a page: about 60 bytes each
 RUN_MARKS = 1_000  # points in one picture
@@ -48,6 +49,10 @@ class Figures:
     def losses(self, run: LoadedRun, metric: str) -> list[Picture]:
         """Training loss by step of the truly best, middle and worst architectures whose curves were kept."""
         return self._keep(ranking_figures.losses(self._points[run.name], metric))
+
+    def spectra(self, run: LoadedRun, metric: str) -> list[Picture]:
+        """What untrained networks explain, frequency by frequency, of a run in closed form."""
+        return self._keep([] if run.spectra is None else spectra_picture(run, run.spectra, metric))
 
     def sampling(self, run: LoadedRun) -> str:
         """A sentence on which architectures of a run are drawn."""

@@ -14,8 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..errors import GenNASError, RunError
 from ..proxy.presets import Preset, load_preset, parse_preset
-from ..runs.run import CONFIG, ENVIRONMENT, PRESET, RESULTS, SCORES, SUMMARY, Record
+from ..runs.run import CONFIG, ENVIRONMENT, PRESET, RESULTS, SCORES, SPECTRA, SUMMARY, Record
 from ..scoring.score import GENNAS
+from ..scoring.spectra import Spectra
 from .loaded import Found, LoadedRun, Ranking, SearchResult, Step
 
 T = TypeVar("T")
@@ -76,6 +77,7 @@ def load_run(directory: str | Path) -> LoadedRun:
         search=files.search(summary) if isinstance(summary, _Search) else None,
         curves=files.curves(),
         preset=files.preset(),
+        spectra=files.spectra(),
     )
 
 
@@ -149,6 +151,10 @@ class _Files:
     def curves(self) -> dict[str, list[float]]:
         records = _records(self.directory / RESULTS) if self.config.get("curves") else ()
         return {record["arch"]: record["curve"] for record in records if record.get("curve")}
+
+    def spectra(self) -> Optional[Spectra]:
+        path = self.directory / SPECTRA
+        return self.checked(Spectra, _json(path)) if path.is_file() else None
 
     def preset(self) -> Optional[Preset]:
         """The preset that the run kept, or the shipped one of the same name if that still is what it was."""

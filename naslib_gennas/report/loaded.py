@@ -14,6 +14,7 @@ import pandas as pd
 from ..proxy.presets import Preset
 from ..runs.run import Record
 from ..scoring.score import GENNAS
+from ..scoring.spectra import Spectra
 
 BASELINE = "random"
 Interval = tuple[Optional[float], Optional[float]]
@@ -95,6 +96,7 @@ class LoadedRun:
     search: Optional[SearchResult] = None
     curves: Mapping[str, list[float]] = field(default_factory=dict)  #: architecture -> training losses, where kept
     preset: Optional[Preset] = None  #: None if the run does not say what it was
+    spectra: Optional[Spectra] = None  #: of a preset in closed form
 
     @property
     def table_name(self) -> str:

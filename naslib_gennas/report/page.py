@@ -205,6 +205,7 @@ def _ranking(run: LoadedRun, figures: Figures) -> Iterable[str]:
         yield from _pictures(f"Ranks, {metric}", figures.ranks(run, metric), "h3")
         yield from _pictures(f"Retrieval, {metric}", figures.retrieval(run, metric), "h3")
         yield from _pictures(f"Loss curves, {metric}", figures.losses(run, metric), "h3")
+        yield from _pictures(f"Explained by frequency, {metric}", figures.spectra(run, metric), "h3")
 
 
 def _searches(runs: list[LoadedRun], figures: Figures) -> Iterable[str]:

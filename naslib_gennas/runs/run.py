@@ -13,6 +13,7 @@ from ..errors import RunError
 
 CONFIG, ENVIRONMENT, RESULTS, SUMMARY = "config.json", "environment.json", "results.jsonl", "summary.json"
 PRESET = "preset.json"  # what its name stood for
+SPECTRA = "spectra.json"  # what untrained networks explain, frequency by frequency
 SCORES = "scores.csv"  # one row an architecture: its ground truth and its scores
 
 IDENTITY = ("space", "preset", "preset_digest", "seed", "device", "images")
