@@ -26,7 +26,7 @@ from ..proxy.tasks import STAGES
 from ..registry import Registry, unknown
 from ..scoring.gennas import GenNASScorer
 from ..scoring.score import Score
-from ..spaces.base import SearchSpace
+from ..spaces.base import SearchSpace, load_space
 from ..spaces.pasted import CONVERTERS, OUR_NAMES, from_naslib
 from .generators import PrivateGenerators
 
@@ -91,26 +91,27 @@ class GraphScorer:
 
     def scorer(self, space: str | SearchSpace, images: Images = None, enlargement: int = 1) -> GenNASScorer:
         """The scorer behind :meth:`score`; ``enlargement`` multiplies the size of the images only."""
+        there = load_space(space)
+        suited = self.preset.suited(there.family or there.name)
         if isinstance(images, torch.Tensor):
-            images = images[: max(member.fidelity.batch_size for _, member in self.preset.members())]
-        key = (getattr(space, "name", space), _fingerprint(images), enlargement)
+            images = images[: max(member.fidelity.batch_size for _, member in suited.members())]
+        key = (there.name, _fingerprint(images), enlargement)
         if key not in self._scorers:
-            preset = self._enlarged(enlargement)
+            preset = _enlarged(suited, enlargement)
             self._scorers[key] = GenNASScorer(space, preset, self.seed, self.device, images)
             if len(self._scorers) > SCORERS:
                 self._scorers.popitem(last=False)
         self._scorers.move_to_end(key)
         return self._scorers[key]
 
-    def _enlarged(self, enlargement: int) -> Preset:
-        if enlargement == 1:
-            return self.preset
-        return self.preset.with_fidelities(
-            lambda f: {"input_size": enlargement * f.input_size, "target_size": f.signal_size}
-        )
-
     def __getstate__(self) -> dict[str, object]:
         return {**vars(self), "_scorers": OrderedDict()}
+
+
+def _enlarged(preset: Preset, enlargement: int) -> Preset:
+    if enlargement == 1:
+        return preset
+    return preset.with_fidelities(lambda f: {"input_size": enlargement * f.input_size, "target_size": f.signal_size})
 
 
 def value_of(score: Score) -> float | None:
@@ -247,6 +248,7 @@ class _Copies(SearchSpace):
     """What a scorer needs of a space whose architectures are copied networks: filled and trained in place."""
 
     name = "naslib"
+    family = "modules"
 
     def _impossible(self, *unused: Any, **named: Any) -> NoReturn:
         raise InputError("a network copied from NASLib can only be scored; search spaces do the rest")
@@ -258,6 +260,9 @@ class _Copies(SearchSpace):
 
     def score_key(self, arch: Backbone) -> str:
         return str(arch)
+
+    def parameters(self, arch: Backbone) -> int:
+        return sum(parameter.numel() for parameter in arch.parameters())
 
     def build(self, arch: Backbone, fidelity: Fidelity) -> Backbone:
         return arch

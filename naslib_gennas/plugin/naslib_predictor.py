@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import GenNASError, InputError
 from ..progress import progress
 from ..runs.score_files import FAILURE
 from ..scoring.gennas import GenNASScorer
+from ..search.cascade import Keep
 from ..task_search.adapt import adapted_preset
 from ..task_search.labels import check_labels
 from .graphs import GraphScorer, Images, Loader, labelled_texts
@@ -37,6 +39,8 @@ class GenNASPredictor(Predictor):
     Args:
         preset, seed, device, repeats: see :class:`.graphs.GraphScorer`.
         task_search: whether :meth:`fit` searches for a better proxy task, 8 + ``task_steps`` of them.
+        screen, keep: a cheap preset, such as ``instant``, and the share of the architectures of one query, ``5%``, or
+            their number, that is scored by ``preset``; the others rank below them, in the order of the screen.
 
     A regression without a result scores -1e8, as NASLib has it. Architectures that share a network share a score,
     computed once. Can be copied and pickled at any time; copies compute their scores anew. Raises SpecError for
@@ -50,6 +54,8 @@ class GenNASPredictor(Predictor):
         super().__init__()
         self.settings = section = checked_settings(settings)
         self.scores = self.configured = GraphScorer(section.preset, section.seed, section.device, section.repeats)
+        self._keep = Keep.parse(section.keep)
+        self._screen = None if section.screen is None else GraphScorer(section.screen, section.seed, section.device)
         self.dataloader: Loader = None
         """The images of queries that bring none; None stands for the embedded photographs."""
         self.method_type = SECTION
@@ -96,7 +102,24 @@ class GenNASPredictor(Predictor):
         if not isinstance(xtest, (list, tuple, np.ndarray)):
             return self._score(xtest, info if dataloader is None else dataloader)
         graphs: Sequence[Any] = list(xtest)
+        if self._screen is not None and graphs:
+            return self._screened(self._screen, graphs, dataloader)
         return np.array([self._score(g, dataloader) for g in progress(graphs, len(graphs), self.method_type)])
+
+    def _screened(self, screen: GraphScorer, graphs: Sequence[Any], loader: Loader) -> npt.NDArray[np.float64]:
+        """(n,): scores of what the screen keeps; below the lowest, at the distances of the screen, the others."""
+        loader = self.dataloader if loader is None else loader
+        found = [screen.score(graph, loader) for graph in progress(graphs, len(graphs), "screening")]
+        cheap = np.array([FAILURE if value is None else value for value in found])
+        order = np.argsort(-cheap, kind="stable")
+        kept, others = np.split(order, [self._keep.of(len(graphs))])
+        values = np.empty(len(graphs))
+        for place in progress(kept.tolist(), len(kept), self.method_type):
+            values[place] = self._score(graphs[place], loader)
+        known = values[kept][values[kept] != FAILURE]
+        floor = min(known, default=0.0) - 1
+        values[others] = np.maximum(floor + cheap[others] - cheap[order[0]], FAILURE)
+        return values
 
     def scorer(self, space: str, images: Images = None) -> GenNASScorer:
         """What scores architectures of ``space``."""

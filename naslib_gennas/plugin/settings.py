@@ -23,6 +23,10 @@ class Section(Spec):
     device: str = "cpu"
     repeats: Optional[int] = Field(None, ge=1)
     """Initialisations and target draws that are averaged; None is the preset's number."""
+    screen: Optional[str] = None
+    """A cheap preset that chooses which architectures of a query a predictor scores by ``preset``."""
+    keep: str = "5%"
+    """The share of them, or their number."""
     task_search: bool = False
     """Whether a predictor that is given labels looks for a better proxy task with them."""
     task_steps: int = Field(16, ge=0, le=10_000)

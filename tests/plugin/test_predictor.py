@@ -345,3 +345,18 @@ def test_import_of_naslib_after_the_plugin(fresh_python):
     print("done")
     """)
     assert out.endswith("done\n")
+
+
+def test_a_screen_chooses_what_is_trained(naslib, tiny):
+    screened = predictor.GenNASPredictor(preset=tiny, screen="instant", keep="2")
+    graphs = [graph_of(naslib, spec) for spec in SPECS]
+    found = screened.query(graphs)
+    cheap = predictor.GenNASPredictor(preset="instant").query(graphs)
+    trained = predictor.GenNASPredictor(preset=tiny).query(graphs)
+    order = np.argsort(-cheap)
+    assert found[order[:2]].tolist() == trained[order[:2]].tolist()
+    assert found[order[2:]].max() < found[order[:2]].min()
+    assert spearman(found[order[2:]].tolist(), cheap[order[2:]].tolist()) == pytest.approx(1.0)
+    assert screened.query(graphs[0]) == trained[0]  # a single graph is not screened
+    with pytest.raises(Exception, match="--keep"):
+        predictor.GenNASPredictor(screen="instant", keep="0%")
