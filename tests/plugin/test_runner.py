@@ -64,7 +64,8 @@ def test_the_section_describes_the_score(tmp_path):
     file = write(tmp_path, gennas={"preset": "fast", "seed": 4, "repeats": 3})
     section = Job("zc", read_config("zc", file)).section
     score = {"preset": "fast", "seed": 4, "device": "cpu", "repeats": 3}
-    assert section.model_dump() == {**score, "task_search": False, "task_steps": 16}
+    rest = {"screen": None, "keep": "5%", "task_search": False, "task_steps": 16}
+    assert section.model_dump() == {**score, **rest}
 
 
 @pytest.mark.parametrize(
