@@ -12,6 +12,7 @@ from naslib_gennas import Scorer
 from naslib_gennas.cli import main
 from naslib_gennas.commands.search import Screening, search
 from naslib_gennas.errors import InputError
+from naslib_gennas.executors import Resources
 from naslib_gennas.proxy.presets import load_preset
 from naslib_gennas.runs.run import Run
 from naslib_gennas.scoring.gennas import GenNASScorer
@@ -26,11 +27,12 @@ def run_of(folder, resume=False):
     return Run(folder, {"command": "search"}, resume)
 
 
-def found(folder, everything=False, algorithm="random", steps=40, keep="10%", resume=False, seed=0):
+def found(folder, everything=False, algorithm="random", steps=40, keep="10%", resume=False, seed=0, workers=1):
     screening = Screening(Scorer(SPACE, "instant", seed=seed), Keep.parse(keep), everything)
     settings = SearchSettings(steps=steps, algorithm=algorithm, population=4, tournament=2, seed=seed)
     with run_of(folder, resume) as run:
-        return search(Scorer(SPACE, TRAINED, seed=seed), run, settings, finalists=2, screening=screening)
+        scorer, resources = Scorer(SPACE, TRAINED, seed=seed), Resources(workers)
+        return search(scorer, run, settings, resources=resources, finalists=2, screening=screening)
 
 
 def lines(path):
@@ -59,6 +61,12 @@ def test_the_whole_space_can_be_screened(tmp_path):
     scores = {score.key: score.value for score in Scorer(SPACE, "instant").score_many(Scorer(SPACE, "instant").space)}
     threshold = sorted(scores.values(), reverse=True)[2]
     assert all(scores[Scorer(SPACE, "instant").key(load(arch))] >= threshold - 1e-6 for arch in kept)
+
+
+def test_processes_screen_and_train_the_same(tmp_path):
+    here, apart = (found(tmp_path / str(workers), workers=workers) for workers in (1, 2))
+    assert [f.arch for f in apart.best] == [f.arch for f in here.best]
+    assert apart.screened == here.screened
 
 
 def load(text):
@@ -147,7 +155,7 @@ def test_wrong_options_are_one_sentence(options, sentence):
 
 
 def test_a_space_that_cannot_be_listed_is_refused():
-    options = ["search", "--space", "nasbench101", "--preset", "tiny", "--screen", "instant", "--all"]
+    options = ["search", "--space", "nds_darts", "--preset", "tiny", "--screen", "instant", "--all"]
     result = CliRunner().invoke(main, options)
     assert result.exit_code not in (0, 1)
     assert "cannot be listed" in result.stderr

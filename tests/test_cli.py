@@ -285,7 +285,7 @@ BAD = {
     "threads": (["score", "--space", "nasbench201", "--threads", "0", CELL], "threads"),
     "nothing to score": (["score", "--space", "nasbench201"], "--all"),
     "sample beyond the space": (["score", "--space", "nasbench201", "--sample", "20000"], "15625"),
-    "all of a space that cannot be listed": (["score", "--space", "nasbench101", "--all"], "cannot be listed"),
+    "all of a space that cannot be listed": (["score", "--space", "nds_darts", "--all"], "cannot be listed"),
     "resume without out": (["score", "--space", "nasbench201", "--resume", CELL], "--out"),
     "missing file of architectures": (["score", "--space", "nasbench201", "@nowhere.txt"], "nowhere.txt"),
     "digits of another space": (["correlate", "--space", "nasbench101"], "digits"),

@@ -13,9 +13,12 @@ import pytest
 from click.testing import CliRunner
 
 from naslib_gennas.cli import main
+from naslib_gennas.executors import Resources
 from naslib_gennas.executors.last_words import LastWords
+from naslib_gennas.executors.processes import Processes
 from naslib_gennas.scoring import Score
 from naslib_gennas.scoring.failures import ProcessDied, failure
+from naslib_gennas.testing.executors import Job, SharedAddition
 
 NETS = """
 import os, signal, sys, time
@@ -86,6 +89,16 @@ def test_a_crash_costs_one_record_and_the_rest_goes_on(nets):
     assert {json.loads(line)["arch"] for line in lines} == {f"nets:{name}" for name in found}
     again = score("good", "segfault", "killed", "leaves", "leaves_at_once", more=("--out", "run", "--resume"))
     assert again == found and (nets / "run" / "results.jsonl").read_text().splitlines() == lines
+
+
+@posix
+def test_a_crash_among_jobs_that_share_work_costs_one_record():
+    jobs = [Job((number,), "kill" if number == 5 else "answer") for number in range(40)]
+    with Processes(Resources(workers=2)) as executor:
+        found = {result.job.numbers[0]: result for result in executor.map(SharedAddition(1, together=16), jobs)}
+    assert len(found) == len(jobs)
+    assert {number for number, result in found.items() if result.lost} == {5}
+    assert all(found[number].answers == (number + 1,) for number in range(40) if number != 5)
 
 
 def test_a_time_limit_costs_one_record(nets):

@@ -200,7 +200,7 @@ def _searched(
     started = time.perf_counter()
     with _inside(run, "screen", screening.scorer) as screened:
         screen = Screen(screening.scorer, screened)
-        kept = _kept(screen, screening, settings)
+        kept = _kept(screen, screening, settings, executor)
         seconds = time.perf_counter() - started
         if kept is None:
             own = screened_evolution(screen, screening.keep.siblings())
@@ -209,15 +209,15 @@ def _searched(
     return _trained(scorer, kept, run, settings, executor), len(screen.known), seconds
 
 
-def _kept(screen: Screen, screening: Screening, settings: SearchSettings) -> Optional[list[Any]]:
+def _kept(screen: Screen, screening: Screening, settings: SearchSettings, executor: Executor) -> Optional[list[Any]]:
     """What is trained, the best by the screen first; None if an evolution decides that step by step."""
     space = screening.scorer.space
     if screening.everything:
-        return screen.kept(space, screening.keep)
+        return screen.kept(space, screening.keep, executor)
     if settings.algorithm != "random":
         return None
     rng = np.random.default_rng(settings.seed)
-    return screen.kept([space.sample(rng) for _ in range(settings.steps)], screening.keep)
+    return screen.kept([space.sample(rng) for _ in range(settings.steps)], screening.keep, executor)
 
 
 def _trained(

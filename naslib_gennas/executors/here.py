@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import ClassVar, Optional
 
 from .last_words import LastWords
-from .protocol import ALONE, EXECUTORS, TOGETHER, Job, Resources, Result_co, Sharing, Work
+from .protocol import ALONE, EXECUTORS, Job, Resources, Result_co, Sharing, Work
+from .together import chunks
 
 HINT = "; --isolate, or --workers 2, scores in processes of their own, where that costs one record"
 
@@ -52,8 +52,7 @@ def _prepared(work: Work[Job, Result_co], jobs: Iterable[Job]) -> Iterator[Job]:
     if not isinstance(work, Sharing):
         yield from jobs
         return
-    rest = iter(jobs)
-    while chunk := list(itertools.islice(rest, TOGETHER)):
+    for chunk in chunks(jobs, work.together):
         work.prepare(chunk)
         yield from chunk
 

@@ -19,6 +19,7 @@ from pebble import ProcessExpired, ProcessPool
 from ..errors import GenNASError
 from ..scoring.failures import ProcessDied, TimeLimit
 from .protocol import ALONE, EXECUTORS, Job, Resources, Result_co, Work
+from .together import Together, at_once, even
 
 QUEUE_PER_WORKER = 4
 START_LIMIT = 300  # seconds until the first process must have started
@@ -34,6 +35,15 @@ class Processes:
         self._work: Any = None
 
     def map(self, work: Work[Job, Result_co], jobs: Iterable[Job]) -> Iterator[Result_co]:
+        most = at_once(work)
+        if most == 1 or self.resources.timeout is not None:  # which is that of a single job
+            yield from self._map(work, jobs)
+            return
+        together: Together[Job, Result_co] = Together(work)
+        for results in self._map(together, even(list(jobs), most, self.resources.workers)):
+            yield from results
+
+    def _map(self, work: Work[Job, Result_co], jobs: Iterable[Job]) -> Iterator[Result_co]:
         pool, queue = self._started(work), iter(jobs)
         running: dict[Any, Job] = {}
 
@@ -81,7 +91,7 @@ class Processes:
 
     def _started(self, work: Work[Any, Any]) -> ProcessPool:
         """The pool for ``work``; GenNASError if its processes do not start."""
-        if self._pool is not None and self._work is work:
+        if self._pool is not None and self._work == work:
             return self._pool
         self._stop()
         threads = self.resources.threads if self.resources.workers == 1 else 1

@@ -30,13 +30,14 @@ class Work(Protocol[Job, Result_co]):
         ...
 
 
-TOGETHER = 5000
-"""Jobs that are prepared together."""
-
-
 @runtime_checkable
 class Sharing(Protocol):
     """Work whose jobs cost less if several are known at once."""
+
+    @property
+    def together(self) -> int:
+        """How many at once, at most; 1 if these jobs share nothing."""
+        ...
 
     def prepare(self, jobs: Sequence[Any]) -> None:
         """Do what ``jobs`` share; each is then done as ever, and has the same result without this."""

@@ -34,6 +34,11 @@ class ScoreWork:
             scorer.forget()
         return scores
 
+    @property
+    def together(self) -> int:
+        """As many as all of the measures can share."""
+        return min(scorer.together for scorer in self.scorers)
+
     def prepare(self, jobs: Sequence[ScoreJob]) -> None:
         """What architectures of a scorer share is computed once."""
         for scorer in self.scorers:
@@ -58,6 +63,7 @@ def score_all(
     executor: Optional[Executor] = None,
     on_error: OnError = "record",
     curves: bool = False,
+    label: str = "",
 ) -> dict[str, list[Score]]:
     """Measure -> scores of ``texts``, in their order; those that ``run`` holds are not computed again.
 
@@ -68,6 +74,7 @@ def score_all(
         executor: where the work is done; None is this process.
         on_error: ``record`` an architecture that fails and go on, or ``stop``.
         curves: whether new records keep the training loss of every step.
+        label: of the progress.
 
     Raises:
         GenNASError: on_error is ``stop`` and an architecture failed; the record is kept.
@@ -75,7 +82,7 @@ def score_all(
     """
     ledger = _Ledger(run, curves)
     jobs = list(ledger.missing(scorers, list(dict.fromkeys(texts))))
-    label = "scoring" if len(scorers) == 1 else "measuring"
+    label = label or ("scoring" if len(scorers) == 1 else "measuring")
     for scores in progress((executor or Here()).map(ScoreWork(scorers), jobs), len(jobs), label):
         for score in scores:
             ledger.keep(score)

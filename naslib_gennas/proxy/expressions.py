@@ -25,6 +25,8 @@ What = tuple[Any, ...]
 """The rest of an operation: place and sizes."""
 Value = Optional[int]
 """The number of a node; None is a map of zeros."""
+Kind = tuple[int, What, int]
+"""Of nodes that are computed together: operation, what, and numbers of a map."""
 
 CONV, RELU, ADD, CONCAT, FIRST, POOL, HALVES, SHRINK, IMAGE, ZEROS = range(10)
 CONVOLVED = 1 << 24  # numbers in the inputs of one convolution
@@ -44,6 +46,10 @@ class Node(NamedTuple):
         """In the map of one image."""
         return math.prod(self.shape)
 
+    @property
+    def kind(self) -> Kind:
+        return self.operation, self.what, self.numbers
+
 
 class Graph:
     """Builds expressions; every method takes and returns numbers of nodes.
@@ -61,12 +67,14 @@ class Graph:
         self._known: dict[tuple[int, tuple[int, ...], What], int] = {}
         self.image = self._node(IMAGE, (), (), (3, size, size))
 
-    def conv(self, x: Value, outputs: int, kernel: int, place: Place, stride: int = 1, norm: bool = True) -> Value:
-        """Convolution without bias that keeps the size (or divides it by ``stride``), and BatchNorm."""
+    def conv(
+        self, x: Value, outputs: int, kernel: int, place: Place, stride: int = 1, norm: bool = True, relu: bool = False
+    ) -> Value:
+        """Convolution without bias that keeps the size (or divides it by ``stride``), BatchNorm, and perhaps a ReLU."""
         if x is None:
             return None
         inputs, height, width = self.nodes[x].shape
-        what = (place, outputs, inputs, kernel, stride, norm)
+        what = (place, outputs, inputs, kernel, stride, norm, relu)
         return self._node(CONV, (x,), what, (outputs, -(-height // stride), -(-width // stride)))
 
     def halves(self, x: Value, outputs: int, place: Place) -> Value:
@@ -240,30 +248,42 @@ class _Evaluation:
         raise InputError(f"one architecture needs {mb} MB of feature maps; allow as much memory, or fewer images")
 
     def _compute(self, nodes: Sequence[int], outputs: Sequence[tuple[int, ...]], chunk: Sequence[int]) -> None:
-        """The values of ``nodes``, level by level, convolutions of one weight together."""
+        """The values of ``nodes``, convolutions of one weight together."""
         readers = Counter(node for number in nodes for node in self.graph.nodes[number].inputs)
         kept = {node for place in chunk for node in outputs[place]}
-        in_chunk = Counter(kept)
-        for level in self._levels(nodes):
-            for (operation, what, _), members in level.items():
-                sources = [[self.values[i] for i in self.graph.nodes[member].inputs] for member in members]
-                self.values.update(zip(members, self._apply(operation, what, members, sources)))
-            for member in (member for members in level.values() for member in members):
+        for (operation, what, _), members in self._batches(nodes):
+            sources = [[self.values[i] for i in self.graph.nodes[member].inputs] for member in members]
+            self.values.update(zip(members, self._apply(operation, what, members, sources)))
+            for member in members:
                 for source in self.graph.nodes[member].inputs:
                     readers[source] -= 1
-                    if not readers[source] and source not in in_chunk and self.wanted[source] <= 1:
+                    if not readers[source] and source not in kept and self.wanted[source] <= 1:
                         self.values.pop(source, None)
 
-    def _levels(self, nodes: Sequence[int]) -> list[dict[tuple[int, What, int], list[int]]]:
-        depth: dict[int, int] = {}
-        levels: list[dict[tuple[int, What, int], list[int]]] = []
-        for number in nodes:  # inputs have smaller numbers
-            node = self.graph.nodes[number]
-            depth[number] = level = 1 + max((depth.get(i, -1) for i in node.inputs), default=-1)
-            if level == len(levels):
-                levels.append(defaultdict(list))
-            levels[level][node.operation, node.what, node.numbers].append(number)
-        return levels
+    def _batches(self, nodes: Sequence[int]) -> Iterator[tuple[Kind, list[int]]]:
+        """Nodes of one operation whose inputs are there; convolutions wait for all of theirs, if that is possible."""
+        missing: dict[int, int] = {}
+        readers: dict[int, list[int]] = {number: [] for number in nodes}
+        kinds = {number: self.graph.nodes[number].kind for number in nodes}
+        rest = Counter(kinds.values())
+        ready: dict[Kind, list[int]] = defaultdict(list)
+        for number in nodes:
+            needed = [i for i in self.graph.nodes[number].inputs if i in readers]
+            missing[number] = len(needed)
+            for source in needed:
+                readers[source].append(number)
+            if not needed:
+                ready[kinds[number]].append(number)
+        while ready:
+            whole = (kind for kind in ready if kind[0] != CONV or len(ready[kind]) == rest[kind])
+            kind = next(whole, None) or max(ready, key=lambda kind: len(ready[kind]))
+            members = ready.pop(kind)
+            yield kind, members
+            rest[kind] -= len(members)
+            for number in (reader for member in members for reader in readers[member]):
+                missing[number] -= 1
+                if not missing[number]:
+                    ready[kinds[number]].append(number)
 
     def _apply(
         self, operation: int, what: What, members: Sequence[int], sources: Sequence[Sequence[torch.Tensor]]
@@ -294,7 +314,7 @@ class _Evaluation:
         return lambda x: _pooled(x[0], *what)
 
     def _convolved(self, what: What, sources: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
-        place, outputs, inputs, kernel, stride, norm = what
+        place, outputs, inputs, kernel, stride, norm, relu = what
         kernels = self._weight(place, (outputs, inputs, kernel, kernel))
         for part in _parts(sources):
             x = part[0] if len(part) == 1 else torch.cat(part)
@@ -304,7 +324,8 @@ class _Evaluation:
             else:
                 y = F.conv2d(x, kernels, None, stride, kernel // 2)
             for one in torch.split(y, len(self.inputs)):
-                yield F.batch_norm(one, None, None, training=True) if norm else one.clone()
+                value = F.batch_norm(one, None, None, training=True) if norm else one.clone()
+                yield value.relu_() if relu else value
 
     def _halved(self, what: What, x: torch.Tensor) -> torch.Tensor:
         place, outputs, inputs = what

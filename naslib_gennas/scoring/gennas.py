@@ -132,9 +132,13 @@ class GenNASScorer(BaseScorer):
     def score_many(self, archs: Iterable[Any]) -> Iterator[Score]:
         """In order, thousands at a time where architectures share parts of their networks."""
         rest = iter(archs)
-        while chunk := [self.parsed(arch) for arch in itertools.islice(rest, AT_ONCE if self._shared else 1)]:
+        while chunk := [self.parsed(arch) for arch in itertools.islice(rest, self.together)]:
             self.prepare(chunk)
             yield from map(self.score, chunk)
+
+    @property
+    def together(self) -> int:
+        return AT_ONCE if self._shared else 1
 
     def prepare(self, archs: Sequence[Any]) -> None:
         """Read what is shared by networks of untrained members, where the space writes them as expressions."""

@@ -42,6 +42,11 @@ class Scorer(Protocol):
         """The scores of ``archs``, in their order."""
         ...
 
+    @property
+    def together(self) -> int:
+        """How many architectures are worth preparing at once; 1 if they share nothing."""
+        ...
+
     def prepare(self, archs: Sequence[Any]) -> None:
         """Compute what ``archs``, or their texts, share, where that saves time; their scores stay the same."""
         ...
@@ -78,6 +83,10 @@ class BaseScorer(ABC):
 
     def score_many(self, archs: Iterable[Any]) -> Iterator[Score]:
         return map(self.score, archs)
+
+    @property
+    def together(self) -> int:
+        return 1
 
     def prepare(self, archs: Sequence[Any]) -> None:
         return None

@@ -10,7 +10,8 @@ from typing import Any, Optional
 import numpy as np
 
 from ..errors import InputError
-from ..progress import progress
+from ..executors.protocol import Executor
+from ..executors.scores import score_all
 from ..runs.run import Record, Run
 from ..scoring.gennas import GenNASScorer
 from ..scoring.protocol import BaseScorer
@@ -65,28 +66,36 @@ class Screen:
         self.scorer, self._run = scorer, run
         self.known = {score.key: score for score in map(Score.from_record, run.records)}
 
-    def values(self, archs: Iterable[Any], label: Optional[str] = None) -> list[float]:
-        """Higher is better; minus infinity where there is no score. label: of the progress; None shows none."""
+    def values(self, archs: Iterable[Any]) -> list[float]:
+        """Higher is better; minus infinity where there is no score."""
         archs = list(archs)
         keys = [self.scorer.key(arch) for arch in archs]
         new = {key: arch for key, arch in zip(keys, archs) if key not in self.known}
-        found: Iterable[Score] = self.scorer.score_many(new.values())
-        for score in found if label is None else progress(found, len(new), label):
+        for score in self.scorer.score_many(new.values()):
             self._run.append(score.as_record())
             self.known[score.key] = score
-        values = (self.known[key].value for key in keys)
-        return [-math.inf if value is None else value for value in values]
+        return [_value(self.known[key]) for key in keys]
 
     def best_of(self, archs: Sequence[Any]) -> Any:
         """The first of the highest."""
         return archs[int(np.argmax(self.values(archs)))]
 
-    def kept(self, archs: Iterable[Any], keep: Keep) -> list[Any]:
-        """The best of ``archs``, those that share a score once, the best first; equal ones in their order."""
-        unique = list({self.scorer.key(arch): arch for arch in archs}.values())
-        values = np.array(self.values(unique, "screening"))
-        order = np.argsort(-values, kind="stable")[: keep.of(len(unique))]
-        return [unique[place] for place in order]
+    def kept(self, archs: Iterable[Any], keep: Keep, executor: Optional[Executor] = None) -> list[Any]:
+        """The best of ``archs``, those that share a score once, the best first; equal ones in their order.
+
+        executor: where they are scored; None is this process.
+        """
+        unique = {self.scorer.key(arch): arch for arch in archs}
+        texts = [str(arch) for arch in unique.values()]
+        scores = score_all([self.scorer], texts, self._run, executor, label="screening")[self.scorer.measure]
+        self.known.update((score.key, score) for score in scores)
+        order = np.argsort([-_value(score) for score in scores], kind="stable")[: keep.of(len(unique))]
+        listing = list(unique.values())
+        return [listing[place] for place in order]
+
+
+def _value(score: Score) -> float:
+    return -math.inf if score.value is None else score.value
 
 
 class Remembered(BaseScorer):

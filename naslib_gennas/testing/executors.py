@@ -66,6 +66,16 @@ class Addition:
         return [replace(alone[0], deed=job.deed), *alone[1:]]
 
 
+@dataclass(frozen=True)
+class SharedAddition(Addition):
+    """Does the same where its jobs are prepared a few at a time."""
+
+    together: int = 7
+
+    def prepare(self, jobs: Sequence[Job]) -> None:
+        assert 0 < len(jobs) <= self.together, f"{len(jobs)} jobs are prepared together, not 1 to {self.together}"
+
+
 class Mishap(Exception):
     """What the work of a check raises."""
 
@@ -131,7 +141,7 @@ class ExecutorCase:
             return error, list(executor.map(OTHER, ORDINARY))
 
 
-SAME, OTHER = Addition(100), Addition(1000)
+SAME, OTHER, SHARED = Addition(100), Addition(1000), SharedAddition(10)
 ORDINARY = [Job((number,)) for number in range(MANY)]
 FATAL = [Job((200,), "segfault"), Job((201,), "kill")]
 HANGING = Job((300,), "hang")
@@ -197,6 +207,13 @@ def check_parts(case: ExecutorCase) -> None:
     answers = {result.job.numbers: result.answers for result in found}
     assert len(found) == len(numbers), f"a job of three parts has the results {listed(found)}"
     assert answers == {(400,): (), (401,): (501,), (402,): (502,)}, f"a job of three parts has the answers {answers}"
+
+
+@EXECUTOR_SUITE.check
+def check_shared_work(case: ExecutorCase) -> None:
+    """Work whose jobs share something (:class:`naslib_gennas.executors.protocol.Sharing`) has the same results."""
+    with case.make(Resources(workers=2)) as executor:
+        _check_answers(ORDINARY, list(executor.map(SHARED, ORDINARY)), SHARED)
 
 
 @EXECUTOR_SUITE.check

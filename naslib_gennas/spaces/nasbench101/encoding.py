@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Optional
 
 from ...errors import ArchitectureError
@@ -28,6 +28,8 @@ EDGE_SLOTS = MAX_VERTICES * (MAX_VERTICES - 1) // 2
 EXAMPLE = "5:397:000"
 
 Matrix = tuple[tuple[int, ...], ...]  # rows of 0 and 1
+
+remembered = lru_cache(maxsize=1 << 14)  # more than are prepared together: every cell is asked for several times
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class NASBench101Architecture:
         return NASBench101Architecture(tuple(tuple(matrix[u][v] for v in keep) for u in keep), ops)
 
 
+@remembered
 def graph_hash(arch: NASBench101Architecture) -> str:
     """Equal for isomorphic labelled graphs; the benchmark's own invariant (paper of NAS-Bench-101, S1).
 
@@ -127,6 +130,7 @@ def valid_part(arch: NASBench101Architecture) -> NASBench101Architecture:
     return arch.pruned
 
 
+@remembered
 def first_relabelling(arch: NASBench101Architecture) -> NASBench101Architecture:
     """The same for isomorphic cells: the pruned cell, relabelled to the smallest of its topological orders.
 
@@ -134,7 +138,7 @@ def first_relabelling(arch: NASBench101Architecture) -> NASBench101Architecture:
     '4:33:01'
     """
     pruned = valid_part(arch)
-    cells = (_relabelled(pruned, order) for order in _topological_orders(pruned.matrix))
+    cells = (_relabelled(pruned, order) for order in topological_orders(pruned.matrix))
     return min(cells, key=lambda cell: (cell.ops, cell.matrix))
 
 
@@ -165,6 +169,7 @@ def padded_bits(arch: NASBench101Architecture, rng: np.random.Generator) -> tupl
     return bits, [*arch.ops, *spare]
 
 
+@remembered
 def parse_cell(text: str) -> NASBench101Architecture:
     """The valid cell that ``V:hex:digits`` or ``{"matrix": [[...]], "ops": [...]}`` describes.
 
@@ -230,16 +235,26 @@ def _broken(text: str, why: str) -> ArchitectureError:
     return ArchitectureError(f"not a nasbench101 architecture: {shown!r}: {why}; an example is {EXAMPLE}")
 
 
-def _topological_orders(matrix: Matrix) -> Iterator[tuple[int, ...]]:
+def topological_orders(matrix: Matrix) -> Iterator[tuple[int, ...]]:
     """All orders of the inner vertices in which every edge goes upwards."""
     inner = range(1, len(matrix) - 1)
-    for order in itertools.permutations(inner):
-        place = {vertex: position for position, vertex in enumerate(order)}
-        if all(place[u] < place[v] for u in inner for v in inner if matrix[u][v]):
-            yield order
+    sources = {v: frozenset(u for u in inner if matrix[u][v]) for v in inner}
+
+    def after(start: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        if len(start) == len(inner):
+            yield start
+        for vertex in inner:
+            if vertex not in start and sources[vertex].issubset(start):
+                yield from after((*start, vertex))
+
+    return after(())
+
+
+def relabelled_matrix(matrix: Matrix, order: tuple[int, ...]) -> Matrix:
+    """The same graph with its inner vertices in ``order``."""
+    vertices = (0, *order, len(matrix) - 1)
+    return tuple(tuple(matrix[u][v] for v in vertices) for u in vertices)
 
 
 def _relabelled(arch: NASBench101Architecture, order: tuple[int, ...]) -> NASBench101Architecture:
-    vertices = (0, *order, len(arch.matrix) - 1)
-    matrix = tuple(tuple(arch.matrix[u][v] for v in vertices) for u in vertices)
-    return NASBench101Architecture(matrix, tuple(arch.ops[v - 1] for v in order))
+    return NASBench101Architecture(relabelled_matrix(arch.matrix, order), tuple(arch.ops[v - 1] for v in order))

@@ -53,4 +53,4 @@ def _cell(graph: Graph, x: int, arch: NASBench101Architecture, outputs: int, pla
 
 
 def _conv(graph: Graph, x: int, outputs: int, kernel: int, place: Place) -> int:
-    return cast("int", graph.relu(graph.conv(x, outputs, kernel, place)))
+    return cast("int", graph.conv(x, outputs, kernel, place, relu=True))

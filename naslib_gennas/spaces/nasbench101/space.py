@@ -5,6 +5,7 @@ Ying et al., "NAS-Bench-101", ICML 2019, https://arxiv.org/abs/1902.09635.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ...proxy.fidelity import NetworkOption
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 @SPACES.register("nasbench101")
 class NASBench101(SearchSpace[NASBench101Architecture]):
-    """All valid cells; the benchmark numbers them by its own files only, so an index needs a table.
+    """All valid cells, listed once each; the benchmark numbers them by its own files only: an index needs a table.
 
     >>> space = NASBench101()
     >>> space.parse("5:397:000").ops
@@ -46,13 +47,18 @@ class NASBench101(SearchSpace[NASBench101Architecture]):
     name = "nasbench101"
     shares_parts = True
     description = "NAS-Bench-101: acyclic cells, at most 7 vertices and 9 edges, 3 operations"
-    unique = 423_624
+    size = unique = 423_624
     cells = 3
     channels = 16
     options = {"network_init": NetworkOption(own="default", paper="default", paper_code="fan_out")}
     example = EXAMPLE
     metrics = ("cifar10_test",)
     full_channels = 128
+
+    def __iter__(self) -> Iterator[NASBench101Architecture]:
+        from .enumeration import all_cells
+
+        return all_cells()
 
     def sample(self, rng: np.random.Generator) -> NASBench101Architecture:
         """Uniform over the valid 7-vertex encodings (random matrix and operations, until valid)."""
