@@ -16,6 +16,7 @@ from typing import Optional
 import numpy as np
 import pandas as pd
 
+from .. import predictors  # noqa: F401 - it registers fit:
 from ..errors import InputError
 from ..evaluation import Evaluation, evaluate
 from ..executors.protocol import Executor

@@ -9,6 +9,7 @@ from typing import Optional
 
 import numpy as np
 
+from .. import predictors  # noqa: F401 - it registers fit:
 from ..errors import InputError
 from ..executors.protocol import Executor
 from ..executors.scores import OnError, score_all

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 OWN, PAPER, PAPER_CODE = "own", "paper", "paper-code"
 NETWORK_OPTIONS = ("cell_norm", "network_init", "stem")
+"""Fields of a :class:`Fidelity` that change the networks of some spaces only. ``own`` leaves digests as they were."""
 TRAINING_FIELDS = ("steps", "readout", "average", "learning_rate", "momentum", "weight_decay", "bias_init", "precision")
 """Fields that say nothing where nothing is trained."""
-"""Fields of a :class:`Fidelity` that change the networks of some spaces only. ``own`` leaves digests as they were."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Expressions over measures: a name, a column of the table, or an aggregation of several rankings.
 
     naswot                          a measure
+    fit:runs/fit                    what `gennas fit` made of labels
     table:cifar10_valid_e12         a column of the ground-truth table, such as an early-stopping accuracy
     rank(gennas,naswot,params)      mean of the ranks
     aznas(gennas,naswot,params)     AZ-NAS's non-linear aggregation
@@ -27,13 +28,14 @@ from ..registry import Registry, unknown
 from ..runs.run import Record
 from .protocol import Scorer
 from .score import ErrorRecord, Score
+from .sources import SOURCES
 
 TABLE = "table:"
 EXAMPLE = "rank(gennas,naswot,params)"
 AGGREGATIONS: Registry[Callable[[np.ndarray], np.ndarray]] = Registry("aggregation")
 """Name -> function of the members' scores (members, n), failed ones -inf, to (n,)."""
 
-TOKEN = re.compile(r"\s*(table:[^\s,()]+|[A-Za-z0-9_.@-]+|[(),])\s*")
+TOKEN = re.compile(r"\s*([a-z]+:[^\s,()]+|[A-Za-z0-9_.@-]+|[(),])\s*")
 ROWS_AT_ONCE = 256
 
 
@@ -231,7 +233,10 @@ class _Parser:
         self.next += 1
         if self.take("("):
             return self._aggregate(name, position)
-        if name.startswith(TABLE):
+        source, colon, _ = name.partition(":")
+        if colon:
+            if not name.startswith(TABLE):
+                SOURCES[source]
             return Leaf(name)
         if name in AGGREGATIONS and name not in MEASURES:
             raise self._malformed(f"{name} needs measures in parentheses", position)

@@ -138,7 +138,7 @@ class GenNASScorer(BaseScorer):
 
     @property
     def together(self) -> int:
-        return AT_ONCE if self._shared else 1
+        return AT_ONCE if len(self._shared) == len(self._members) else 1  # beside training, sharing saves little
 
     def prepare(self, archs: Sequence[Any]) -> None:
         """Read what is shared by networks of untrained members, where the space writes them as expressions."""

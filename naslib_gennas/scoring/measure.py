@@ -22,6 +22,7 @@ from .failures import attempted
 from .gennas import GenNASScorer, find_device
 from .protocol import BaseScorer, Scorer
 from .score import GENNAS, Score
+from .sources import SOURCES
 
 if TYPE_CHECKING:
     from .gennas import Images
@@ -188,12 +189,17 @@ def measure_scorers(
     ``gennas@PRESET`` is one with another preset. InputError for a measure that is not defined for the space.
     """
     networks = MeasuredNetworks(gennas.space, gennas.seed, str(gennas.device), gennas.images, batch_size, image_size)
-    names = in_order(names)
-    check_applicable(names, gennas.space)
-    return [_scorer(name, gennas, networks) for name in names]
+    names = list(names)
+    elsewhere = [name for name in names if ":" in name]
+    measured_here = in_order(name for name in names if name not in elsewhere)
+    check_applicable(measured_here, gennas.space)
+    return [_scorer(name, gennas, networks) for name in [*measured_here, *elsewhere]]
 
 
 def _scorer(name: str, gennas: GenNASScorer, networks: MeasuredNetworks) -> Scorer:
+    source, colon, what = name.partition(":")
+    if colon:
+        return SOURCES[source](what, gennas)
     family, _, preset = name.partition("@")
     if family != GENNAS:
         return MeasureScorer(name, networks)

@@ -167,6 +167,13 @@ class SearchSpace(ABC, Generic[Arch]):
     def build_network(self, arch: Arch, classes: int = 10) -> torch.nn.Module:
         """The benchmark's own full-size classification network, PyTorch's default initialisation."""
 
+    def encoding(self, arch: Arch) -> Mapping[str, float]:
+        """Numbers that describe a reduced architecture, name -> value, the same names for all; none if there are none.
+
+        They are what a predictor reads that learns from labels.
+        """
+        return {}
+
     def parameters(self, arch: Arch) -> int:
         """Of the benchmark's own network.
 

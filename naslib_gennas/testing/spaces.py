@@ -257,6 +257,18 @@ def check_parameter_count(case: SpaceCase) -> None:
 
 
 @SPACE_SUITE.check
+def check_encoding(case: SpaceCase) -> None:
+    """The numbers that describe an architecture are finite, have the same names for all, and tell some apart."""
+    encodings = [case.space.encoding(case.space.reduced(arch)) for arch in case.samples(8)]
+    for numbers in encodings:
+        assert list(numbers) == list(encodings[0]), f"its names are {list(numbers)}, elsewhere {list(encodings[0])}"
+        bad = [name for name, value in numbers.items() if not np.isfinite(value)]
+        assert not bad, f"the numbers {listed(bad)} of an encoding are not finite"
+    if encodings[0]:
+        assert any(numbers != encodings[0] for numbers in encodings), "all architectures have the same encoding"
+
+
+@SPACE_SUITE.check
 def check_expressions(case: SpaceCase) -> None:
     """A space that ``shares_parts`` writes as expressions what it builds; others say that they do not."""
     if case.space.shares_parts:

@@ -170,6 +170,13 @@ class AnyNetSpace(SearchSpace[AnyNetArchitecture]):
 
         return Network(arch, classes or self.classes)
 
+    def encoding(self, arch: AnyNetArchitecture) -> dict[str, float]:
+        """Depth, width, bottleneck ratio and groups of every stage, as logarithms."""
+        numbers = similarity_vector(arch)
+        stages = len(numbers) // 4
+        names = [f"{what} {stage + 1}" for what in ("depth", "width", "ratio", "groups") for stage in range(stages)]
+        return dict(zip(names, numbers.tolist()))
+
     def parameters(self, arch: AnyNetArchitecture) -> int:
         return self.counts(arch)[0]
 

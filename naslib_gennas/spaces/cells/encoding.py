@@ -82,6 +82,22 @@ class CompactArchitecture(CellArchitecture):
         return str(compact(self))
 
 
+def cell_numbers(cell: Cell, operations: Sequence[str]) -> dict[str, float]:
+    """Counts of ``operations``, of edges from the cell's inputs, the longest path, and the nodes in the output.
+
+    >>> cell = Cell((("sep_conv_3x3", 0), ("skip_connect", 1), ("max_pool_3x3", 2), ("none", 0)), (3,))
+    >>> cell_numbers(cell, DARTS)["longest path"], cell_numbers(cell, DARTS)["sep_conv_3x3"]
+    (2.0, 1.0)
+    """
+    depths = [0] * INPUTS
+    for pair in cell.pairs():
+        depths.append(1 + max(depths[source] for _, source in pair))
+    counts = {name: sum(op == name for op, _ in cell.edges) for name in operations}
+    inputs = sum(source < INPUTS for _, source in cell.edges)
+    numbers = {**counts, "from inputs": inputs, "longest path": max(depths), "nodes read": len(cell.concat)}
+    return {name: float(value) for name, value in numbers.items()}
+
+
 Compact = tuple[tuple[tuple[int, int], ...], ...]  # (normal, reduce), each 8 pairs (input, operation number)
 
 

@@ -28,6 +28,7 @@ from .encoding import (
     Edge,
     Rules,
     canonical_cell,
+    cell_numbers,
     cells_of_compact,
     concatenated,
     live_cell,
@@ -172,6 +173,13 @@ class CellSpace(SearchSpace[CellArchitecture]):
         from .networks import Network
 
         return Network(arch, self.imagenet, classes or self.classes)
+
+    def encoding(self, arch: CellArchitecture) -> dict[str, float]:
+        """Of both cells how often each operation is there, and how deep they are; depth and width of the network."""
+        numbers = {"depth": float(arch.depth), "width": float(arch.width)}
+        for name, cell in (("normal", arch.normal), ("reduce", arch.reduce)):
+            numbers |= {f"{name} {key}": value for key, value in cell_numbers(cell, self.operations).items()}
+        return numbers
 
     def parameters(self, arch: CellArchitecture) -> int:
         return self.counts(arch)[0]

@@ -142,6 +142,30 @@ def first_relabelling(arch: NASBench101Architecture) -> NASBench101Architecture:
     return min(cells, key=lambda cell: (cell.ops, cell.matrix))
 
 
+def graph_numbers(arch: NASBench101Architecture) -> dict[str, float]:
+    """Of a pruned cell: vertices, edges, longest and shortest path, operations, degrees at both ends.
+
+    >>> graph_numbers(parse_cell("3:7:2"))["maxpool3x3"], graph_numbers(parse_cell("3:7:2"))["shortest path"]
+    (1.0, 1.0)
+    """
+    matrix, size = arch.matrix, len(arch.matrix)
+    longest, shortest = [0] * size, [0] * size
+    for v in range(1, size):
+        sources = [u for u in range(v) if matrix[u][v]]
+        longest[v] = 1 + max(longest[u] for u in sources)
+        shortest[v] = 1 + min(shortest[u] for u in sources)
+    numbers = {
+        "vertices": size,
+        "edges": sum(map(sum, matrix)),
+        "longest path": longest[-1],
+        "shortest path": shortest[-1],
+        **{name: arch.ops.count(op) for op, name in enumerate(OPERATIONS)},
+        "out of the input": sum(matrix[0]),
+        "into the output": sum(row[-1] for row in matrix),
+    }
+    return {name: float(value) for name, value in numbers.items()}
+
+
 def cell_of_bits(size: int, bits: Iterable[int], ops: Iterable[int]) -> NASBench101Architecture:
     """The cell of ``size`` vertices from its upper-triangular entries, row by row.
 

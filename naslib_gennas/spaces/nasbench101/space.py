@@ -20,6 +20,7 @@ from .encoding import (
     fault,
     first_relabelling,
     graph_hash,
+    graph_numbers,
     padded_bits,
     parse_cell,
     valid_part,
@@ -121,6 +122,15 @@ class NASBench101(SearchSpace[NASBench101Architecture]):
         from .networks import network_parameters
 
         return network_parameters(valid_part(arch), self.cells, self.full_channels, classes=10)
+
+    def encoding(self, arch: NASBench101Architecture) -> dict[str, float]:
+        """Counts and lengths of the pruned cell's graph.
+
+        >>> space = NASBench101()
+        >>> space.encoding(space.parse("5:397:000"))["longest path"]
+        3.0
+        """
+        return graph_numbers(valid_part(arch))
 
     def build_network(self, arch: NASBench101Architecture, classes: int = 10) -> nn.Module:
         from .networks import Network

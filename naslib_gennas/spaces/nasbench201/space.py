@@ -97,6 +97,19 @@ class NASBench201(SearchSpace[NASBench201Architecture]):
 
         return stage_nodes(graph, arch, fidelity.cells or self.cells, fidelity.channels or self.channels, stages)
 
+    def encoding(self, arch: NASBench201Architecture) -> dict[str, float]:
+        """1 for the operation that an edge has, 0 for the others.
+
+        >>> space = NASBench201()
+        >>> sum(space.encoding(space.parse("5")).values())
+        6.0
+        """
+        return {
+            f"{target}<-{source}={name}": float(op == number)
+            for op, (source, target) in zip(arch.ops, EDGES)
+            for number, name in enumerate(OPERATIONS)
+        }
+
     def build_network(self, arch: NASBench201Architecture, classes: int = 10) -> nn.Module:
         from .networks import Network
 

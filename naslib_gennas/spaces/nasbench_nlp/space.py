@@ -9,7 +9,14 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Union
 
 from ..base import SPACES, SearchSpace
-from .encoding import EXAMPLE, NASBenchNLPArchitecture, canonical_form, live, parse_recipe
+from .encoding import (
+    EXAMPLE,
+    FEWEST_AND_MOST_INPUTS,
+    NASBenchNLPArchitecture,
+    canonical_form,
+    live,
+    parse_recipe,
+)
 from .neighbours import RecipeSet
 from .sampling import random_recipe
 
@@ -74,6 +81,16 @@ class NASBenchNLP(SearchSpace[NASBenchNLPArchitecture]):
 
     def reduced(self, arch: NASBenchNLPArchitecture) -> NASBenchNLPArchitecture:
         return canonical_form(live(arch))
+
+    def encoding(self, arch: NASBenchNLPArchitecture) -> dict[str, float]:
+        """How often each operation is there, edges, hidden states, and the longest path."""
+        depths: dict[str, int] = {}
+        for name, _, inputs in arch.ordered:
+            depths[name] = 1 + max((depths.get(source, 0) for source in inputs), default=0)
+        counts = {op: sum(node[1] == op for node in arch.nodes) for op in FEWEST_AND_MOST_INPUTS}
+        edges = sum(len(inputs) for _, _, inputs in arch.nodes)
+        numbers = {**counts, "edges": edges, "states": arch.states, "longest path": max(depths.values(), default=0)}
+        return {name: float(value) for name, value in numbers.items()}
 
     def build(self, arch: NASBenchNLPArchitecture, fidelity: RNNFidelity) -> nn.Module:
         """(t, b, embedding) -> the same and the states."""

@@ -120,6 +120,14 @@ class TransNASMicro(TransNASSpace[TransNASMicroArchitecture]):
 
         return Network(arch, MICRO_SKELETON, BASE, self.cells, classes)
 
+    def encoding(self, arch: TransNASMicroArchitecture) -> dict[str, float]:
+        """1 for the operation that an edge has, 0 for the others."""
+        return {
+            f"{target}<-{source}={name}": float(op == number)
+            for op, (source, target) in zip(arch.ops, EDGES)
+            for number, name in enumerate(OPERATIONS)
+        }
+
     def parameters(self, arch: TransNASMicroArchitecture) -> int:
         return self._bare + sum(self._weights[edge][op] for edge, op in enumerate(arch.ops))
 
@@ -203,6 +211,20 @@ class TransNASMacro(TransNASSpace[TransNASMacroArchitecture]):
         from .networks import Network
 
         return Network(None, arch.modules, BASE, self.cells, classes)
+
+    def encoding(self, arch: TransNASMacroArchitecture) -> dict[str, float]:
+        """How many modules of each kind there are, and where: the mean place of a kind, 0 first to 1 last.
+
+        >>> space = TransNASMacro()
+        >>> space.encoding(space.parse("64-1234-basic"))["place of 4"]
+        1.0
+        """
+        modules, last = arch.modules, max(1, len(arch.modules) - 1)
+        places = {kind: [i / last for i, digit in enumerate(modules) if digit == kind] for kind in "1234"}
+        numbers = {"modules": float(len(modules))}
+        for kind, found in places.items():
+            numbers |= {f"modules {kind}": float(len(found)), f"place of {kind}": sum(found) / max(1, len(found))}
+        return numbers
 
     def parameters(self, arch: TransNASMacroArchitecture) -> int:
         from .networks import macro_parameters

@@ -1,0 +1,249 @@
+"""Fit a predictor to a few labels, check it on others, and say which to label next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import numpy as np
+
+from ..errors import InputError
+from ..evaluation import Evaluation, evaluate
+from ..predictors import PREDICTOR, SpectrumPredictor
+from ..predictors.suggest import first_batch, next_batch
+from ..runs.run import SUMMARY, Record, Run
+from ..tables import Table
+from .result import Result
+
+SUGGESTIONS = "suggestions.csv"
+BEST = 10  # shown
+CANDIDATES = 2000  # drawn from a space that cannot be listed
+
+
+@dataclass(frozen=True)
+class Predicted(Result):
+    """An architecture without a label that is used.
+
+    Attributes:
+        arch: its text.
+        expected: label, in its unit.
+        deviation: standard deviation of that.
+        label: what the table says; None where it says nothing or there is no table of all.
+    """
+
+    arch: str
+    expected: float
+    deviation: float
+    label: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Checked(Result):
+    """Agreement with labels that were not used.
+
+    Attributes:
+        n: architectures.
+        rho, rho_interval: Spearman's, with its 95 % interval.
+        tau, tau_interval: Kendall's.
+        label_free_rho, label_free_tau: of the closed form alone, on the same architectures.
+        inside: share of labels within one and two standard deviations, noise included (ideal: .68 and .95).
+    """
+
+    n: int
+    rho: float
+    rho_interval: tuple[float, float]
+    tau: float
+    tau_interval: tuple[float, float]
+    label_free_rho: Optional[float]
+    label_free_tau: Optional[float]
+    inside: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class FitResult(Result):
+    """What was learnt from how many labels.
+
+    Attributes:
+        space, metric, table: of the labels.
+        labelled: how many.
+        features: names of the extractors.
+        columns: how many numbers of an architecture are read.
+        hyperparameters: name -> value, in the order of the process.
+        seconds: all that it took.
+        check: on other labels; None without.
+        best: the highest predictions among the candidates.
+        suggested: texts to label next.
+    """
+
+    space: str
+    metric: str
+    table: str
+    labelled: int
+    features: tuple[str, ...]
+    columns: int
+    hyperparameters: tuple[tuple[str, float], ...]
+    seconds: float
+    check: Optional[Checked]
+    best: tuple[Predicted, ...]
+    suggested: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Which rows of ``table`` are used, and how.
+
+    Attributes:
+        metric: column.
+        sign: 1, or -1 where lower is better.
+        count: drawn from the table; None uses all rows.
+        validate: others, to check the predictor on; None uses all the rest.
+    """
+
+    table: Table
+    metric: str
+    sign: int = 1
+    count: Optional[int] = 20
+    validate: Optional[int] = 0
+
+    def split(self, seed: int) -> tuple[list[str], np.ndarray, list[str], np.ndarray]:
+        """Texts and labels that are learnt from, and others; higher is better. InputError if there are too few."""
+        rows = self.table.rows(None, self.metric, np.random.default_rng(seed))
+        order = np.random.default_rng(seed).permutation(len(rows)) if self.count is not None else np.arange(len(rows))
+        count = len(rows) if self.count is None else self.count
+        others = len(rows) - count if self.validate is None else self.validate
+        if count + others > len(rows):
+            raise InputError(
+                f"{count} labels and {others} others to validate are more than the {len(rows)} architectures of "
+                f"{self.table.name} whose {self.metric} is known"
+            )
+        texts, values = rows["arch"].to_numpy(), self.sign * rows[self.metric].to_numpy(dtype=float)
+        learnt, rest = order[:count], order[count : count + others]
+        return texts[learnt].tolist(), values[learnt], texts[rest].tolist(), values[rest]
+
+
+def fit(predictor: SpectrumPredictor, labels: Labels, run: Run, suggest: int = 0) -> FitResult:
+    """Fit ``predictor``, and write ``predictor.json``, the summary and suggestions to the run."""
+    started = time.perf_counter()
+    texts, values, others, truth = labels.split(predictor.seed)
+    predictor.fit(texts, values, reference=_reference(predictor, texts, others))
+    check = _checked(predictor, others, truth) if others else None
+    candidates = _candidates(predictor, texts, others)
+    chosen = tuple(str(arch) for arch in next_batch(predictor, candidates, suggest)) if suggest else ()
+    result = FitResult(
+        space=predictor.space.source,
+        metric=labels.metric,
+        table=labels.table.name,
+        labelled=len(texts),
+        features=predictor.features,
+        columns=len(predictor.columns),
+        hyperparameters=predictor.hyperparameters,
+        seconds=time.perf_counter() - started,
+        check=check,
+        best=_best(predictor, candidates, labels),
+        suggested=chosen,
+    )
+    if run.directory is not None:
+        predictor.save(run.directory / PREDICTOR)
+        run.write(SUMMARY, result.as_record())
+        write_suggestions(run, chosen, labels.metric)
+    return result
+
+
+def begin(predictor: SpectrumPredictor, run: Run, suggest: int, metric: str) -> tuple[str, ...]:
+    """What to label first, before any label is known; written to the run."""
+    chosen = tuple(str(arch) for arch in first_batch(predictor, _listed(predictor), suggest))
+    write_suggestions(run, chosen, metric)
+    return chosen
+
+
+def write_suggestions(run: Run, texts: Sequence[str], metric: str) -> None:
+    """A table with an empty column for the labels."""
+    if run.directory is None or not texts:
+        return
+    import pandas as pd
+
+    pd.DataFrame({"arch": texts, metric: [None] * len(texts)}).to_csv(run.directory / SUGGESTIONS, index=False)
+
+
+def _listed(predictor: SpectrumPredictor) -> list[Any]:
+    """All architectures that do not share a score, where they can be listed and are not too many; else a draw."""
+    space = predictor.space
+    if space.size is not None and space.size <= 10 * CANDIDATES:
+        return list({space.score_key(arch): arch for arch in space}.values())
+    rng = np.random.default_rng(predictor.seed + 1)
+    drawn = (space.sample(rng) for _ in range(CANDIDATES if space.shares_parts else CANDIDATES // 10))
+    return list({space.score_key(arch): arch for arch in drawn}.values())
+
+
+def _candidates(predictor: SpectrumPredictor, texts: Sequence[str], others: Sequence[str]) -> list[Any]:
+    """What may be best: what is validated on, or else the space."""
+    known = {predictor.space.score_key(predictor.space.parse(text)) for text in texts}
+    archs = [predictor.space.parse(text) for text in others] if others else _listed(predictor)
+    return [arch for arch in archs if predictor.space.score_key(arch) not in known]
+
+
+def _reference(predictor: SpectrumPredictor, texts: Sequence[str], others: Sequence[str]) -> Optional[list[str]]:
+    """Networks that have to be read anyway scale the features, where reading others would take long."""
+    space = predictor.space
+    if space.shares_parts or len(texts) + len(others) < 50:
+        return None
+    return [*texts, *others]
+
+
+def _checked(predictor: SpectrumPredictor, texts: Sequence[str], truth: np.ndarray) -> Checked:
+    mean, deviation = predictor.latent(texts)
+    found = evaluate(mean.tolist(), truth.tolist())
+    free = _label_free(predictor, texts, truth)
+    total = np.hypot(deviation, predictor.noise)
+    away = np.abs(predictor.to_score(truth) - mean) / total
+    inside = (float(np.mean(away[np.isfinite(away)] <= 1)), float(np.mean(away[np.isfinite(away)] <= 2)))
+    return Checked(
+        n=found.n,
+        rho=found.spearman,
+        rho_interval=found.spearman_interval,
+        tau=found.kendall,
+        tau_interval=found.kendall_interval,
+        label_free_rho=None if free is None else free.spearman,
+        label_free_tau=None if free is None else free.kendall,
+        inside=inside,
+    )
+
+
+def _label_free(predictor: SpectrumPredictor, texts: Sequence[str], truth: np.ndarray) -> Optional[Evaluation]:
+    values = predictor.label_free(texts)
+    return None if values is None else evaluate(values.tolist(), truth.tolist())
+
+
+def _best(predictor: SpectrumPredictor, candidates: Sequence[Any], labels: Labels) -> tuple[Predicted, ...]:
+    if not candidates:
+        return ()
+    latent, _ = predictor.latent(candidates)
+    places = [int(place) for place in np.argsort(-np.nan_to_num(latent, nan=-np.inf), kind="stable")[:BEST]]
+    chosen = [candidates[place] for place in places]
+    expected, deviation = predictor.predict(chosen, return_std=True)
+    return tuple(
+        Predicted(str(arch), labels.sign * float(mean), float(spread), labels.table.value(arch, labels.metric))
+        for arch, mean, spread in zip(chosen, expected, deviation)
+    )
+
+
+def settings_record(predictor: SpectrumPredictor, labels: Optional[Labels], suggest: int) -> Record:
+    """For the configuration of a run."""
+    record: Record = {
+        "command": "fit",
+        "space": predictor.space.source,
+        "features": list(predictor.features),
+        "preset": predictor.preset,
+        "targets": predictor.targets,
+        "seed": predictor.seed,
+        "suggest": suggest,
+    }
+    if labels is not None:
+        record |= {"table": labels.table.name, "metric": labels.metric, "sign": labels.sign}
+        record |= {
+            "labelled": labels.count or "all",
+            "validate": "rest" if labels.validate is None else labels.validate,
+        }
+    return record
