@@ -177,7 +177,7 @@ def labelled_texts(graphs: Sequence[Any]) -> tuple[str, list[str]]:
     spaces = {space for space, _ in owned}
     if len(spaces) != 1 or len(owned) < len(found):
         raise InputError(
-            f"a task search needs labelled architectures of one space of ours; got {len(found)}"
+            f"labels are of use for architectures of one space that is ours, too; got {len(found)}"
             + (", among them networks that only NASLib builds" if len(owned) < len(found) else "")
         )
     return spaces.pop(), [str(arch) for _, arch in owned]

@@ -13,7 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import GenNASError, InputError
+from ..predictors import SpectrumPredictor
+from ..predictors.features import DEFAULT
 from ..progress import progress
+from ..proxy.presets import Preset, load_preset, preset_names
 from ..runs.score_files import FAILURE
 from ..scoring.gennas import GenNASScorer
 from ..search.cascade import Keep
@@ -22,6 +25,8 @@ from ..task_search.labels import check_labels
 from .graphs import GraphScorer, Images, Loader, labelled_texts
 from .loading import load
 from .settings import SECTION, Section, checked_settings, settings_of
+
+REFERENCE = 300  # architectures drawn to scale features that cost little
 
 if TYPE_CHECKING:
 
@@ -34,11 +39,13 @@ else:
 
 
 class GenNASPredictor(Predictor):
-    """The GenNAS score as a predictor: nothing has to be fitted, higher is better.
+    """The GenNAS score as a predictor, higher is better: without labels the score itself, with labels what it is worth.
 
     Args:
         preset, seed, device, repeats: see :class:`.graphs.GraphScorer`.
-        task_search: whether :meth:`fit` searches for a better proxy task, 8 + ``task_steps`` of them.
+        learn: whether :meth:`fit` learns from labels (:class:`naslib_gennas.predictors.SpectrumPredictor`); a shipped
+            preset that trains is a feature then, beside those in closed form.
+        task_search: whether :meth:`fit` searches for a better proxy task instead, 8 + ``task_steps`` of them.
         screen, keep: a cheap preset, such as ``instant``, and the share of the architectures of one query, ``5%``, or
             their number, that is scored by ``preset``; the others rank below them, in the order of the screen.
 
@@ -56,6 +63,7 @@ class GenNASPredictor(Predictor):
         self.scores = self.configured = GraphScorer(section.preset, section.seed, section.device, section.repeats)
         self._keep = Keep.parse(section.keep)
         self._screen = None if section.screen is None else GraphScorer(section.screen, section.seed, section.device)
+        self._learnt: SpectrumPredictor | None = None
         self.dataloader: Loader = None
         """The images of queries that bring none; None stands for the embedded photographs."""
         self.method_type = SECTION
@@ -72,14 +80,31 @@ class GenNASPredictor(Predictor):
         return cls.of_section(settings_of(config))
 
     def fit(self, xtrain: Any = None, ytrain: Any = None, train_info: Any = None) -> None:
-        """Nothing, as the score needs no labels; with ``task_search`` it scores by the task that suits them best.
+        """Learn from the labels (n,), higher is better; with ``task_search`` score by the task that suits them best.
 
-        Labels that are too few (below 5) or give no ranking leave the configured preset, with a warning. Every
-        call starts from that preset again.
+        Without labels, nothing. Labels that are too few or give no ranking, and graphs of a space that only NASLib
+        builds, leave the score of the configured preset, with a warning. Every call starts anew.
         """
+        graphs, labels = ([] if given is None else list(given) for given in (xtrain, ytrain))
+        self._learnt = None
         if self.settings.task_search:
-            graphs, labels = ([] if given is None else list(given) for given in (xtrain, ytrain))
             self.scores = self._adapted(graphs, labels)
+        elif self.settings.learn and graphs:
+            self._learnt = self._fitted(graphs, labels)
+
+    def _fitted(self, graphs: Sequence[Any], labels: Sequence[float]) -> SpectrumPredictor | None:
+        preset, seed = self.configured.preset, self.settings.seed
+        trained = preset.fidelity.solver == "sgd" and _shipped(preset)
+        try:
+            space, texts = labelled_texts(graphs)
+            features = [*DEFAULT, f"score:gennas@{preset.name}"] if trained else DEFAULT
+            predictor = SpectrumPredictor(space, features, seed=seed)
+            rng = np.random.default_rng(seed)
+            drawn = [] if trained else [predictor.space.sample(rng) for _ in range(REFERENCE)]
+            return predictor.fit(texts, labels, reference=[*texts, *drawn])
+        except GenNASError as error:
+            warnings.warn(f"{SECTION}: {error}; the labels are not used", stacklevel=3)
+            return None
 
     def _adapted(self, graphs: Sequence[Any], labels: Sequence[float]) -> GraphScorer:
         preset, seed, device = self.configured.preset, self.settings.seed, self.settings.device
@@ -99,12 +124,23 @@ class GenNASPredictor(Predictor):
         :meth:`.graphs.GraphScorer.score`; ``query(graphs, info)`` is PredictorEvaluator's call, whose ``info``
         says nothing that is of use here.
         """
-        if not isinstance(xtest, (list, tuple, np.ndarray)):
+        alone = not isinstance(xtest, (list, tuple, np.ndarray))
+        if self._learnt is not None:
+            expected = self._expected(self._learnt, [xtest] if alone else list(xtest))
+            return expected[0] if alone else expected
+        if alone:
             return self._score(xtest, info if dataloader is None else dataloader)
         graphs: Sequence[Any] = list(xtest)
         if self._screen is not None and graphs:
             return self._screened(self._screen, graphs, dataloader)
         return np.array([self._score(g, dataloader) for g in progress(graphs, len(graphs), self.method_type)])
+
+    def _expected(self, learnt: SpectrumPredictor, graphs: Sequence[Any]) -> npt.NDArray[np.float64]:
+        """(n,) expected labels, in their unit."""
+        space, texts = labelled_texts(graphs)
+        if space != learnt.space.name:
+            raise InputError(f"{SECTION} has learnt from labels of {learnt.space.name}; it cannot tell of {space}")
+        return np.nan_to_num(learnt.predict(texts), nan=FAILURE)
 
     def _screened(self, screen: GraphScorer, graphs: Sequence[Any], loader: Loader) -> npt.NDArray[np.float64]:
         """(n,): scores of what the screen keeps; below the lowest, at the distances of the screen, the others."""
@@ -141,3 +177,8 @@ class GenNASPredictor(Predictor):
     def _score(self, graph: Any, loader: Loader) -> float:
         score = self.scores.score(graph, self.dataloader if loader is None else loader)
         return FAILURE if score is None else score
+
+
+def _shipped(preset: Preset) -> bool:
+    """Whether it is what its name stands for."""
+    return preset.name in preset_names() and load_preset(preset.name).digest() == preset.digest()

@@ -27,8 +27,10 @@ class Section(Spec):
     """A cheap preset that chooses which architectures of a query a predictor scores by ``preset``."""
     keep: str = "5%"
     """The share of them, or their number."""
+    learn: bool = True
+    """Whether a predictor that is given labels learns from them; without labels it is the score alone."""
     task_search: bool = False
-    """Whether a predictor that is given labels looks for a better proxy task with them."""
+    """Whether it looks for a better proxy task with them instead."""
     task_steps: int = Field(16, ge=0, le=10_000)
     """Tasks that this short search evaluates after its first 8."""
 

@@ -23,6 +23,7 @@ from naslib_gennas.errors import MissingPackageError, SpecError
 from naslib_gennas.evaluation import spearman
 from naslib_gennas.plugin import loading, locate, predictor
 from naslib_gennas.plugin.settings import Section, checked_settings, settings_of
+from naslib_gennas.predictors import SpectrumPredictor
 from naslib_gennas.spaces.pasted import from_naslib, to_naslib
 
 TINY = """
@@ -141,7 +142,7 @@ def test_both_kinds_of_query(naslib, tiny):
     graph = graph_of(naslib)
     expected = Scorer("nasbench201", tiny, 3).score(ARCH).value
     assert ours.query(graph) == expected
-    assert ours.fit([graph], [90.0], None) is None
+    assert ours.fit([], [], None) is None
     scores = ours.query([graph, graph_of(naslib, (2,) * 6), graph], [{}, {}, {}])
     assert scores.shape == (3,) and scores[0] == scores[2] == expected != scores[1]
     images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -181,8 +182,41 @@ def test_fit_searches_for_a_task_where_asked(naslib, tiny):
         assert list(ours.query(graphs)) == list(before)
     with pytest.warns(UserWarning, match="got 0"):
         ours.fit()
-    plain.fit(graphs, labels)
+    plain.fit()
     assert list(plain.query(graphs)) == list(before)
+
+
+@pytest.mark.naslib
+def test_labels_are_learnt_unless_that_is_off(naslib, tiny):
+    """What it expects is what our own predictor expects; without labels it is the score again."""
+    graphs = [graph_of(naslib, spec) for spec in SPECS]
+    texts = [str(from_naslib("nasbench201", spec)) for spec in SPECS]
+    ours = predictor.GenNASPredictor(preset="instant", seed=3)
+    before = ours.query(graphs)
+    ours.fit(graphs[:5], LABELS[:5])
+    after = ours.query(graphs)
+    rng = np.random.default_rng(3)
+    alone = SpectrumPredictor("nasbench201", seed=3)
+    drawn = [alone.space.sample(rng) for _ in range(300)]
+    alone.fit(texts[:5], LABELS[:5], reference=[*texts[:5], *drawn])
+    assert after == pytest.approx(alone.predict(texts), rel=1e-3)
+    assert ours.query(graphs[0]) == after[0]
+    twin = pickle.loads(pickle.dumps(ours))
+    assert twin.query(graphs) == pytest.approx(after, rel=1e-4)
+    with pytest.warns(UserWarning, match="all 6 labels are 1.*the labels are not used"):
+        ours.fit(graphs, np.ones(6))
+    assert list(ours.query(graphs)) == list(before)
+    off = predictor.GenNASPredictor(preset="instant", seed=3, learn=False)
+    off.fit(graphs, LABELS)
+    assert list(off.query(graphs)) == list(before)
+
+
+@pytest.mark.naslib
+def test_a_trained_score_is_a_feature(naslib):
+    graphs = [graph_of(naslib, spec) for spec in SPECS]
+    ours = predictor.GenNASPredictor(preset="tiny")
+    ours.fit(graphs, LABELS)
+    assert "score:gennas@tiny" in ours._learnt.columns
 
 
 @pytest.mark.naslib
@@ -311,7 +345,7 @@ def test_predictor_evaluator(naslib, tiny):
         experiment_type="single", test_size=6, train_size_single=2, train_size_list=[2], fidelity_single=1,
         fidelity_list=[1], max_hpo_time=0, dataset="cifar10", uniform_random=True, save=None,
     )  # fmt: skip
-    ours = predictor.GenNASPredictor.from_config({"gennas": {"preset": tiny}})
+    ours = predictor.GenNASPredictor.from_config({"gennas": {"preset": tiny, "learn": False}})
     evaluator = naslib["PredictorEvaluator"](ours, config=config)
     evaluator._log_to_json = lambda: None
     evaluator.adapt_search_space(Listed(), load_labeled=False, dataset_api=from_table(table, "cifar10"))
