@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 
+import numpy as np
 import pytest
 import torch
 
+from naslib_gennas import Scorer, load_space
 from naslib_gennas.errors import SpecError, UnknownNameError
 from naslib_gennas.proxy.fidelity import NETWORK_OPTIONS, Fidelity
 from naslib_gennas.proxy.presets import Preset, load_preset, parse_preset, preset_names
@@ -192,6 +195,7 @@ OURS = {  # of version 0.1, in the runs of users
     "best": "196813f42761",
     "fast": "5834e0809595",
     "fast-three": "ac835701c869",
+    "hybrid": "9a7953a41ba1",
     "instant": "91ec7aea4657",
     "rnn-combo": "624a4ecb21af",
     "rnn-fast": "05720173ea46",
@@ -403,3 +407,19 @@ def test_score_weights_need_a_stage_with_signals(tmp_path, weights):
     file.write_text(single.replace(given, f"score_weights: {weights}\n"))
     with pytest.raises(SpecError, match="score_weights must be above 0 for a stage that has signals"):
         load_preset(file)
+
+
+@pytest.mark.parametrize("space", ["nasbench201", "nasbench101", "nds_darts", "nds_resnet", "transnas101_macro"])
+def test_hybrid_is_the_sum_of_its_parts(space):
+    """Minus the losses of training and of the closed form, weighted, and the size term."""
+    hybrid = load_preset("hybrid").suited(load_space(space).family or space)
+    hybrid = hybrid.with_fidelities(lambda f: {"channels": 4, **({"steps": 3} if f.solver == "sgd" else {})})
+    scorer = Scorer(space, hybrid)
+    arch = scorer.space.parse(scorer.space.example)
+    total = hybrid.size_weight * math.log(scorer.space.parameters(scorer.space.reduced(arch)))
+    for member, (weight, preset) in enumerate(hybrid.members()):
+        run = scorer._regress(scorer.space.reduced(arch), member, 0)
+        total -= weight * run.loss
+        assert (preset.fidelity.solver == "ridge") == (run.steps == 0)
+    assert scorer.score(arch).value == pytest.approx(total, rel=1e-9)
+    assert {preset.fidelity.solver for _, preset in hybrid.members()} == {"sgd", "ridge"}

@@ -263,7 +263,7 @@ def test_the_command_line(tmp_path, tiny):
         arguments = ["search", "--space", space, "--steps", "4", "--population", "2", "--tournament", "2"]
         run = CliRunner().invoke(main, [*arguments, *common])
         assert run.exit_code == 0, run.output
-    run = CliRunner().invoke(main, ["score", "--space", "nasbench_nlp", GRU])
+    run = CliRunner().invoke(main, ["score", "--space", "nasbench_nlp", "--preset", "fast", GRU])
     assert run.exit_code == 2 and "rnn-fast" in run.stderr
 
 

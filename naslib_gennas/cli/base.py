@@ -48,7 +48,8 @@ def show(data: Mapping[str, object], as_json: bool, text: Callable[[], str]) -> 
     click.echo(json.dumps(data, indent=2) if as_json else text())
 
 
-PRESET_DEFAULT = "fast; fast-three for networks of your own"
+PRESET = "hybrid"  # the default of a scorer; that module would import torch
+PRESET_DEFAULT = "hybrid; fast-three for networks of your own"
 MEMORY = 512  # MB, as of a scorer; that module would import torch
 
 
@@ -70,7 +71,7 @@ def scoring_options(command: Callable[..., None]) -> Callable[..., None]:
     options = [
         click.option("--space", default=None, help="Search space; see `gennas spaces`."),
         click.option(
-            "--preset", default="fast", show_default=PRESET_DEFAULT, help="Preset, or a .yaml file of your own."
+            "--preset", default=PRESET, show_default=PRESET_DEFAULT, help="Preset, or a .yaml file of your own."
         ),
         click.option("--seed", default=0, show_default=True, help="Same seed, same scores."),
         click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 or mps."),

@@ -21,7 +21,7 @@ from torch import nn
 
 from ..errors import ImageError, InputError
 from ..proxy.fidelity import Fidelity
-from ..proxy.presets import Preset, load_preset
+from ..proxy.presets import DEFAULT_PRESET, Preset, load_preset
 from ..proxy.tasks import STAGES
 from ..registry import Registry, unknown
 from ..scoring.gennas import GenNASScorer
@@ -64,7 +64,11 @@ class GraphScorer:
     """
 
     def __init__(
-        self, preset: str | Path | Preset = "fast", seed: int = 0, device: str = "cpu", repeats: int | None = None
+        self,
+        preset: str | Path | Preset = DEFAULT_PRESET,
+        seed: int = 0,
+        device: str = "cpu",
+        repeats: int | None = None,
     ):
         preset = load_preset(preset)
         self.preset = preset if repeats is None else preset.with_fidelity(repeats=repeats)

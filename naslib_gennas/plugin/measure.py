@@ -11,14 +11,12 @@ import torch
 from torch.backends import cudnn
 
 from ..errors import UnknownNameError
-from ..proxy.presets import load_preset, preset_names
+from ..proxy.presets import DEFAULT_PRESET, load_preset, preset_names
 from ..registry import unknown
 from ..runs.score_files import FAILURE
 from .graphs import GraphScorer, Loader
 from .loading import NASLib, load
 from .settings import SECTION, is_ours
-
-DEFAULT_PRESET = "fast"
 
 
 @dataclass

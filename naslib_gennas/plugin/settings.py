@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ..errors import SpecError
 from ..proxy.fidelity import Spec
-from ..proxy.presets import validate
+from ..proxy.presets import DEFAULT_PRESET, validate
 from ..registry import unknown
 
 SECTION = "gennas"  # of a configuration, and the name of our measure
@@ -18,7 +18,7 @@ SECTION = "gennas"  # of a configuration, and the name of our measure
 class Section(Spec):
     """The section ``gennas`` of a configuration: what the score is."""
 
-    preset: str = "fast"
+    preset: str = DEFAULT_PRESET
     seed: int = Field(0, ge=0)
     device: str = "cpu"
     repeats: Optional[int] = Field(None, ge=1)
@@ -56,7 +56,7 @@ def checked_settings(settings: Mapping[Any, object]) -> Section:
     """The settings of the score, complete; SpecError for a key that is none (near matches named) or its value.
 
     >>> checked_settings({"seed": 3}).preset
-    'fast'
+    'hybrid'
     """
     names = tuple(Section.model_fields)
     for key in settings:

@@ -220,7 +220,7 @@ def extracted(reading: Reading, names: Sequence[str]) -> dict[str, list[Column]]
 
 
 def _scores(reading: Reading, name: str, measure: str) -> Column:
-    gennas = GenNASScorer(reading.space, "fast" if reading.space.kind == "cnn" else "rnn-fast", reading.seed)
+    gennas = GenNASScorer(reading.space, seed=reading.seed)
     (scorer,) = measure_scorers([measure], gennas)
     scores = progress(scorer.score_many(reading.archs), len(reading.archs), measure)
     return Column(name, [math.nan if score.value is None else score.value for score in scores])

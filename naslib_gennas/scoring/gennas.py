@@ -17,7 +17,7 @@ from ..errors import DeviceError, SpecError
 from ..proxy.closed_form import solved
 from ..proxy.fidelity import Fidelity
 from ..proxy.layers import own_randomness, uninitialised
-from ..proxy.presets import Preset, load_preset, preset_names
+from ..proxy.presets import DEFAULT_PRESET, Preset, load_preset, preset_names
 from ..proxy.regression import RegressionResult, build_and_regress, regress_in_place
 from ..proxy.rnn import RNNFidelity
 from ..proxy.rnn_regression import build_and_regress_rnn
@@ -65,7 +65,7 @@ class GenNASScorer(BaseScorer):
     def __init__(
         self,
         space: Union[str, SearchSpace],
-        preset: Union[str, Path, Preset] = "fast",
+        preset: Union[str, Path, Preset] = DEFAULT_PRESET,
         seed: int = 0,
         device: str = "cpu",
         images: Images = None,

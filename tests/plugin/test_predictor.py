@@ -74,7 +74,7 @@ def test_settings_of_a_configuration():
     default = checked_settings({})
     assert settings_of({}) == settings_of(SimpleNamespace(seed=9)) == default
     assert settings_of({"gennas": None}) == default
-    assert default == Section() and default.model_dump()["preset"] == "fast"
+    assert default == Section() and default.model_dump()["preset"] == "hybrid"
     assert settings_of(SimpleNamespace(gennas={"seed": 3})) == Section(seed=3) != default
     assert default.task_search is False and settings_of({"gennas": {"task_search": True}}).task_search is True
     with pytest.raises(SpecError, match="expected a mapping of preset, seed"):
@@ -153,7 +153,7 @@ def test_both_kinds_of_query(naslib, tiny):
     assert ours.query(graph) == ours.query([graph], [{}])[0] == expected
     ours.dataloader = None
     explosive = load_preset(tiny).with_fidelity(learning_rate=1e30, steps=20)
-    assert predictor.GenNASPredictor(seed=3).scores.preset.name == "fast"
+    assert predictor.GenNASPredictor(seed=3).scores.preset.name == "hybrid"
     ours.scores.preset = explosive
     ours.scores._scorers.clear()
     assert ours.query(graph) == -1e8

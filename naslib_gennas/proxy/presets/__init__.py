@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..images import Source
 
 M = TypeVar("M", bound=BaseModel)
+DEFAULT_PRESET = "hybrid"
 DIGEST_LENGTH = 12  # hexadecimal digits
 
 
