@@ -69,7 +69,9 @@ def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
         yield item
         done += 1
         now = time.monotonic()
-        if now - spoken >= PLAIN_EVERY or done == total:
+        if done == 1 < total:
+            spoken = now  # it may have waited for what many share, which tells nothing of the rest
+        elif now - spoken >= PLAIN_EVERY or done == total:
             left = (now - started) / done * (total - done)
             print(f"{label}: {done}/{total}, {left:.0f} s left", file=sys.stderr, flush=True)
             spoken = now

@@ -116,8 +116,9 @@ class _Ledger:
                     continue
                 arch = space.parse(text) if arch is None else arch
                 place = scorer.measure, scorer.key(arch)
-                if place in self.by_key:
-                    self._store(self.by_key[place].of(text))
+                score = self.by_key.get(place) or scorer.remembered(place[1])
+                if score is not None:
+                    self._store(score.of(text))
                 elif place in self.waiting:
                     self.waiting[place].append(text)
                 else:

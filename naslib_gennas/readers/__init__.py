@@ -3,7 +3,7 @@
 A format of your own is one function under :data:`READERS`; a source that is no file, one under :data:`SCHEMES`.
 """
 
-from . import nats, plain, tfrecord  # noqa: F401  (they register their readers)
+from . import analog_nasbench, nats, plain, tfrecord  # noqa: F401  (they register their readers)
 from .files import EMBEDDED, convert_table, read_frame
 from .nasbench_api import NASBenchAPI, nasbench_frame
 from .nasbench_nlp import finished

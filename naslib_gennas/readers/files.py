@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+from importlib import metadata
 from pathlib import Path
 from typing import Optional, Union
 from zipfile import BadZipFile
 
 import pandas as pd
 
-from ..errors import TableError
+from ..errors import MissingPackageError, TableError
+from . import analog_nasbench
 from .registry import FOLDER, READERS, Progress, Reader
 
 Source = Union[str, "os.PathLike[str]"]
 
 EMBEDDED = {"digits": Path(__file__).resolve().parents[1] / "data" / "digits_nasbench201.csv.gz"}
 """Names of the tables that come with the package -> their files."""
+PACKAGED = {analog_nasbench.NAME: (analog_nasbench.FILE, "demo")}
+"""Names of packages on the index that hold a table -> file in them, and our extra that installs them."""
 
 
 def read_frame(source: Source, progress: Progress = None) -> pd.DataFrame:
@@ -23,7 +27,7 @@ def read_frame(source: Source, progress: Progress = None) -> pd.DataFrame:
 
     Args:
         source: a file or folder of a format in :data:`.READERS` (``FILE#NAME`` where it holds several tables), or a
-            name in :data:`EMBEDDED`.
+            name in :data:`EMBEDDED` or :data:`PACKAGED`.
         progress: called by the slow formats with (done, total): bytes, or files of a folder.
 
     Raises:
@@ -86,14 +90,27 @@ def _write(frame: pd.DataFrame, out: Path) -> None:
 
 def _located(source: Source) -> tuple[Path, Optional[str]]:
     """The file, and the part of it that is asked for."""
+    if str(source) in PACKAGED:
+        return _packaged(str(source)), None
     path, part = EMBEDDED.get(str(source), Path(source)), None
     if not path.exists() and "#" in path.name:
         text, _, part = str(source).rpartition("#")
         path = Path(text)
     if not path.exists():
-        embedded = " or ".join(map(repr, EMBEDDED))
-        raise TableError(f"there is no table {path}; give a file, or {embedded} for the embedded one")
+        named = " or ".join(map(repr, [*PACKAGED, *EMBEDDED]))
+        raise TableError(f"there is no table {path}; give a file, or {named}")
     return path, part
+
+
+def _packaged(name: str) -> Path:
+    """Found without importing the package."""
+    file, extra = PACKAGED[name]
+    try:
+        return Path(str(metadata.distribution(name).locate_file(file)))
+    except metadata.PackageNotFoundError:
+        raise MissingPackageError(
+            f"the table {name} comes with a package that is not installed: pip install {name}, or the extra {extra}"
+        ) from None
 
 
 def _reader(path: Path) -> Reader:

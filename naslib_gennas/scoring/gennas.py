@@ -157,6 +157,9 @@ class GenNASScorer(BaseScorer):
         ridge = [number for number, (_, preset) in enumerate(self._members) if preset.fidelity.solver == "ridge"]
         return ridge if self.space.shares_parts else []
 
+    def remembered(self, key: str) -> Optional[Score]:
+        return self._scores.get(key)
+
     def __getstate__(self) -> dict[str, Any]:
         return {
             **vars(self),

@@ -51,6 +51,10 @@ class Scorer(Protocol):
         """Compute what ``archs``, or their texts, share, where that saves time; their scores stay the same."""
         ...
 
+    def remembered(self, key: str) -> Score | None:
+        """The score of architectures with this key, if it is at hand."""
+        ...
+
     def forget(self) -> None:
         """Drop what was kept for other measures of the last architecture."""
         ...
@@ -89,6 +93,9 @@ class BaseScorer(ABC):
         return 1
 
     def prepare(self, archs: Sequence[Any]) -> None:
+        return None
+
+    def remembered(self, key: str) -> Score | None:
         return None
 
     def forget(self) -> None:
