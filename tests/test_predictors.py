@@ -317,6 +317,22 @@ class TestCommand:
         wrong = run("score", "--space", "nasbench101", "--measure", f"fit:{out}", "5:397:000")
         assert wrong.exit_code == 2 and "is of nasbench201" in wrong.stderr
 
+    def test_a_search_screens_by_what_was_learnt(self, table, tmp_path):
+        out = tmp_path / "fit"
+        assert run(*FIT, "--table", table, "--labelled", 30, "--out", out).exit_code == 0
+        words = ("search", "--space", SPACE, "--preset", "tiny", "--algorithm", "random", "--steps", 40, "--keep", 3)
+        found = run(*words, "--screen", f"fit:{out}", "--finalists", 0, "--out", tmp_path / "search", "--json")
+        assert found.exit_code == 0, found.stderr
+        record = json.loads(found.stdout)
+        assert record["screen"] == f"fit:{out}" and record["steps"] == 3
+        space, rng = load_space(SPACE), np.random.default_rng(0)
+        drawn = list({space.score_key(a): a for a in (space.sample(rng) for _ in range(40))}.values())
+        expected = SpectrumPredictor.load(out / "predictor.json").latent(drawn)[0]
+        best = {str(drawn[place]) for place in np.argsort(-expected, kind="stable")[:3]}
+        assert {one["arch"] for one in record["best"]} == best
+        missing = run(*words, "--screen", "fit:nowhere")
+        assert missing.exit_code == 2 and "cannot read the predictor nowhere" in missing.stderr
+
     def test_lower_is_better(self, table):
         words = (*FIT, "--table", table, "--labelled", 20, "--validate", 20, "--json")
         higher = json.loads(run(*words, "--metric", "accuracy").stdout)

@@ -12,6 +12,7 @@ from .base import main, number, open_run, read_table, say, scoring_options, show
 if TYPE_CHECKING:
     from ..commands.search import Found, Screening, SearchResult
     from ..executors import Resources
+    from ..scoring.protocol import Scorer
 
 
 @main.command()
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--population", default=50, show_default=True)
 @click.option("--tournament", default=10, show_default=True)
 @click.option("--max-seconds", type=float, default=None, help="End the steps after this wall-clock time.")
-@click.option("--screen", default=None, help="Preset that chooses what is trained, such as instant.")
+@click.option("--screen", default=None, help="What chooses the trained: a preset, such as instant, or fit:DIR.")
 @click.option("--keep", default=None, help="Share that passes the screen, 5%, or a number  [default: 5%].")
 @click.option("--all", "everything", is_flag=True, help="Screen every architecture of the space; no --steps then.")
 @click.option("--finalists", default=10, show_default=True, help="Best ones scored again at the end, to order them.")
@@ -98,10 +99,20 @@ def _screening(settings: dict[str, Any], screen: str | None, keep: str | None, e
         if keep is not None or everything:
             raise InputError(f"{'--keep' if keep is not None else '--all'} needs --screen, the preset that screens")
         return None
-    screening = Screening(the_scorer({**settings, "preset": screen}), Keep.parse(keep or KEPT), everything)
+    screening = Screening(_screen_scorer(settings, screen), Keep.parse(keep or KEPT), everything)
     if everything:
         iter(screening.scorer.space)
     return screening
+
+
+def _screen_scorer(settings: dict[str, Any], screen: str) -> Scorer:
+    """Of a preset, or of a predictor: ``fit:DIR``."""
+    from ..predictors.fitted import fitted
+
+    source, colon, path = screen.partition(":")
+    if colon and source == "fit":
+        return fitted(path, the_scorer(settings))
+    return the_scorer({**settings, "preset": screen})
 
 
 def _own_engine(engine: str | None, algorithm: str, screening: Screening) -> str:

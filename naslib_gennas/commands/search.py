@@ -19,6 +19,7 @@ from ..proxy.presets import Preset
 from ..report.plotting import draw_search
 from ..runs.run import PRESET, SUMMARY, Record, Run
 from ..scoring.gennas import GenNASScorer, check_kind
+from ..scoring.protocol import Scorer
 from ..scoring.score import Score
 from ..search.architectures import Engine, SearchSettings, Step, own_engine, search_architectures
 from ..search.cascade import Keep, Remembered, Screen, listed, screened_evolution
@@ -32,22 +33,32 @@ class Screening:
     """What looks at many architectures before the search trains few.
 
     Attributes:
-        scorer: the cheap one, of the same space.
+        scorer: the cheap one, of the same space: of a preset, or a fitted predictor.
         keep: what passes.
         everything: whether all architectures of the space are screened, instead of a sample or of children.
     """
 
-    scorer: GenNASScorer
+    scorer: Scorer
     keep: Keep
     everything: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of the preset, or of the measure."""
+        return self.scorer.preset.name if isinstance(self.scorer, GenNASScorer) else self.scorer.measure
+
+    @property
+    def digest(self) -> str:
+        """Of what makes the scores."""
+        identity = self.scorer.identity()
+        return str(identity.get("preset_digest") or identity["predictor"])
 
     def config(self) -> Record:
         """For the configuration of a run."""
         keep = self.keep.count or f"{100 * (self.keep.share or 0):g}%"
-        identity = self.scorer.identity()
         return {
-            "screen": identity["preset"],
-            "screen_digest": identity["preset_digest"],
+            "screen": self.name,
+            "screen_digest": self.digest,
             "keep": keep,
             "screen_all": self.everything,
         }
@@ -178,7 +189,7 @@ def search(
         seconds=time.perf_counter() - started,
         metric=metric,
         best=tuple(_shown(finalist, table, metric) for finalist in best),
-        screen=None if screening is None else screening.scorer.preset.name,
+        screen=None if screening is None else screening.name,
         screened=screened,
         screen_seconds=screen_seconds,
     )
@@ -198,7 +209,7 @@ def _searched(
     if screening is None:
         return search_architectures(ScorerElsewhere(scorer, executor), run, settings, ENGINES[engine]), 0, 0.0
     started = time.perf_counter()
-    with _inside(run, "screen", screening.scorer) as screened:
+    with _inside(run, "screen", screening.scorer, screening.digest) as screened:
         screen = Screen(screening.scorer, screened)
         kept = _kept(screen, screening, settings, executor)
         seconds = time.perf_counter() - started
@@ -223,14 +234,14 @@ def _kept(screen: Screen, screening: Screening, settings: SearchSettings, execut
 def _trained(
     scorer: GenNASScorer, kept: Sequence[Any], run: Run, settings: SearchSettings, executor: Executor
 ) -> list[Step]:
-    with _inside(run, "kept", scorer) as trained:
+    with _inside(run, "kept", scorer, scorer.preset.digest()) as trained:
         found = score_all([scorer], [str(arch) for arch in kept], trained, executor)[scorer.measure]
     listing = replace(settings, steps=len(kept))
     return search_architectures(Remembered(scorer, found), run, listing, listed(kept))
 
 
-def _inside(run: Run, what: str, scorer: GenNASScorer) -> Run:
-    return run.inside(f"{what}-{scorer.preset.digest()}", {"command": what, **scorer.identity()})
+def _inside(run: Run, what: str, scorer: Scorer, digest: str) -> Run:
+    return run.inside(f"{what}-{digest}", {"command": what, **scorer.identity()})
 
 
 def _column(table: Optional[Table], metric: Optional[str]) -> Optional[str]:

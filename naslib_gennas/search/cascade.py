@@ -14,7 +14,7 @@ from ..executors.protocol import Executor
 from ..executors.scores import score_all
 from ..runs.run import Record, Run
 from ..scoring.gennas import GenNASScorer
-from ..scoring.protocol import BaseScorer
+from ..scoring.protocol import BaseScorer, Scorer
 from ..scoring.score import Score
 from ..spaces.base import SearchSpace
 from .architectures import Engine
@@ -62,7 +62,7 @@ class Keep:
 class Screen:
     """Scores by a cheap scorer, each a record of ``run``; what it holds is not computed again."""
 
-    def __init__(self, scorer: GenNASScorer, run: Run):
+    def __init__(self, scorer: Scorer, run: Run):
         self.scorer, self._run = scorer, run
         self.known = {score.key: score for score in map(Score.from_record, run.records)}
 
