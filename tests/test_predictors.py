@@ -129,6 +129,13 @@ class TestPredictor:
         _, unknown = fitted.latent(others)
         assert known.mean() < unknown.mean()
 
+    def test_importance_is_what_shuffling_costs(self, fitted):
+        assert set(fitted.importance(PLACES, labels_of(PLACES))) == set(CHEAP)
+        alone = SpectrumPredictor(SPACE, ["size"]).fit(PLACES[:20], labels_of(PLACES[:20]), reference=PLACES)
+        truth = labels_of(PLACES)
+        lost = alone.importance(PLACES, truth, shuffles=50)["size"]
+        assert lost == pytest.approx(alone.score(PLACES, truth), abs=0.1)  # nothing is left
+
     def test_labels_are_what_it_learns_from(self, fitted):
         others = PLACES[20:]
         turned = SpectrumPredictor(SPACE, CHEAP).fit(PLACES[:20], [-x for x in labels_of(PLACES[:20])], PLACES)
@@ -305,6 +312,9 @@ class TestCommand:
         record = json.loads(made.stdout)
         assert record["labelled"] == 20 and record["check"]["n"] == len(PLACES) - 20
         assert record["check"]["rho"] > 0.7
+        rows = (out / "predictions.csv").read_text().splitlines()
+        assert rows[0] == "arch,expected,deviation,accuracy" and len(rows) == len(PLACES) - 20 + 1
+        assert set(record["check"]["importance"]) == {"size", "encoding"}
         scored = run("score", "--space", SPACE, "--measure", f"fit:{out}", *PLACES[:3], "--json")
         assert scored.exit_code == 0, scored.stderr
         values = [score["score"] for score in json.loads(scored.stdout)["scores"]]

@@ -141,5 +141,7 @@ def _check_lines(check: Checked) -> list[str]:
     ]
     if check.label_free_rho is not None and check.label_free_tau is not None:
         lines.append(f"  without labels: rho {check.label_free_rho:.3f}, tau {check.label_free_tau:.3f}")
+    ranked = sorted(check.importance.items(), key=lambda item: -item[1])
+    lines.append("  rho falls without: " + ", ".join(f"{name} {loss:.3f}" for name, loss in ranked))
     within = " and ".join(f"{share:.0%}" for share in check.inside)
     return [*lines, f"  labels within one and two deviations: {within} (ideal 68% and 95%)"]

@@ -16,6 +16,7 @@ from typing import Any, Literal, Union
 import numpy as np
 
 from ..errors import InputError, SpecError
+from ..evaluation import spearman
 from ..runs.run import Record
 from ..spaces.base import SearchSpace
 from ..tables import open_space
@@ -124,15 +125,35 @@ class SpectrumPredictor:
 
     def score(self, archs: Iterable[Any], labels: Iterable[float]) -> float:
         """Spearman's rho of predictions and ``labels``, of what can be predicted."""
-        from scipy.stats import rankdata
-
         mean, values = self.latent(archs)[0], np.array(list(labels), dtype=float)
         known = np.isfinite(mean) & np.isfinite(values)
-        return float(np.corrcoef(rankdata(mean[known]), rankdata(values[known]))[0, 1])
+        return spearman(mean[known], values[known])
 
     def read(self, archs: Iterable[Any]) -> Array:
         """(m, columns): the scaled features, after :meth:`fit`."""
         return self._scores(self._parsed(archs))
+
+    def importance(self, archs: Iterable[Any], labels: Iterable[float], shuffles: int = 5) -> dict[str, float]:
+        """Feature -> how much rho falls if its columns are shuffled among ``archs``, mean over ``shuffles``.
+
+        Breiman, "Random forests", 2001 (permutation importance).
+        """
+        parsed, values = self._parsed(archs), np.array(list(labels), dtype=float)
+        x = self._scores(parsed)
+        good = np.isfinite(x).all(axis=1)
+        x, values = x[good], values[good]
+        rng = np.random.default_rng(self.seed)
+        whole = spearman(self._process.predict(x)[0], values)
+        found = {}
+        for feature in dict.fromkeys(column.feature for column in self._scaled):
+            columns = [i for i, column in enumerate(self._scaled) if column.feature == feature]
+            losses = []
+            for _ in range(shuffles):
+                mixed = x.copy()
+                mixed[:, columns] = x[rng.permutation(len(x))][:, columns]
+                losses.append(whole - spearman(self._process.predict(mixed)[0], values))
+            found[feature] = float(np.mean(losses))
+        return found
 
     def survey(self, archs: Iterable[Any]) -> tuple[Array, Array]:
         """(m, columns) features scaled by ``archs`` themselves, and (m,) what is expected of them without any label."""
