@@ -8,6 +8,8 @@ import gzip
 import json
 import pickle
 import struct
+import sys
+import types
 from functools import partial
 
 import pandas as pd
@@ -265,7 +267,23 @@ def tfrecord():
     return 2 * framed(json.dumps(run).encode())
 
 
+def analog():
+    """As the package analog-nasbench has it: records of a class of its own module, by NASLib's compact form."""
+    name = "analognasbench.data"
+    module = types.ModuleType(name)
+    module.Architecture = type("Architecture", (), {"__module__": name})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "analognasbench", types.ModuleType("analognasbench"))
+        patch.setitem(sys.modules, name, module)
+        records = {}
+        for place in range(3):
+            record = records[(place, 0, 2, 3, 4, 2)] = module.Architecture()
+            record.baseline_accuracy = 90.0 + place
+        return pickle.dumps(records)
+
+
 FILES = {
+    ".anb": analog,
     ".csv": lambda: CSV,
     ".csv.gz": lambda: gzip.compress(CSV),
     ".jsonl": lambda: JSON_LINES,

@@ -66,7 +66,7 @@ def measure_names() -> dict[str, str]:
     """Name of a measure -> name of its preset, one for each preset that is for CNNs.
 
     >>> measure_names()["gennas"], measure_names()["gennas_best"]
-    ('fast', 'best')
+    ('hybrid', 'best')
     """
     presets = [name for name in preset_names() if load_preset(name).kind == "cnn"]
     return {SECTION: DEFAULT_PRESET, **{f"{SECTION}_{preset}": preset for preset in presets}}
