@@ -22,7 +22,7 @@ class RankScale:
     >>> scale.to_score(np.array([3.0, 4.0, 100.0, 0.0])).round(2).tolist()
     [0.0, 0.6, 1.46, -2.33]
     >>> scale.to_value(np.array([0.0, 0.6])).round(1).tolist()
-    [3.0, 4.0]
+    [3.0, 4.1]
     """
 
     values: tuple[float, ...]
