@@ -77,6 +77,8 @@ def test_in_an_evolution_only_the_best_of_the_children_is_trained(tmp_path):
     result = found(tmp_path / "run", algorithm="evolution", steps=8, keep="20%")
     assert result.steps == 8
     assert 8 < result.screened <= 8 * 5
+    keys = [step["key"] for step in lines(tmp_path / "run" / "results.jsonl")]
+    assert len(set(keys)) == 8  # nothing is trained twice
     again = found(tmp_path / "other", algorithm="evolution", steps=8, keep="20%")
     assert [f.arch for f in again.best] == [f.arch for f in result.best]
     assert found(tmp_path / "third", algorithm="evolution", steps=8, keep="20%", seed=1).best != result.best

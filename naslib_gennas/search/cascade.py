@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -76,9 +76,10 @@ class Screen:
             self.known[score.key] = score
         return [_value(self.known[key]) for key in keys]
 
-    def best_of(self, archs: Sequence[Any]) -> Any:
-        """The first of the highest."""
-        return archs[int(np.argmax(self.values(archs)))]
+    def best_of(self, archs: Sequence[Any], tried: Collection[str] = ()) -> Any:
+        """The first of the highest, of those whose keys are not among the ``tried``, if there are such."""
+        fresh = [arch for arch in archs if self.scorer.key(arch) not in tried] or archs
+        return fresh[int(np.argmax(self.values(fresh)))]
 
     def kept(self, archs: Iterable[Any], keep: Keep, executor: Optional[Executor] = None) -> list[Any]:
         """The best of ``archs``, those that share a score once, the best first; equal ones in their order.
@@ -128,17 +129,25 @@ def screened_evolution(screen: Screen, children: int) -> Engine:
     """Evolution in which every newcomer is the best of ``children``, by the screen: only that one is trained.
 
     Of children, all are mutations of one parent, which the training has chosen: the screen cannot lead the search
-    further than one step, so that its bias does not add up.
+    further than one step, so that its bias does not add up. What was trained is not chosen again as long as there are
+    others: of few neighbours it would always be the same.
     """
 
     def engine(
         space: SearchSpace, evaluate: Evaluate, seed: int, algorithm: str, population: int, tournament: int
     ) -> Iterator[tuple[Any, float]]:
+        tried: set[str] = set()
+
+        def chosen(archs: Sequence[Any]) -> Any:
+            best = screen.best_of(archs, tried)
+            tried.add(screen.scorer.key(best))
+            return best
+
         def sample(rng: np.random.Generator) -> Any:
-            return screen.best_of([space.sample(rng) for _ in range(children)])
+            return chosen([space.sample(rng) for _ in range(children)])
 
         def mutate(parent: Any, rng: np.random.Generator) -> Any:
-            return screen.best_of([space.mutate(parent, rng) for _ in range(children)])
+            return chosen([space.mutate(parent, rng) for _ in range(children)])
 
         rng = np.random.default_rng(seed)
         return regularized_evolution(sample, mutate, evaluate, rng, population, tournament)
