@@ -311,7 +311,7 @@ def test_measure_equals_the_scorer_and_leaves_no_trace(naslib, register, space, 
     assert same(state, generators())
     assert flags == (torch.is_grad_enabled(), torch.get_num_threads(), torch.get_default_dtype())
     assert type(score) is float
-    assert score == Scorer(space, "fast", 4, images=batch).score(from_naslib(space, SPECS[space])).value
+    assert score == Scorer(space, "hybrid", 4, images=batch).score(from_naslib(space, SPECS[space])).value
     assert all(torch.equal(weights[key], value) for key, value in graph.state_dict().items())
     assert all(parameter.grad is None for parameter in graph.parameters()) and graph.training
 
