@@ -297,7 +297,7 @@ def run(*words):
 def table(tmp_path_factory):
     path = tmp_path_factory.mktemp("labels") / "labels.csv"
     rows = [f"{arch},{label},{-label}" for arch, label in zip(PLACES, labels_of(PLACES))]
-    path.write_text("\n".join(["arch,accuracy,test_error", *rows]))
+    path.write_text("\n".join(["arch,accuracy,cost", *rows]))
     return path
 
 
@@ -346,7 +346,7 @@ class TestCommand:
     def test_lower_is_better(self, table):
         words = (*FIT, "--table", table, "--labelled", 20, "--validate", 20, "--json")
         higher = json.loads(run(*words, "--metric", "accuracy").stdout)
-        lower = json.loads(run(*words, "--metric", "test_error", "--lower-is-better").stdout)
+        lower = json.loads(run(*words, "--metric", "cost", "--lower-is-better").stdout)
         assert lower["check"]["rho"] == pytest.approx(higher["check"]["rho"])
         assert [one["arch"] for one in lower["best"]] == [one["arch"] for one in higher["best"]]
         assert lower["best"][0]["expected"] == pytest.approx(-higher["best"][0]["expected"])

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from naslib_gennas import Scorer, load_preset
-from naslib_gennas.errors import DeviceError
+from naslib_gennas.errors import DeviceError, SpecError
 from naslib_gennas.spaces.nasbench201.encoding import NASBench201Architecture
 
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
@@ -90,3 +90,13 @@ def test_disconnected_cells_score_low(tiny):
 def test_odd_input_sizes_and_callers_without_gradients(tiny, size):
     with torch.no_grad():
         assert Scorer("nasbench201", tiny.with_fidelity(input_size=size)).score(CELL).status == "ok"
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "0", None, True])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(SpecError, match="seed must be a whole number"):
+        Scorer("nasbench201", "tiny", seed)
+
+
+def test_a_seed_may_be_numpys():
+    assert Scorer("nasbench201", "tiny", np.int64(3)).seed == 3

@@ -726,3 +726,49 @@ class TestSharedTables:
     def test_tables_without_architectures_say_so(self, shared):
         with pytest.raises(TableError, match="no column of architectures"):
             load_table(shared / "zerocost_nasbench201.csv.gz", "nasbench201")
+
+
+class TestWhatWouldBeSilentlyWrong:
+    """Files that are read without complaint elsewhere, to other numbers than are written there."""
+
+    def table(self, tmp_path, text, name="mine.csv", **options):
+        path = tmp_path / name
+        path.write_bytes(text.encode(options.pop("encoding", "utf-8")))
+        return load_table(path, "nasbench201", **options)
+
+    def test_a_field_too_many_is_not_another_column(self, tmp_path):
+        with pytest.raises(TableError, match="line 2 of .* has more fields"):
+            self.table(tmp_path, "arch,accuracy\n5,90.0,1\n7,91.0,2\n")
+        with pytest.raises(TableError, match="line 3"):
+            self.table(tmp_path, "arch,accuracy\n5,90.0\n7,91.0,2\n")
+
+    @pytest.mark.parametrize("name", ["mine.csv", "mine.jsonl", "mine.json"])
+    def test_a_byte_order_mark_is_no_part_of_a_name(self, tmp_path, name):
+        text = {
+            "mine.csv": "arch,accuracy\n5,90.5\n",
+            "mine.jsonl": '{"arch": "5", "accuracy": 90.5}\n',
+            "mine.json": '[{"arch": "5", "accuracy": 90.5}]',
+        }[name]
+        assert self.table(tmp_path, text, name, encoding="utf-8-sig").value("5") == 90.5
+
+    def test_percent_signs_are_numbers(self, tmp_path):
+        table = self.table(tmp_path, "arch,accuracy,other\n5,94.2 %,1\n7,90%,2\n9,,3\n")
+        assert table.default_metric == "accuracy"
+        assert (table.value("5"), table.value("7"), table.value("9")) == (94.2, 90.0, None)
+
+    def test_a_word_among_numbers_is_named(self, tmp_path):
+        with pytest.raises(TableError, match="accuracy is 'n/d' in row 2"):
+            self.table(tmp_path, "arch,accuracy,other\n5,94.2,1\n7,n/d,2\n9,93.0,3\n")
+        assert self.table(tmp_path, "arch,accuracy,remark\n5,94.2,good\n7,93.0,1\n9,93.0,bad\n").metrics == ["accuracy"]
+
+    @pytest.mark.parametrize("name", ["test_error", "loss", "valid_loss_e12", "perplexity", "ppl", "test_err"])
+    def test_lower_is_better_is_no_metric(self, tmp_path, name):
+        table = self.table(tmp_path, f"arch,{name}\n5,0.1\n7,0.3\n")
+        assert table.metrics == [f"minus_{name}"] and table.value("7") == -0.3
+        assert table.rank(table.value("5")) == 1
+        with pytest.raises(TableError, match=f"lower is better.*minus_{name}"):
+            table.column(name)
+
+    def test_other_names_are_metrics_as_they_are(self, tmp_path):
+        text = "arch,accuracy,terror,glossy,minus_loss\n5,1,1,1,1\n7,2,2,2,2\n"
+        assert self.table(tmp_path, text).metrics == ["accuracy", "terror", "glossy", "minus_loss"]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-EXIT_OTHER, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_OTHER, EXIT_INPUT, EXIT_ALL_FAILED, EXIT_INTERRUPTED = 1, 2, 3, 130
 
 
 class Commands(click.Group):

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from ..errors import InputError, ModelError
 from .base import (
+    EXIT_ALL_FAILED,
     curves_option,
     main,
     number,
@@ -92,6 +93,8 @@ def score(
     show(result.as_record(), as_json, lambda: _score_lines(scores, path))
     for line in _failures(scores):
         say(line)
+    if scores and all(found.status not in ("ok", "diverged") for found in scores):
+        click.get_current_context().exit(EXIT_ALL_FAILED)
 
 
 @main.command()

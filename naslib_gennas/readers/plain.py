@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import warnings
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +26,14 @@ def read_csv(path: Path, part: Optional[str] = None, progress: Progress = None) 
     """One architecture a row, below a line of column names."""
     _no_part(path, part)
     try:
-        frame = pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str), low_memory=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "error", pd.errors.ParserWarning
+            )  # else the last field is dropped
+            text = dict.fromkeys(TEXT_COLUMNS, str)
+            frame = pd.read_csv(path, dtype=text, low_memory=False, encoding="utf-8-sig", index_col=False)
+    except pd.errors.ParserWarning:
+        raise TableError(f"line 2 of {path} has more fields than line 1 has names; name every column") from None
     except (ValueError, EOFError, zlib.error) as error:  # pandas' own errors are ValueErrors
         raise TableError(f"cannot read {path} as CSV: {_one_line(error)}") from None
     for name in frame.columns.intersection(list(TEXT_COLUMNS)):
@@ -63,6 +71,7 @@ def read_json(path: Path, part: Optional[str] = None, progress: Progress = None)
 def _with_architectures(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     """The frame with a text column ``arch`` in front, made from whichever columns describe the cells."""
     frame.columns = pd.Index([str(name) for name in frame.columns])
+    frame = _with_numbers(frame, path)
     columns = set(frame.columns)
     if "arch" in columns:
         return _put_first(frame["arch"].map(_as_text).tolist(), frame.drop(columns="arch"))
@@ -82,6 +91,30 @@ def _with_architectures(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
         f"{path} has no column of architectures: expected 'arch', or 'n_vertices', 'adjacency', "
         f"'ops', or 'matrix' and 'ops', or 'recipe', or 'net'; it has {', '.join(map(repr, frame.columns[:12]))}"
     )
+
+
+def _with_numbers(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Columns of numbers that are written as text, with or without a percent sign, as numbers.
+
+    TableError for a value that is none in a column where most are.
+    """
+    for name in frame.columns.difference(list(TEXT_COLUMNS), sort=False):
+        column = frame[name]
+        if pd.api.types.is_numeric_dtype(column) or not column.map(lambda value: isinstance(value, str)).any():
+            continue
+        texts = column.map(lambda value: value.strip().removesuffix("%").strip() if isinstance(value, str) else value)
+        numbers = pd.to_numeric(texts.mask(texts == ""), errors="coerce")
+        wrong = numbers.isna() & column.notna() & (texts != "")
+        if 2 * int(numbers.notna().sum()) <= len(column):
+            continue
+        if wrong.any():
+            row = int(wrong.to_numpy().argmax())
+            raise TableError(
+                f"{path}: {name} is {column.iloc[row]!r} in row {row + 1}, where most are numbers; write one, or "
+                "leave it empty"
+            )
+        frame[name] = numbers
+    return frame
 
 
 def _put_first(texts: list[str], rest: pd.DataFrame) -> pd.DataFrame:
@@ -119,7 +152,7 @@ def _as_text(value: object) -> str:
 def _text(path: Path) -> str:
     opener = gzip.open if path.name.lower().endswith(".gz") else open
     try:
-        with opener(path, "rt", encoding="utf-8") as file:
+        with opener(path, "rt", encoding="utf-8-sig") as file:
             return file.read()
     except (UnicodeDecodeError, EOFError, zlib.error) as error:
         raise TableError(f"cannot read {path} as text: {_one_line(error)}") from None

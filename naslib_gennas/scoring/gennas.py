@@ -75,7 +75,7 @@ class GenNASScorer(BaseScorer):
         self.space = open_space(space)
         self.preset = load_preset(preset).suited(self.space.family or self.space.name)
         check_kind(self.space, self.preset)
-        self.seed = seed
+        self.seed = checked_seed(seed)
         self.device = find_device(device)
         self.images = images
         self.measure = measure
@@ -290,6 +290,13 @@ def check_maps(space: SearchSpace, preset: Preset) -> None:
                 f"the preset {preset.name} reads stage {number} of {space.name} as {size} x {size} pixels, but its map "
                 f"has {there} x {there}; choose a smaller target_size or a larger input_size"
             )
+
+
+def checked_seed(seed: Any) -> int:
+    """SpecError unless it is a whole number from 0."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise SpecError(f"the seed must be a whole number of at least 0, got {seed!r}")
+    return int(seed)
 
 
 def find_device(name: str) -> torch.device:

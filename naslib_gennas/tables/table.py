@@ -52,6 +52,11 @@ class Problems:
         )
 
 
+LOWER_IS_BETTER = re.compile(r"(^|_)(err|error|errors|loss|losses|ppl|perplexity|bpc|wer)(_|\d|$)", re.IGNORECASE)
+MINUS = "minus_"
+"""Before the name of a column of which lower is better: its negative, which is a metric."""
+
+
 class Table:
     """Architectures of one space and what is known about them.
 
@@ -60,7 +65,8 @@ class Table:
     text stays as it is in the file (``strict`` parses every row).
 
     Args:
-        frame: one row an architecture: its text in ``arch``, and what is known of it.
+        frame: one row an architecture: its text in ``arch``, and what is known of it. Of errors, losses and
+            perplexities, told by their names, the negative is a metric: ``minus_test_error``.
         space: whose text form the architectures are in.
         name: what errors and reports call the table.
         strict: TableError for rows that do not parse or repeat an architecture, instead of leaving them out.
@@ -92,12 +98,13 @@ class Table:
             raise TableError(f"the table {name} was to be read strictly, but {self.problems}")
         if not len(frame):
             raise TableError(f"the table {name} has no usable row for {space.name}: {self.problems}")
+        frame = _with_negatives(frame)
         numeric = frame.select_dtypes("number").columns
         frame[numeric] = frame[numeric].replace([np.inf, -np.inf], np.nan)
         #: one row an architecture: its text in ``arch``, and the other columns of the source
         self.frame = frame.reset_index(drop=True)
         #: columns that rate an architecture; params, flops, times and the like are there by name only
-        self.metrics = [str(column) for column in numeric if not NO_METRIC.search(str(column))]
+        self.metrics = [str(column) for column in numeric if _rates(str(column))]
         if not self.metrics:
             raise TableError(f"the table {name} has no metric: no numeric column among {list(frame.columns)}")
         missing = self.frame[self.metrics].isna().sum()
@@ -124,6 +131,10 @@ class Table:
         metric = self.default_metric if metric is None else metric
         if metric not in self.frame.columns or metric == "arch":
             raise TableError(self._no_metric(metric))
+        if _lower_is_better(metric):
+            raise TableError(
+                f"of {metric} in {self.name} lower is better, so it is no metric; its negative is {MINUS}{metric}"
+            )
         values = self.frame[metric]
         if not pd.api.types.is_numeric_dtype(values):
             raise TableError(
@@ -256,3 +267,19 @@ class Table:
         message = unknown(f"metric of the table {self.name}", metric, self.metrics)
         listed = "there are: " in message
         return message if listed else f"{message} it has: {', '.join(self.metrics)}"
+
+
+def _lower_is_better(name: str) -> bool:
+    return not name.startswith(MINUS) and bool(LOWER_IS_BETTER.search(name))
+
+
+def _rates(name: str) -> bool:
+    """Whether a numeric column rates architectures, higher is better."""
+    return not NO_METRIC.search(name) and not _lower_is_better(name)
+
+
+def _with_negatives(frame: pd.DataFrame) -> pd.DataFrame:
+    """With a metric for every column of errors or losses."""
+    numeric = [str(name) for name in frame.select_dtypes("number").columns]
+    wanted = [name for name in numeric if _lower_is_better(name) and f"{MINUS}{name}" not in frame.columns]
+    return frame.assign(**{f"{MINUS}{name}": -frame[name] for name in wanted}) if wanted else frame
