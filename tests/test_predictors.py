@@ -251,6 +251,19 @@ def test_a_measure_can_be_a_feature():
     assert column.values == pytest.approx(expected)
 
 
+def test_a_measure_without_a_value_is_the_lowest(monkeypatch):
+    from naslib_gennas.predictors import features
+
+    def some(reading, name, measure):
+        values = [float(place) if place else math.nan for place in range(len(reading.archs))]
+        return features.Column(name, values)
+
+    monkeypatch.setattr(features, "_scores", some)
+    predictor = SpectrumPredictor(SPACE, ["size", "score:synflow"]).fit(PLACES[:9], labels_of(PLACES[:9]), PLACES[:9])
+    column = predictor.read(PLACES[:9])[:, predictor.columns.index("score:synflow")]
+    assert column[0] == column[1] == column.min() and len(set(column)) == 8
+
+
 class TestSuggestions:
     def test_the_next_is_the_largest_expected_improvement(self, fitted):
         space = load_space(SPACE)

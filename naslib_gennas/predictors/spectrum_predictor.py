@@ -41,6 +41,11 @@ class Scaled:
     name: str
     scale: RankScale
 
+    def scores_of(self, values: Array) -> Array:
+        """Scaled; a measure that has no value, such as a training that diverges, counts as the lowest known."""
+        scores = self.scale.to_score(values)
+        return np.nan_to_num(scores, nan=self.scale.scores[0]) if self.feature.startswith(SCORE) else scores
+
 
 class SpectrumPredictor:
     """Predicts labels of architectures of one space, in the conventions of scikit-learn.
@@ -282,7 +287,7 @@ class SpectrumPredictor:
         """(m, columns), scaled."""
         raw = self._raw(archs)
         places = {place: number for number, place in enumerate(self._columns)}
-        columns = [column.scale.to_score(raw[:, places[column.feature, column.name]]) for column in self._scaled]
+        columns = [column.scores_of(raw[:, places[column.feature, column.name]]) for column in self._scaled]
         return np.stack(columns, axis=1) if len(archs) else np.zeros((0, len(self._scaled)))
 
     def _raw(self, archs: Sequence[Any]) -> Array:

@@ -27,9 +27,7 @@ def read_csv(path: Path, part: Optional[str] = None, progress: Progress = None) 
     _no_part(path, part)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "error", pd.errors.ParserWarning
-            )  # else the last field is dropped
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # else the last field is dropped
             text = dict.fromkeys(TEXT_COLUMNS, str)
             frame = pd.read_csv(path, dtype=text, low_memory=False, encoding="utf-8-sig", index_col=False)
     except pd.errors.ParserWarning:
