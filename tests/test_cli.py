@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from naslib_gennas import Scorer, load_preset
 from naslib_gennas.cli import main
 from naslib_gennas.progress import heeding_interrupts, progress
+from naslib_gennas.spaces import SPACES
 
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
 TINY = """
@@ -339,3 +340,16 @@ def test_curves_are_kept_where_asked(tmp_path):
     assert without.exit_code == 2 and "curves: True then, None now" in without.stderr
     measure = CliRunner().invoke(main, ["score", "--space", "nasbench201", "--curves", "--measure", "params", "5"])
     assert measure.exit_code == 2 and "params has none" in measure.stderr
+
+
+@pytest.mark.parametrize("name", SPACES.names())
+def test_spaces_show_facts(name):
+    found = gennas("spaces", "show", name).stdout
+    assert "<" not in found.replace("<-", "") and "None" not in found
+    assert {"architectures", "--all", "family", "example"} <= {line.split()[0] for line in found.splitlines()[1:]}
+
+
+def test_the_help_names_every_command_once():
+    found = gennas("--help").stdout
+    assert all(len(re.findall(rf"^  {name} ", found, re.MULTILINE)) == 1 for name in main.commands)
+    assert "Other commands" not in found

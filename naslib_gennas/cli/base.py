@@ -24,8 +24,28 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 EXIT_OTHER, EXIT_INPUT, EXIT_ALL_FAILED, EXIT_INTERRUPTED = 1, 2, 3, 130
 
 
+SECTIONS = {
+    "Start": ("demo", "doctor"),
+    "Rank architectures": ("score", "correlate", "benchmark"),
+    "Find the best": ("search", "fit", "task-search", "export"),
+    "See what there is": ("spaces", "presets", "signals", "measures"),
+    "Tables, scores, pages": ("tables", "scores", "report"),
+    "In NASLib": ("naslib",),
+}
+"""Of the help: title -> commands, the main ones first."""
+
+
 class Commands(click.Group):
     """Errors made on purpose become one line and an exit code; nothing else is caught."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        listed = {name for names in SECTIONS.values() for name in names}
+        others = tuple(name for name in self.list_commands(ctx) if name not in listed)
+        for title, names in {**SECTIONS, "Other commands": others}.items():
+            rows = [(name, self.commands[name].get_short_help_str(60)) for name in names if name in self.commands]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

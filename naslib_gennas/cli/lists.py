@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from ..errors import InputError
+from ..errors import ArchitectureError, InputError
 from .base import main, say, show
+
+if TYPE_CHECKING:
+    from ..spaces import SearchSpace
 
 
 @main.command()
@@ -28,18 +33,42 @@ def presets(action: str, name: str | None) -> None:
 @click.argument("name", required=False)
 def spaces(action: str, name: str | None) -> None:
     """List the search spaces, or `spaces show NAME`."""
-    from ..spaces import SPACES
+    from ..spaces import SPACES, load_space
 
     if action == "show":
-        space = SPACES[_required(name, "gennas spaces show NAME")]
-        click.echo(f"{space.name}: {space.description}\n{space.__doc__}")
-        click.echo(f"architectures: {space.size or 'not counted'}; not isomorphic: {space.unique}")
-        if space.kind == "cnn":
-            click.echo(f"proxy network: {space.cells} cells a stack, {space.channels} channels")
-        click.echo(f"example: {space.example}")
+        space = load_space(_required(name, "gennas spaces show NAME"))
+        click.echo(f"{space.name}: {space.description}")
+        width = max(map(len, _facts(space)))
+        for fact, value in _facts(space).items():
+            click.echo(f"  {fact:{width}}  {value}")
     else:
         for shown in SPACES.names():
             click.echo(f"{shown:26} {SPACES[shown].description}")
+
+
+def _facts(space: SearchSpace) -> dict[str, str]:
+    """What a user may ask of a space."""
+    convolutional = space.kind == "cnn"
+    facts = {
+        "networks": "convolutional, for images" if convolutional else "recurrent, for sequences",
+        "architectures": "not counted" if space.size is None else f"{space.size:,}",
+        "that differ": "not counted" if space.unique is None else f"{space.unique:,}",
+        "--all": "lists them" if _can_be_listed(space) else "refused: sample them instead",
+        "family": f"{space.family or space.name} (which setting of a preset is used)",
+        "untrained": "thousands are read together" if space.shares_parts else "read one by one",
+        "metrics": ", ".join(getattr(space, "metrics", ())) or "those of the table",
+    }
+    if convolutional:
+        facts["proxy network"] = f"{space.cells} cells a stack, {space.channels} channels, unless the preset says more"
+    return {**facts, "example": space.example}
+
+
+def _can_be_listed(space: SearchSpace) -> bool:
+    try:
+        iter(space)
+    except ArchitectureError:
+        return False
+    return True
 
 
 @main.command()
