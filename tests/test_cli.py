@@ -354,3 +354,18 @@ def test_the_help_names_every_command_once():
     found = gennas("--help").stdout
     assert all(len(re.findall(rf"^  {name} ", found, re.MULTILINE)) == 1 for name in main.commands)
     assert "Other commands" not in found
+
+
+def test_what_is_not_foreseen_is_one_line_too(monkeypatch):
+    from naslib_gennas.scoring.gennas import GenNASScorer
+
+    def fail(self, *args, **options):
+        raise ZeroDivisionError("by\nnothing")
+
+    monkeypatch.setattr(GenNASScorer, "identity", fail)
+    words = ["score", "--space", "nasbench201", "--preset", "tiny", "5"]
+    found = CliRunner().invoke(main, words)
+    assert found.exit_code == 1 and found.stderr.count("\n") == 1
+    assert "ZeroDivisionError: by nothing" in found.stderr and "--debug" in found.stderr
+    with pytest.raises(ZeroDivisionError):
+        CliRunner().invoke(main, ["--debug", *words], catch_exceptions=False)

@@ -1,6 +1,9 @@
 """Run directories: written at once, repaired after a kill, refused when they belong to something else."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -119,3 +122,42 @@ def test_a_run_inside_another_is_continued(tmp_path):
                 assert inner.records == expected
                 if not expected:
                     inner.append({"arch": "b"})
+
+
+class TestOneWriter:
+    def test_a_second_writer_is_told_who_the_first_is(self, tmp_path):
+        with Run(tmp_path / "run", {"seed": 1}) as first:
+            first.append({"arch": "5"})
+            with pytest.raises(RunError, match=f"is being written by process {os.getpid()} on .* since"):
+                Run(tmp_path / "run", {"seed": 1}, resume=True)
+            first.append({"arch": "7"})
+        with Run(tmp_path / "run", {"seed": 1}, resume=True) as again:
+            assert [record["arch"] for record in again.records] == ["5", "7"]
+
+    def test_another_process_is_refused_until_the_first_is_killed(self, tmp_path):
+        code = (
+            "import sys, time; from naslib_gennas.runs.run import Run; "
+            "run = Run(sys.argv[1], {'seed': 1}); run.append({'arch': '5'}); print('open', flush=True); time.sleep(600)"
+        )
+        words = [sys.executable, "-c", code, str(tmp_path / "run")]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as other:
+            try:
+                assert other.stdout.readline().strip() == "open"
+                with pytest.raises(RunError, match=f"process {other.pid} "):
+                    Run(tmp_path / "run", {"seed": 1}, resume=True)
+            finally:
+                other.kill()
+        with Run(tmp_path / "run", {"seed": 1}, resume=True) as run:
+            assert run.records == [{"arch": "5"}]
+
+    def test_what_a_kill_left_of_the_configuration_does_not_block(self, tmp_path):
+        (tmp_path / "config.json.part").write_text('{"se')
+        with Run(tmp_path, {"seed": 1}) as run:
+            run.append({"arch": "5"})
+        assert json.loads((tmp_path / "config.json").read_text()) == {"seed": 1}
+
+    def test_a_folder_of_somebody_else_stays_as_it_is(self, tmp_path):
+        (tmp_path / "thesis.tex").write_text("")
+        with pytest.raises(RunError, match="no run directory"):
+            Run(tmp_path, {"seed": 1})
+        assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]

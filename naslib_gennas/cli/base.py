@@ -36,7 +36,7 @@ SECTIONS = {
 
 
 class Commands(click.Group):
-    """Errors made on purpose become one line and an exit code; nothing else is caught."""
+    """Errors become one line and an exit code; with --debug, those that are not made on purpose stay what they are."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         listed = {name for names in SECTIONS.values() for name in names}
@@ -55,8 +55,20 @@ class Commands(click.Group):
             say("interrupted; what is finished is kept (with --out, --resume continues)")
             ctx.exit(EXIT_INTERRUPTED)
         except GenNASError as error:
-            say(f"error: {error}")
+            say(f"error: {_one_line(error)}")
             ctx.exit(EXIT_INPUT if isinstance(error, InputError) else EXIT_OTHER)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if ctx.params.get("debug"):
+                raise
+            what = f"{type(error).__name__}: {_one_line(error)}"
+            say(f"error: {what}; that was not foreseen, `gennas --debug ...` shows where it comes from")
+            ctx.exit(EXIT_OTHER)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def say(message: str) -> None:
@@ -155,7 +167,8 @@ def sampling_options(command: Command) -> Command:
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gennas")
-def main() -> None:
+@click.option("--debug", is_flag=True, help="Show where an error comes from that is not foreseen.")
+def main(debug: bool) -> None:
     """Score, rank and search neural architectures without labels, by regression on synthetic signals."""
 
 

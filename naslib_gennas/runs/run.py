@@ -6,8 +6,11 @@ import json
 import os
 import platform
 import sys
+import time
 from pathlib import Path
 from typing import Any, BinaryIO, Optional, Union
+
+from filelock import FileLock, Timeout
 
 from ..errors import RunError
 
@@ -15,6 +18,9 @@ CONFIG, ENVIRONMENT, RESULTS, SUMMARY = "config.json", "environment.json", "resu
 PRESET = "preset.json"  # what its name stood for
 SPECTRA = "spectra.json"  # what untrained networks explain, frequency by frequency
 SCORES = "scores.csv"  # one row an architecture: its ground truth and its scores
+
+LOCK, OWNER = "run.lock", "run.owner.json"  # held while a process writes; who that is
+PART = ".part"  # of a file that is being written
 
 IDENTITY = ("space", "preset", "preset_digest", "seed", "device", "images")
 """Keys of a configuration that say which scorer made the run. A run whose version did not write one is not asked."""
@@ -27,8 +33,9 @@ class Run:
     """Records of one command, kept in a directory (or in memory only, when ``directory`` is None).
 
     Every record is one line of ``results.jsonl``, written at once. A torn last line, left by a kill, is cut
-    off when the run is resumed. Raises RunError if the directory cannot be written, holds something else,
-    or belongs to another configuration (the differences are shown).
+    off when the run is resumed. One process writes at a time: until it closes the run or ends, even by a kill, others
+    are refused. Raises RunError if the directory cannot be written, is being written, holds something else, or belongs
+    to another configuration (the differences are shown).
 
     Args:
         directory: made if it is not there.
@@ -49,6 +56,7 @@ class Run:
         self.records: list[Record] = []
         self.directory = None if directory is None else Path(directory)
         self._file: Optional[BinaryIO] = None
+        self._lock: Optional[FileLock] = None
         if self.directory is not None:
             self._file = self._opened(self.directory, resume)
 
@@ -76,6 +84,12 @@ class Run:
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def __enter__(self) -> Run:
         return self
@@ -87,17 +101,53 @@ class Run:
         """The file that records are appended to, once the directory is known to belong to this run."""
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            if (directory / CONFIG).exists():
-                _check_same(directory, self.config, resume)
-                self.records = _read_records(directory / RESULTS)
-            elif any(directory.iterdir()):
+            if not (directory / CONFIG).exists() and any(not _ours(path) for path in directory.iterdir()):
                 raise RunError(f"{directory} is not empty and is no run directory; choose another --out")
-            else:
-                _write_json(directory / CONFIG, self.config)
-            _write_json(directory / ENVIRONMENT, environment())
-            return open(directory / RESULTS, "ab")
+            self._lock = _locked(directory)
+            return self._claimed(directory, resume)
         except OSError as error:
+            self._release()
             raise RunError(f"cannot write the run directory {directory}: {error.strerror or error}") from None
+        except RunError:
+            self._release()
+            raise
+
+    def _claimed(self, directory: Path, resume: bool) -> BinaryIO:
+        if (directory / CONFIG).exists():
+            _check_same(directory, self.config, resume)
+            self.records = _read_records(directory / RESULTS)
+        else:
+            _write_json(directory / CONFIG, self.config)
+        _write_json(directory / ENVIRONMENT, environment())
+        return open(directory / RESULTS, "ab")
+
+
+def _locked(directory: Path) -> FileLock:
+    lock = FileLock(directory / LOCK, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunError(
+            f"{directory} is being written by {_owner(directory)}; wait for it, stop it, or choose another --out"
+        ) from None
+    owner = {"process": os.getpid(), "machine": platform.node(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+    _write_json(directory / OWNER, owner)
+    return lock
+
+
+def _owner(directory: Path) -> str:
+    try:
+        found = _json_object((directory / OWNER).read_bytes()) or {}
+    except OSError:
+        found = {}
+    if not {"process", "machine", "since"} <= found.keys():
+        return "another process"
+    return f"process {found['process']} on {found['machine']}, since {found['since']}"
+
+
+def _ours(path: Path) -> bool:
+    """Whether a file may be in a directory whose run has not begun: the lock, and what a kill left of a file."""
+    return path.name in (LOCK, OWNER) or path.name.endswith(PART)
 
 
 def _check_same(directory: Path, config: Record, resume: bool) -> None:
@@ -124,7 +174,7 @@ def _changes(before: Record, now: Record) -> list[str]:
 
 
 def _write_json(path: Path, data: object) -> None:
-    scratch = path.with_name(path.name + ".part")
+    scratch = path.with_name(path.name + PART)
     scratch.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
     scratch.replace(path)
 
