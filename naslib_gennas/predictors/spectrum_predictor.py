@@ -18,6 +18,7 @@ import numpy as np
 from ..errors import InputError, SpecError
 from ..evaluation import spearman
 from ..runs.run import Record
+from ..scoring.score import GENNAS
 from ..spaces.base import SearchSpace
 from ..tables import open_space
 from .features import DEFAULT, PRESET, SCORE, Reading, extracted
@@ -165,13 +166,13 @@ class SpectrumPredictor:
         parsed = self._parsed(archs)
         self._scale(parsed, [])
         x = np.nan_to_num(self._scores(parsed))
-        slopes = [SLOPE if _informed(column.feature) else 0.0 for column in self._scaled]
-        return x, x @ np.array(slopes)
+        slopes = self._slopes()
+        return x, x[:, list(slopes)] @ np.array(list(slopes.values()))
 
     def label_free(self, archs: Iterable[Any]) -> Array | None:
         """(m,) what is expected without labels, on no particular scale; None if no feature is a score."""
-        columns = [i for i, column in enumerate(self._scaled) if _informed(column.feature)]
-        return self.read(archs)[:, columns].mean(axis=1) if columns else None
+        slopes = self._slopes()
+        return self.read(archs)[:, list(slopes)] @ np.array(list(slopes.values())) if slopes else None
 
     def to_score(self, labels: Array) -> Array:
         """Labels on the scale that is learnt."""
@@ -303,12 +304,17 @@ class SpectrumPredictor:
             self._known.update(zip(new, rows))
         return np.array([self._known[arch] for arch in reduced], dtype=float)
 
+    def _slopes(self) -> dict[int, float]:
+        """Column -> what a deviation of it is worth before labels are known; scores of a training count most."""
+        trusted = {i: _trust(column.feature) for i, column in enumerate(self._scaled) if _trust(column.feature)}
+        return {i: SLOPE * trust / sum(trusted.values()) for i, trust in trusted.items()}
+
     def _groups(self) -> list[Group]:
         """Straight lines in label-free scores and the size; smooth functions of all numbers, and of the encoding."""
-        informed = [i for i, column in enumerate(self._scaled) if _informed(column.feature)]
+        slopes = self._slopes()
         encoded = tuple(i for i, column in enumerate(self._scaled) if column.feature == "encoding")
         numbers = tuple(i for i in range(len(self._scaled)) if i not in encoded)
-        groups = [Group((i,), "linear", SLOPE / len(informed)) for i in informed]
+        groups = [Group((i,), "linear", slope) for i, slope in slopes.items()]
         sizes = tuple(i for i, column in enumerate(self._scaled) if column.feature == "size")
         groups += [Group(sizes, "linear")] if sizes else []
         groups += [Group(numbers, "rbf")] if numbers else []
@@ -354,8 +360,11 @@ def extracted_names(features: Sequence[str]) -> None:
             FEATURES[name]
 
 
-def _informed(feature: str) -> bool:
-    return feature == "closed_form" or feature.startswith(SCORE)
+def _trust(feature: str) -> float:
+    """How much a feature is believed beside others before any label; 0 if it is no score."""
+    if feature.startswith(f"{SCORE}{GENNAS}"):
+        return 4.0
+    return 1.0 if feature == "closed_form" or feature.startswith(SCORE) else 0.0
 
 
 def _check(archs: Sequence[Any], labels: Array) -> None:
