@@ -92,9 +92,9 @@ def _with_architectures(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def _with_numbers(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Columns of numbers that are written as text, with or without a percent sign, as numbers.
+    """Columns of numbers that are text because of percent signs, or of words among them, as numbers.
 
-    TableError for a value that is none in a column where most are.
+    TableError for a value that is none in a column where most are. Quoted numbers alone stay text: they are names.
     """
     for name in frame.columns.difference(list(TEXT_COLUMNS), sort=False):
         column = frame[name]
@@ -103,7 +103,8 @@ def _with_numbers(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
         texts = column.map(lambda value: value.strip().removesuffix("%").strip() if isinstance(value, str) else value)
         numbers = pd.to_numeric(texts.mask(texts == ""), errors="coerce")
         wrong = numbers.isna() & column.notna() & (texts != "")
-        if 2 * int(numbers.notna().sum()) <= len(column):
+        quoted = (texts == column)[column.notna()].all() and not wrong.any()
+        if quoted or 2 * int(numbers.notna().sum()) <= len(column):
             continue
         if wrong.any():
             row = int(wrong.to_numpy().argmax())
