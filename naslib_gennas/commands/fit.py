@@ -129,7 +129,10 @@ class Labels:
 
 
 def fit(predictor: SpectrumPredictor, labels: Labels, run: Run, suggest: int = 0) -> FitResult:
-    """Fit ``predictor``, and write ``predictor.json``, the summary and suggestions to the run."""
+    """Fit ``predictor``, and write ``predictor.json``, summary, predictions and suggestions to the run.
+
+    suggest: architectures to label next. InputError for too few or equal labels, or more than the table has.
+    """
     started = time.perf_counter()
     texts, values, others, truth = labels.split(predictor.seed)
     predictor.fit(texts, values, reference=_reference(predictor, texts, others))
@@ -173,7 +176,10 @@ def _write_predictions(
 
 
 def begin(predictor: SpectrumPredictor, run: Run, suggest: int, metric: str) -> tuple[str, ...]:
-    """What to label first, before any label is known; written to the run."""
+    """Texts of ``suggest`` architectures to label first, before any label is known; written to the run.
+
+    metric: name of the empty column. InputError for fewer than 1, or more than there are.
+    """
     chosen = tuple(str(arch) for arch in first_batch(predictor, _listed(predictor), suggest))
     write_suggestions(run, chosen, metric)
     return chosen

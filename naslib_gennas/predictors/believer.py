@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .gaussian_process import GaussianProcess
-
-Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+from .scaling import Array
 
 
 @dataclass(frozen=True)

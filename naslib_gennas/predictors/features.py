@@ -24,15 +24,15 @@ from ..progress import progress
 from ..proxy.closed_form import effective_rank, spectrum, white_residual
 from ..proxy.presets import Preset, load_preset
 from ..proxy.rnn import RNNTask
-from ..proxy.tasks import Dot, Expected, ProxyTask, Stage
+from ..proxy.tasks import Expected, ProxyTask
 from ..registry import Registry
+from ..scoring.ensemble import parse_measure
 from ..scoring.gennas import AT_ONCE, GenNASScorer
 from ..scoring.measure import measure_scorers
 from ..scoring.spectra import folded
-from ..scoring.stage_rows import Rows, StageReader
+from ..scoring.stage_rows import Rows, StageReader, white_at_every_stage
 from ..spaces.base import SearchSpace
-
-Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+from .scaling import Array
 
 PIXELS = 4  # a side of the maps whose spectra are taken
 SIDE = PIXELS // 2 + 1  # frequencies from 0 to 1/2
@@ -113,10 +113,10 @@ def _all_stages(preset: Preset, space: SearchSpace) -> Preset:
     """White targets at every stage, on maps of ``PIXELS`` a side or what the smallest has."""
     if not isinstance(preset.task, ProxyTask):
         return preset.model_copy(update={"size_weight": 0.0})
-    task = ProxyTask(noise=preset.task.noise, weights=(1.0, 1.0, 1.0), stages=[Stage(signals=[Dot()])] * 3)
-    whole = preset.model_copy(update={"task": task, "size_weight": 0.0})
     size = preset.fidelity.input_size
-    return whole.with_fidelity(target_size=min(PIXELS, *(-(-size // stride) for stride in space.strides)))
+    return white_at_every_stage(preset).with_fidelity(
+        target_size=min(PIXELS, *(-(-size // stride) for stride in space.strides))
+    )
 
 
 def _read(reader: StageReader, archs: Sequence[Any]) -> Iterator[tuple[list[int], Rows]]:
@@ -217,6 +217,17 @@ def extracted(reading: Reading, names: Sequence[str]) -> dict[str, list[Column]]
         name: [_scores(reading, name, measures[name])] if name in measures else functions[name](reading)
         for name in names
     }
+
+
+def check_features(names: Sequence[str]) -> None:
+    """UnknownNameError or InputError unless all are names of features, and there are some."""
+    if not names:
+        raise InputError("a predictor needs at least one feature")
+    for name in names:
+        if name.startswith(SCORE):
+            parse_measure(name[len(SCORE) :])
+        else:
+            FEATURES[name]
 
 
 def _scores(reading: Reading, name: str, measure: str) -> Column:

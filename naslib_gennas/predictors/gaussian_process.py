@@ -15,8 +15,7 @@ import numpy as np
 import torch
 
 from ..errors import InputError
-
-Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+from .scaling import Array
 
 JITTER = 1e-6  # on the diagonal, where standardised labels have a variance of 1
 MOST = 2000  # labels

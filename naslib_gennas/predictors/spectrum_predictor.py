@@ -22,11 +22,9 @@ from ..scoring.score import GENNAS
 from ..spaces.base import SearchSpace
 from ..tables import open_space
 from .believer import Believer
-from .features import DEFAULT, PRESET, SCORE, Reading, extracted
+from .features import DEFAULT, PRESET, SCORE, Reading, check_features, extracted
 from .gaussian_process import GaussianProcess, Group
-from .scaling import RankScale
-
-Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+from .scaling import Array, RankScale
 
 FEWEST = 3  # labels
 SLOPE = 0.5  # of the label-free scores together, before labels are known
@@ -82,7 +80,7 @@ class SpectrumPredictor:
         if targets not in ("rank", "raw"):
             raise InputError(f"targets must be rank or raw, got {targets!r}")
         Reading(self.space, [], preset, seed)
-        extracted_names(self.features)
+        check_features(self.features)
         self._known: dict[Any, tuple[float, ...]] = {}  # by reduced architecture
         self._columns: list[tuple[str, str]] = []
 
@@ -320,20 +318,6 @@ class SpectrumPredictor:
         groups += [Group(sizes, "linear")] if sizes else []
         groups += [Group(numbers, "rbf")] if numbers else []
         return groups + ([Group(encoded, "rbf")] if encoded else [])
-
-
-def extracted_names(features: Sequence[str]) -> None:
-    """UnknownNameError or InputError unless all are names of features, and there are some."""
-    from ..scoring.ensemble import parse_measure
-    from .features import FEATURES
-
-    if not features:
-        raise InputError("a predictor needs at least one feature")
-    for name in features:
-        if name.startswith(SCORE):
-            parse_measure(name[len(SCORE) :])
-        else:
-            FEATURES[name]
 
 
 def _trust(feature: str) -> float:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from .scaling import Array
 from .spectrum_predictor import SpectrumPredictor
-
-Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 PROMISING = 0.1  # share of the candidates among which a first batch is spread
 

@@ -19,8 +19,15 @@ from ..proxy.layers import own_randomness, uninitialised
 from ..proxy.presets import Preset
 from ..proxy.rnn import RNNExpected
 from ..proxy.rnn_regression import output_rows
-from ..proxy.tasks import Expected
+from ..proxy.tasks import STAGES, Dot, Expected, ProxyTask, Stage
 from ..spaces.base import SearchSpace
+
+
+def white_at_every_stage(preset: Preset) -> Preset:
+    """``preset`` of images with a target at every stage, so that all stages are read; without its size term."""
+    task = ProxyTask(noise=preset.task.noise, weights=(1.0, 1.0, 1.0), stages=[Stage(signals=[Dot()])] * STAGES)
+    return preset.model_copy(update={"task": task, "size_weight": 0.0})
+
 
 Rows = list[torch.Tensor]
 """Of every stage that the task uses, (a, N, c)."""

@@ -12,9 +12,10 @@ from ..proxy.closed_form import Leftover
 from ..proxy.moments import Moments
 from ..proxy.presets import Preset
 from ..proxy.signal_base import Signal
-from ..proxy.tasks import Dot, Expected, ProxyTask, Stage
+from ..proxy.tasks import Expected, ProxyTask, Stage
 from ..scoring.gennas import GenNASScorer
 from ..scoring.score import Score
+from ..scoring.stage_rows import white_at_every_stage
 
 
 def reading(base: Preset) -> Preset:
@@ -24,8 +25,7 @@ def reading(base: Preset) -> Preset:
             f"tasks are scored in closed form from one {'' if base.kind == 'cnn' else 'convolutional '}task of the "
             f"solver ridge, which {base.name} is not; name such a preset"
         )
-    task = ProxyTask(noise=base.task.noise, weights=(1.0, 1.0, 1.0), stages=[Stage(signals=[Dot()])] * 3)
-    return base.model_copy(update={"task": task, "size_weight": 0.0})
+    return white_at_every_stage(base)
 
 
 class ReadOutScores:
