@@ -2,6 +2,8 @@
 
     python examples/label_loop.py --space nasbench201 --table nasbench201.csv.gz --metric cifar10_test --seeds 20
 
+    NASLIB_HOME=... python examples/label_loop.py ... --ways bananas,npenas,bananas:gennas   # NASLib's, theirs and ours
+
 Every way asks the table for one label after another. Regret is the best label of the table minus the best asked for.
 """
 
@@ -60,6 +62,22 @@ def drawn(table: Table, metric: str, seed: int, budget: int) -> Iterator[Any]:
         yield table.space.sample(rng)
 
 
+def naslib(way: str, table: Table, metric: str, seed: int) -> Iterator[Any]:
+    """``bananas`` or ``npenas`` of NASLib, ``:gennas`` with our predictor; known labels are not asked for again."""
+    from naslib_gennas.plugin.search import PREDICTOR, naslib_search
+
+    algorithm, _, predictor = way.partition(":")
+    seen = set()
+
+    def evaluate(arch: Any) -> float:
+        return float(table.value(arch, metric))
+
+    for arch, _ in naslib_search(table.space, evaluate, seed, algorithm, predictor=predictor or PREDICTOR):
+        if table.space.score_key(arch) not in seen:
+            seen.add(table.space.score_key(arch))
+            yield arch
+
+
 def regrets(archs: Iterator[Any], table: Table, metric: str, budget: int) -> list[float]:
     best = float(table.column(metric).max())
     labels = [float(table.value(arch, metric)) for arch, _ in zip(archs, range(budget))]
@@ -75,6 +93,7 @@ def main() -> None:
     options.add_argument("--budget", type=int, default=150)
     options.add_argument("--first", type=int, default=10, help="labels before the first fit")
     options.add_argument("--batch", type=int, default=5, help="labels between fits")
+    options.add_argument("--ways", default="suggested,evolution,random", help="of them, or NASLib's")
     options.add_argument("--within", type=float, default=0.1, help="regret that is to be reached")
     given = options.parse_args()
     torch.set_num_threads(1)
@@ -85,7 +104,8 @@ def main() -> None:
         "evolution": lambda seed: evolved(table, metric, seed, given.budget),
         "random": lambda seed: drawn(table, metric, seed, given.budget),
     }
-    for name, way in ways.items():
+    for name in given.ways.split(","):
+        way = ways.get(name, lambda seed, name=name: naslib(name, table, metric, seed))
         started = time.perf_counter()
         found = np.array([regrets(way(seed), table, metric, given.budget) for seed in range(given.seeds)])
         reached = [int(np.argmax(row <= given.within)) + 1 if row[-1] <= given.within else None for row in found]

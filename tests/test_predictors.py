@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from scipy.stats import norm, spearmanr
+from scipy.stats import kendalltau, norm, spearmanr
 
 from naslib_gennas import load_space
 from naslib_gennas.cli import main
@@ -19,6 +19,7 @@ from naslib_gennas.predictors.features import FEATURES, Reading, extracted
 from naslib_gennas.predictors.gaussian_process import GaussianProcess, Group
 from naslib_gennas.predictors.scaling import RankScale
 from naslib_gennas.predictors.suggest import first_batch, next_batch
+from naslib_gennas.predictors.validation import coverage, importance, learning_curve
 from naslib_gennas.testing import ScorerCase, check_scorer
 
 SPACE = "nasbench201"
@@ -73,6 +74,7 @@ class TestGaussianProcess:
 
     def test_hyperparameters_are_at_the_top_of_likelihood_and_prior(self):
         x, y = data(60)
+        y = y + 0.4 * np.random.default_rng(1).normal(size=60)  # without noise that is found at its bound
         process = GaussianProcess([Group((0,), "linear"), Group((0, 1, 2), "rbf")]).fit(x, y)
         best = process.hyperparameters.copy()
 
@@ -118,6 +120,10 @@ class TestScale:
         assert RankScale.of([0.0] * 9999 + [1.0]) is None
 
 
+def again_tau(predictor, archs, truth):
+    return kendalltau(predictor.latent(archs)[0], truth)[0]
+
+
 class TestPredictor:
     def test_it_learns_and_says_how_sure_it_is(self, fitted):
         others = PLACES[20:]
@@ -130,11 +136,33 @@ class TestPredictor:
         assert known.mean() < unknown.mean()
 
     def test_importance_is_what_shuffling_costs(self, fitted):
-        assert set(fitted.importance(PLACES, labels_of(PLACES))) == set(CHEAP)
+        assert set(importance(fitted, PLACES, labels_of(PLACES))) == set(CHEAP)
         alone = SpectrumPredictor(SPACE, ["size"]).fit(PLACES[:20], labels_of(PLACES[:20]), reference=PLACES)
         truth = labels_of(PLACES)
-        lost = alone.importance(PLACES, truth, shuffles=50)["size"]
+        lost = importance(alone, PLACES, truth, shuffles=50)["size"]
         assert lost == pytest.approx(alone.score(PLACES, truth), abs=0.1)  # nothing is left
+
+    def test_coverage_is_counted_in_normal_intervals(self, fitted):
+        others, truth = PLACES[20:], labels_of(PLACES[20:])
+        mean, deviation = fitted.latent(others)
+        whole = np.sqrt(deviation**2 + fitted.noise**2)
+        inside = [
+            np.mean([abs(t - m) <= z * d for t, m, d in zip(fitted.to_score(np.array(truth)), mean, whole)])
+            for z in (0.67449, 1.95996)
+        ]  # quantiles of a normal distribution
+        assert list(coverage(fitted, others, truth).values()) == pytest.approx(inside, abs=1e-9)
+        assert 0 < inside[0] < inside[1] <= 1
+
+    def test_a_learning_curve_is_of_fits_to_fewer_labels(self, fitted):
+        others, truth = PLACES[20:], labels_of(PLACES[20:])
+        curve = learning_curve(fitted, others, truth, draws=3)
+        assert list(curve) == [5, 10, 20] and [len(taus) for taus in curve.values()] == [3, 3, 1]
+        assert curve[20] == [pytest.approx(kendalltau(fitted.latent(others)[0], truth)[0])]
+        rng = np.random.default_rng(fitted.seed)
+        subset = rng.permutation(20)[:10]
+        texts, labels = [PLACES[i] for i in subset], [labels_of(PLACES)[i] for i in subset]
+        again = SpectrumPredictor(SPACE, CHEAP).fit(texts, labels, reference=[*PLACES, *PLACES[:20]])
+        assert curve[10][0] == pytest.approx(again_tau(again, others, truth), abs=0.02)
 
     def test_labels_are_what_it_learns_from(self, fitted):
         others = PLACES[20:]
@@ -339,6 +367,43 @@ class TestCommand:
         assert f"fit:{out}" in compared.stdout
         wrong = run("score", "--space", "nasbench101", "--measure", f"fit:{out}", "5:397:000")
         assert wrong.exit_code == 2 and "is of nasbench201" in wrong.stderr
+
+    def test_several_metrics_read_networks_once(self, table, tmp_path, monkeypatch):
+        from naslib_gennas.predictors import spectrum_predictor
+
+        read = []
+        whole = spectrum_predictor.extracted
+        monkeypatch.setattr(
+            spectrum_predictor,
+            "extracted",
+            lambda reading, names: (read.extend(reading.archs), whole(reading, names))[1],
+        )
+        out = tmp_path / "fit"
+        words = (*FIT, "--table", table, "--labelled", 20, "--validate", 30, "--metric", "accuracy,cost")
+        made = run(*words, "--out", out, "--json")
+        assert made.exit_code == 0, made.stderr
+        both = json.loads(made.stdout)["metrics"]
+        assert [one["metric"] for one in both] == ["accuracy", "cost"] and len(read) == len(set(read))
+        alone = run(*words[:-1], "cost", "--json")
+        assert json.loads(alone.stdout)["check"]["tau"] == both[1]["check"]["tau"]
+        assert run("score", "--space", SPACE, "--measure", f"fit:{out}/cost", PLACES[0]).exit_code == 0
+        assert run(*words, "--out", out, "--resume").exit_code == 0
+        unknown = run(*words[:-1], "accuracy,acuracy")
+        assert unknown.exit_code == 2 and "acuracy" in unknown.stderr
+
+    def test_a_report_shows_what_was_learnt(self, table, tmp_path):
+        out, page = tmp_path / "fit", tmp_path / "page.html"
+        assert run(*FIT, "--table", table, "--labelled", 20, "--validate", "all", "--out", out).exit_code == 0
+        assert run("report", out, "--out", page).exit_code == 0
+        text, summary = page.read_text(), json.loads((out / "summary.json").read_text())
+        assert f"its rho is {summary['check']['rho']:.3f}" in text and "accuracy of nasbench201 from 20 labels" in text
+        assert "expected against accuracy" in text and "tau by labels" in text and "importance of features" in text
+        shown = json.loads(text.split('id="points">')[1].split("</script>")[0])["fit"]
+        assert len(shown["arch"]) == len(PLACES) - 20 and set(shown["values"]) == {"expected", "deviation", "accuracy"}
+        del summary["check"]["tau"]
+        (out / "summary.json").write_text(json.dumps(summary))
+        refused = run("report", out, "--out", page)
+        assert refused.exit_code == 2 and "lacks check.tau" in refused.stderr
 
     def test_a_search_screens_by_what_was_learnt(self, table, tmp_path):
         out = tmp_path / "fit"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from ..runs.run import Run
     from ..scoring.gennas import GenNASScorer
     from ..tables import Table
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: its threads do not burn a core that others use
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,15 +12,19 @@ from ..errors import InputError
 from .base import main, open_run, read_table, say, show
 
 if TYPE_CHECKING:
-    from ..commands.fit import Checked, FitResult, Labels
+    from ..commands.fit import FitResult, Labels
+    from ..commands.fit_check import Checked
     from ..predictors import SpectrumPredictor
+    from ..tables import Table
 
 
 @main.command()
 @click.option("--space", required=True, help="Search space; see `gennas spaces`.")
 @click.option("--table", "source", default=None, help="Labels to draw from: a file.")
 @click.option("--labels", "own", default=None, help="Your labels: a file, all of whose rows are used.")
-@click.option("--metric", default=None, help="Column of the labels [default: the space's own].")
+@click.option(
+    "--metric", default=None, help="Column of the labels, or several, comma-separated [default: the space's own]."
+)
 @click.option("--lower-is-better", is_flag=True, help="For a metric such as an error or a latency.")
 @click.option("--labelled", default=20, show_default=True, help="Labels drawn from --table.")
 @click.option("--validate", default="0", show_default=True, help="Other architectures of --table to check on, or all.")
@@ -47,13 +53,15 @@ def fit(
 
     Use it anywhere as a measure: --measure fit:OUT.
 
+    With several metrics the networks are read once, and each has a predictor in the folder OUT/METRIC.
+
     JSON: {"check": {"rho", "tau", "label_free_rho", ...} or null, "best": [{"arch", "expected", "deviation",
-    "label"}], "suggested": [...], "labelled", "features", "hyperparameters", "seconds", ...}.
+    "label"}], "suggested": [...], "labelled", "features", "hyperparameters", "seconds", ...}; with several metrics
+    {"metrics": [one such object each]}.
     """
     import torch
 
-    from ..commands.fit import begin, settings_record
-    from ..commands.fit import fit as run_fit
+    from ..commands.fit import begin, fit_all, settings_record
 
     torch.set_num_threads(threads)
     predictor = _predictor(options)
@@ -61,16 +69,25 @@ def fit(
         if suggest < 1:
             raise InputError("name labels by --table or --labels; or --suggest N says which to make first")
         metric = options["metric"] or "label"
-        with open_run(options, settings_record(predictor, None, suggest)) as run:
+        with open_run(options, settings_record(predictor, [], suggest)) as run:
             chosen = begin(predictor, run, suggest, metric)
         show({"suggested": list(chosen)}, as_json, lambda: "\n".join(chosen))
         return
-    labels = _labels(predictor, source, own, strict, options)
-    with open_run(options, settings_record(predictor, labels, suggest)) as run:
-        result = run_fit(predictor, labels, run, suggest)
+    several = _labels(predictor, source, own, strict, options)
+    with open_run(options, settings_record(predictor, several, suggest)) as run:
+        found = fit_all(predictor, several, run, suggest)
     if run.directory is not None:
-        say(f"the predictor is in {run.directory}; use it as --measure fit:{run.directory}")
-    show(result.as_record(), as_json, lambda: "\n".join(_lines(result)))
+        place = _place(run.directory, found)
+        say(f"the predictor is in {place}; use it as --measure fit:{place}")
+    records = [result.as_record() for result in found]
+    data = records[0] if len(records) == 1 else {"metrics": records}
+    show(data, as_json, lambda: "\n".join(line for result in found for line in _lines(result)))
+
+
+def _place(directory: Path, found: Sequence[FitResult]) -> str:
+    """Where the predictors are: with several, each in the folder of its metric."""
+    names = ",".join(result.metric for result in found)
+    return str(directory) if len(found) == 1 else f"{directory}/{{{names}}}"
 
 
 def _predictor(options: dict[str, Any]) -> SpectrumPredictor:
@@ -84,20 +101,27 @@ def _predictor(options: dict[str, Any]) -> SpectrumPredictor:
 
 def _labels(
     predictor: SpectrumPredictor, source: str | None, own: str | None, strict: bool, options: dict[str, Any]
-) -> Labels:
+) -> list[Labels]:
+    """One a metric."""
     from ..commands.fit import Labels
 
     if source is not None and own is not None:
         raise InputError("--table and --labels exclude each other: the one is drawn from, of the other all is used")
     table = read_table(str(own or source), predictor.space, strict)
-    metric = options["metric"] or table.default_metric
-    unlabelled = int(table.column(metric).isna().sum())
-    if own is not None and unlabelled:
-        say(f"{unlabelled} of {len(table)} architectures in {own} have no {metric} yet; they are not used")
     sign = -1 if options["lower_is_better"] else 1
-    if own is not None:
-        return Labels(table, metric, sign, count=None, validate=0)
-    return Labels(table, metric, sign, options["labelled"], _count(options["validate"]))
+    count, others = (None, 0) if own is not None else (options["labelled"], _count(options["validate"]))
+    labels = [Labels(table, metric, sign, count, others) for metric in _metrics(options["metric"], table)]
+    for each in labels if own is not None else []:
+        unlabelled = int(table.column(each.metric).isna().sum())
+        if unlabelled:
+            say(f"{unlabelled} of {len(table)} architectures in {own} have no {each.metric} yet; they are not used")
+    return labels
+
+
+def _metrics(named: str | None, table: Table) -> list[str]:
+    if named is None:
+        return [table.default_metric]
+    return list(dict.fromkeys(name.strip() for name in named.split(",") if name.strip())) or [table.default_metric]
 
 
 def _count(text: str) -> int | None:
@@ -143,5 +167,6 @@ def _check_lines(check: Checked) -> list[str]:
         lines.append(f"  without labels: rho {check.label_free_rho:.3f}, tau {check.label_free_tau:.3f}")
     ranked = sorted(check.importance.items(), key=lambda item: -item[1])
     lines.append("  rho falls without: " + ", ".join(f"{name} {loss:.3f}" for name, loss in ranked))
-    within = " and ".join(f"{share:.0%}" for share in check.inside)
-    return [*lines, f"  labels within one and two deviations: {within} (ideal 68% and 95%)"]
+    lines.append("  tau by labels: " + ", ".join(f"{point.labels}: {point.tau:.3f}" for point in check.curve))
+    inside = f"{check.inside_50:.0%} and {check.inside_95:.0%}"
+    return [*lines, f"  others inside the intervals for 50% and 95%: {inside}"]

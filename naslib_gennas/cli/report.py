@@ -12,7 +12,7 @@ from .base import main, say
 @click.option("--out", default="report.html", show_default=True, help="The HTML file to write.")
 @click.option("--figures", default=None, help="A folder that gets every picture as an .svg file, too.")
 def report(runs: tuple[str, ...], out: str, figures: str | None) -> None:
-    """One self-contained HTML page from RUNS, the --out directories of correlate, benchmark and search.
+    """One self-contained HTML page from RUNS, the --out directories of correlate, benchmark, search and fit.
 
     The page needs no network and no other file. Give a search and one of `--algorithm random` with the same
     preset together to see them in one picture; a run of `gennas correlate --curves` shows its loss curves, too.

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 @main.command()
 @click.option("--steps", default=450, show_default=True, help="Architectures evaluated.")
 @click.option(
-    "--algorithm", type=click.Choice(["evolution", "random", "local"]), default="evolution", show_default=True
+    "--algorithm",
+    type=click.Choice(["evolution", "random", "local", "bananas", "npenas"]),
+    default="evolution",
+    show_default=True,
 )
 @click.option(
     "--engine",
@@ -118,8 +121,8 @@ def _screen_scorer(settings: dict[str, Any], screen: str) -> Scorer:
 def _own_engine(engine: str | None, algorithm: str, screening: Screening) -> str:
     if engine == "naslib":
         raise InputError("NASLib's optimizers cannot be screened; leave out --engine naslib or --screen")
-    if algorithm == "local":
-        raise InputError("a local search cannot be screened; use --algorithm evolution or random, or --all")
+    if algorithm not in ("evolution", "random"):
+        raise InputError(f"a search by {algorithm} cannot be screened; use --algorithm evolution or random, or --all")
     if algorithm == "evolution" and not screening.everything:
         screening.keep.siblings()
     return "own"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -11,16 +11,16 @@ from typing import Any, Optional
 import numpy as np
 
 from ..errors import InputError
-from ..evaluation import Evaluation, evaluate
 from ..predictors import PREDICTOR, SpectrumPredictor
 from ..predictors.suggest import first_batch, next_batch
 from ..report.plotting import Labels as AxisLabels
 from ..report.plotting import draw_scatter
-from ..runs.run import SUMMARY, Record, Run
+from ..runs.run import PREDICTIONS, SUMMARY, Record, Run
 from ..tables import Table
+from .fit_check import Checked, checked
 from .result import Result
 
-SUGGESTIONS, PREDICTIONS = "suggestions.csv", "predictions.csv"
+SUGGESTIONS = "suggestions.csv"
 BEST = 10  # shown
 CANDIDATES = 2000  # drawn from a space that cannot be listed
 
@@ -43,35 +43,12 @@ class Predicted(Result):
 
 
 @dataclass(frozen=True)
-class Checked(Result):
-    """Agreement with labels that were not used.
-
-    Attributes:
-        n: architectures.
-        rho, rho_interval: Spearman's, with its 95 % interval.
-        tau, tau_interval: Kendall's.
-        label_free_rho, label_free_tau: of the closed form alone, on the same architectures.
-        inside: share of labels within one and two standard deviations, noise included (ideal: .68 and .95).
-        importance: feature -> how much rho falls if it is shuffled.
-    """
-
-    n: int
-    rho: float
-    rho_interval: tuple[float, float]
-    tau: float
-    tau_interval: tuple[float, float]
-    label_free_rho: Optional[float]
-    label_free_tau: Optional[float]
-    inside: tuple[float, float]
-    importance: Mapping[str, float]
-
-
-@dataclass(frozen=True)
 class FitResult(Result):
     """What was learnt from how many labels.
 
     Attributes:
         space, metric, table: of the labels.
+        preset, seed: of the features.
         labelled: how many.
         features: names of the extractors.
         columns: how many numbers of an architecture are read.
@@ -85,6 +62,8 @@ class FitResult(Result):
     space: str
     metric: str
     table: str
+    preset: str
+    seed: int
     labelled: int
     features: tuple[str, ...]
     columns: int
@@ -128,6 +107,17 @@ class Labels:
         return texts[learnt].tolist(), values[learnt], texts[rest].tolist(), values[rest]
 
 
+def fit_all(predictor: SpectrumPredictor, labels: Sequence[Labels], run: Run, suggest: int = 0) -> list[FitResult]:
+    """:func:`fit` for each metric, of several each in a folder of the run; networks are read once."""
+    if len(labels) == 1:
+        return [fit(predictor, labels[0], run, suggest)]
+    found = []
+    for each in labels:
+        with run.inside(each.metric, settings_record(predictor, [each], suggest)) as inner:
+            found.append(fit(predictor, each, inner, suggest))
+    return found
+
+
 def fit(predictor: SpectrumPredictor, labels: Labels, run: Run, suggest: int = 0) -> FitResult:
     """Fit ``predictor``, and write ``predictor.json``, summary, predictions and suggestions to the run.
 
@@ -136,13 +126,15 @@ def fit(predictor: SpectrumPredictor, labels: Labels, run: Run, suggest: int = 0
     started = time.perf_counter()
     texts, values, others, truth = labels.split(predictor.seed)
     predictor.fit(texts, values, reference=_reference(predictor, texts, others))
-    check = _checked(predictor, others, truth) if others else None
+    check = checked(predictor, others, truth) if others else None
     candidates = _candidates(predictor, texts, others)
     chosen = tuple(str(arch) for arch in next_batch(predictor, candidates, suggest)) if suggest else ()
     result = FitResult(
         space=predictor.space.source,
         metric=labels.metric,
         table=labels.table.name,
+        preset=predictor.preset,
+        seed=predictor.seed,
         labelled=len(texts),
         features=predictor.features,
         columns=len(predictor.columns),
@@ -219,31 +211,6 @@ def _reference(predictor: SpectrumPredictor, texts: Sequence[str], others: Seque
     return [*texts, *others]
 
 
-def _checked(predictor: SpectrumPredictor, texts: Sequence[str], truth: np.ndarray) -> Checked:
-    mean, deviation = predictor.latent(texts)
-    found = evaluate(mean.tolist(), truth.tolist())
-    free = _label_free(predictor, texts, truth)
-    total = np.hypot(deviation, predictor.noise)
-    away = np.abs(predictor.to_score(truth) - mean) / total
-    inside = (float(np.mean(away[np.isfinite(away)] <= 1)), float(np.mean(away[np.isfinite(away)] <= 2)))
-    return Checked(
-        n=found.n,
-        rho=found.spearman,
-        rho_interval=found.spearman_interval,
-        tau=found.kendall,
-        tau_interval=found.kendall_interval,
-        label_free_rho=None if free is None else free.spearman,
-        label_free_tau=None if free is None else free.kendall,
-        inside=inside,
-        importance=predictor.importance(texts, truth),
-    )
-
-
-def _label_free(predictor: SpectrumPredictor, texts: Sequence[str], truth: np.ndarray) -> Optional[Evaluation]:
-    values = predictor.label_free(texts)
-    return None if values is None else evaluate(values.tolist(), truth.tolist())
-
-
 def _best(predictor: SpectrumPredictor, candidates: Sequence[Any], labels: Labels) -> tuple[Predicted, ...]:
     if not candidates:
         return ()
@@ -257,8 +224,8 @@ def _best(predictor: SpectrumPredictor, candidates: Sequence[Any], labels: Label
     )
 
 
-def settings_record(predictor: SpectrumPredictor, labels: Optional[Labels], suggest: int) -> Record:
-    """For the configuration of a run."""
+def settings_record(predictor: SpectrumPredictor, labels: Sequence[Labels], suggest: int) -> Record:
+    """For the configuration of a run; ``labels``: one a metric, none before any is known."""
     record: Record = {
         "command": "fit",
         "space": predictor.space.source,
@@ -268,10 +235,13 @@ def settings_record(predictor: SpectrumPredictor, labels: Optional[Labels], sugg
         "seed": predictor.seed,
         "suggest": suggest,
     }
-    if labels is not None:
-        record |= {"table": labels.table.name, "metric": labels.metric, "sign": labels.sign}
+    if labels:
+        first = labels[0]
         record |= {
-            "labelled": labels.count or "all",
-            "validate": "rest" if labels.validate is None else labels.validate,
+            "table": first.table.name,
+            "metric": ",".join(each.metric for each in labels),
+            "sign": first.sign,
+            "labelled": first.count or "all",
+            "validate": "rest" if first.validate is None else first.validate,
         }
     return record

@@ -1,8 +1,8 @@
 """The only code that imports NASLib.
 
-After ``import naslib_gennas.plugin`` NASLib has our measures: at once if it is imported already, otherwise as soon
-as it is. ``import naslib`` then finds the checkout that NASLIB_HOME names, too, and what breaks in it on current
-Python is repaired.
+After ``import naslib_gennas.plugin`` NASLib has our measures, and its ensembles our predictor: at once if it is
+imported already, otherwise as soon as it is. ``import naslib`` then finds the checkout that NASLIB_HOME names, too,
+and what breaks in it on current Python is repaired.
 
 >>> import naslib_gennas.plugin
 >>> from naslib.predictors.zerocost import ZeroCost  # doctest: +SKIP
@@ -35,7 +35,15 @@ def _add_measures(naslib: NASLib) -> None:
         register(naslib=naslib)
 
 
+def _add_to_ensembles(naslib: NASLib) -> None:
+    if "Ensemble" in naslib:
+        from .ensembles import add_to_ensembles
+
+        add_to_ensembles(naslib)
+
+
 on_load(_add_measures)
+on_load(_add_to_ensembles)
 arm(load)
 if "naslib" in sys.modules:
     with contextlib.suppress(GenNASError):  # register() says why

@@ -28,6 +28,7 @@ _COMMON = {
     "ZeroCostPredictorEvaluator": "naslib.evaluators.zc_evaluator:ZeroCostPredictorEvaluator",
     "Bananas": "naslib.optimizers:Bananas",
     "Npenas": "naslib.optimizers:Npenas",
+    "Ensemble": "naslib.predictors.ensemble:Ensemble",
     "Trainer": "naslib.defaults.trainer:Trainer",
     "get_dataset_api": "naslib.utils:get_dataset_api",
     "get_zc_benchmark_api": "naslib.utils:get_zc_benchmark_api",

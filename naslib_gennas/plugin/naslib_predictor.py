@@ -64,6 +64,7 @@ class GenNASPredictor(Predictor):
         self._keep = Keep.parse(section.keep)
         self._screen = None if section.screen is None else GraphScorer(section.screen, section.seed, section.device)
         self._learnt: SpectrumPredictor | None = None
+        self._read: SpectrumPredictor | None = None
         self.dataloader: Loader = None
         """The images of queries that bring none; None stands for the embedded photographs."""
         self.method_type = SECTION
@@ -98,13 +99,19 @@ class GenNASPredictor(Predictor):
         try:
             space, texts = labelled_texts(graphs)
             features = [*DEFAULT, f"score:gennas@{preset.name}"] if trained else DEFAULT
-            predictor = SpectrumPredictor(space, features, seed=seed)
+            predictor = self._reader(space, features)
             rng = np.random.default_rng(seed)
             drawn = [] if trained else [predictor.space.sample(rng) for _ in range(REFERENCE)]
             return predictor.fit(texts, labels, reference=[*texts, *drawn])
         except GenNASError as error:
             warnings.warn(f"{SECTION}: {error}; the labels are not used", stacklevel=3)
             return None
+
+    def _reader(self, space: str, features: Sequence[str]) -> SpectrumPredictor:
+        """The same as long as the space is, so that networks are read once."""
+        if self._read is None or self._read.space.name != space:
+            self._read = SpectrumPredictor(space, features, seed=self.settings.seed)
+        return self._read
 
     def _adapted(self, graphs: Sequence[Any], labels: Sequence[float]) -> GraphScorer:
         preset, seed, device = self.configured.preset, self.settings.seed, self.settings.device
@@ -126,7 +133,7 @@ class GenNASPredictor(Predictor):
         """
         alone = not isinstance(xtest, (list, tuple, np.ndarray))
         if self._learnt is not None:
-            expected = self._expected(self._learnt, [xtest] if alone else list(xtest))
+            expected, _ = self._expected(self._learnt, [xtest] if alone else list(xtest))
             return expected[0] if alone else expected
         if alone:
             return self._score(xtest, info if dataloader is None else dataloader)
@@ -135,12 +142,21 @@ class GenNASPredictor(Predictor):
             return self._screened(self._screen, graphs, dataloader)
         return np.array([self._score(g, dataloader) for g in progress(graphs, len(graphs), self.method_type)])
 
-    def _expected(self, learnt: SpectrumPredictor, graphs: Sequence[Any]) -> npt.NDArray[np.float64]:
-        """(n,) expected labels, in their unit."""
+    def expected(self, graphs: Sequence[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """(n,) what :meth:`query` gives, and standard deviations of it; 0 without labels."""
+        if self._learnt is not None:
+            return self._expected(self._learnt, graphs)
+        return self.query(list(graphs)), np.zeros(len(graphs))
+
+    def _expected(
+        self, learnt: SpectrumPredictor, graphs: Sequence[Any]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """(n,) labels and their standard deviations, in the unit of the labels."""
         space, texts = labelled_texts(graphs)
         if space != learnt.space.name:
             raise InputError(f"{SECTION} has learnt from labels of {learnt.space.name}; it cannot tell of {space}")
-        return np.nan_to_num(learnt.predict(texts), nan=FAILURE)
+        mean, deviation = learnt.predict(texts, return_std=True)
+        return np.nan_to_num(mean, nan=FAILURE), np.nan_to_num(deviation)
 
     def _screened(self, screen: GraphScorer, graphs: Sequence[Any], loader: Loader) -> npt.NDArray[np.float64]:
         """(n,): scores of what the screen keeps; below the lowest, at the distances of the screen, the others."""

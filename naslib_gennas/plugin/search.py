@@ -17,14 +17,23 @@ from ..spaces.pasted import from_naslib
 from .generators import PrivateGenerators
 from .loading import NASLib, load
 from .locate import layout_of, locate, require
+from .settings import SECTION
 from .specifications import KINDS, specification, validity_api
 
 ENGINES = ("own", "naslib")
 
-OPTIMIZERS = {"evolution": "RegularizedEvolution", "random": "RandomSearch", "local": "LocalSearch"}
+OPTIMIZERS = {
+    "evolution": "RegularizedEvolution",
+    "random": "RandomSearch",
+    "local": "LocalSearch",
+    "bananas": "Bananas",
+    "npenas": "Npenas",
+}
 """Our name of an algorithm -> NASLib's optimizer."""
 
-LOCAL_STARTS = 10  # NASLib's default num_init
+STARTS = 10  # NASLib's default num_init
+BATCH, CANDIDATES = 10, 100  # chosen by a predictor at once, of so many children
+PREDICTOR = "bananas"  # of BANANAS and NPENAS: NASLib's neural network on paths
 
 
 def choose_engine(engine: str | None, space: str, algorithm: str, path: str | None = None) -> tuple[str, str]:
@@ -81,9 +90,11 @@ def naslib_search(
     population: int = POPULATION,
     tournament: int = TOURNAMENT,
     naslib: NASLib | None = None,
+    predictor: str = PREDICTOR,
 ) -> Iterator[tuple[Any, float]]:
     """Yield (architecture, fitness) for ever, one for each step of NASLib's optimizer.
 
+    ``predictor``: what BANANAS and NPENAS learn from the fitness with, ``gennas`` for ours in closed form.
     Fitness is higher-is-better; NaN ranks below everything. The sequence depends on ``seed`` and the fitness
     values only, so that replaying it resumes a search. NASLib draws from the global generators of Python and
     numpy: it gets its own states of them, and yours are left alone. Raises InputError if NASLib has no such
@@ -108,7 +119,7 @@ def naslib_search(
     generators = PrivateGenerators(seed)
     with generators:  # a graph draws a random name for itself
         individuals = specification(naslib, naslib[KINDS[space.name]], fitness)
-        optimizer = naslib[OPTIMIZERS[algorithm]](_config(naslib, seed, population, tournament))
+        optimizer = naslib[OPTIMIZERS[algorithm]](_config(naslib, seed, population, tournament, predictor))
         optimizer.adapt_search_space(individuals(), dataset_api=validity_api(naslib, space.name))
     for epoch in itertools.count():
         with generators:
@@ -117,14 +128,24 @@ def naslib_search(
         latest.clear()
 
 
-def _config(naslib: NASLib, seed: int, population: int, tournament: int) -> Any:
+def _config(naslib: NASLib, seed: int, population: int, tournament: int, predictor: str) -> Any:
     group = naslib["AttrDict"]
     search = {
         "epochs": 0,  # counted here
         "seed": seed,
         "population_size": population,
         "sample_size": tournament,
-        "num_init": LOCAL_STARTS,
+        "num_init": STARTS,
         "fidelity": -1,
+        "k": BATCH,
+        "num_ensemble": 3,
+        "predictor_type": predictor,
+        "acq_fn_type": "its",
+        "acq_fn_optimization": "mutation",
+        "encoding_type": "path",
+        "num_arches_to_mutate": 5,
+        "max_mutations": 1,
+        "num_candidates": CANDIDATES,
     }
-    return group({"dataset": "cifar10", "search": group(search)})
+    section = {"preset": "instant"}
+    return group({"dataset": "cifar10", "search": group(search), SECTION: section})

@@ -43,10 +43,10 @@ class Prior:
 
 
 PRIORS = {
-    "linear": Prior(math.log(0.3), 1.0),  # deviation of the slopes
+    "linear": Prior(math.log(0.2), 0.5),  # deviation of the slopes
     "rbf": Prior(math.log(0.3), 0.7),  # deviation of the function
     "length": Prior(math.log(1.0), 0.7),
-    "noise": Prior(math.log(0.4), 0.3),
+    "noise": Prior(math.log(0.5), 0.3),
 }
 
 

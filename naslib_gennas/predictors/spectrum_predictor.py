@@ -27,9 +27,10 @@ from .gaussian_process import GaussianProcess, Group
 from .scaling import Array, RankScale
 
 FEWEST = 3  # labels
-SLOPE = 0.5  # of the label-free scores together, before labels are known
+SLOPE, SLOPE_TRAINED = 0.6, 0.8  # of the label-free scores together before any label, and with a trained one
 LISTED = 20_000  # architectures: smaller spaces are their own reference
 REFERENCE, REFERENCE_ALONE = 4000, 150  # drawn otherwise: where parts are shared, and where networks are read alone
+TRAINED = 4.0  # how much a trained score is believed beside others
 FORMAT = 1
 
 
@@ -101,10 +102,16 @@ class SpectrumPredictor:
         if bad.any():
             raise InputError(f"the features of {parsed[int(np.argmax(bad))]} are not finite; leave its label out")
         self._target = _target(values, self.targets)
-        self._texts, self._labels = [str(arch) for arch in parsed], values
+        self._texts, self.labels = [str(arch) for arch in parsed], values
         self._x = x
-        self._process = GaussianProcess(self._groups()).fit(x, self._target.to_score(values))
+        self.process = GaussianProcess(self._groups()).fit(x, self._target.to_score(values))
         return self
+
+    def fitted_to(self, places: Sequence[int]) -> GaussianProcess:
+        """What would be learnt from the labels at ``places`` alone, of the features as they are scaled now."""
+        chosen = np.asarray(places)
+        values = self.labels[chosen]
+        return GaussianProcess(self._groups()).fit(self._x[chosen], _target(values, self.targets).to_score(values))
 
     def predict(self, archs: Iterable[Any], return_std: bool = False) -> Union[Array, tuple[Array, Array]]:
         """(m,) expected labels, in their unit; with ``return_std`` also their standard deviations, without noise.
@@ -119,13 +126,13 @@ class SpectrumPredictor:
 
     def latent(self, archs: Iterable[Any]) -> tuple[Array, Array]:
         """(m,) mean and standard deviation on the scale that is learnt, where the labels have a variance of 1."""
-        if not hasattr(self, "_process"):
+        if not hasattr(self, "process"):
             raise InputError("the predictor knows no labels yet; call fit first")
         x = self._scores(self._parsed(archs))
         good = np.isfinite(x).all(axis=1)
         mean, deviation = np.full(len(x), np.nan), np.full(len(x), np.nan)
         if good.any():
-            mean[good], deviation[good] = self._process.predict(x[good])
+            mean[good], deviation[good] = self.process.predict(x[good])
         return mean, deviation
 
     def score(self, archs: Iterable[Any], labels: Iterable[float]) -> float:
@@ -137,28 +144,6 @@ class SpectrumPredictor:
     def read(self, archs: Iterable[Any]) -> Array:
         """(m, columns): the scaled features, after :meth:`fit`."""
         return self._scores(self._parsed(archs))
-
-    def importance(self, archs: Iterable[Any], labels: Iterable[float], shuffles: int = 5) -> dict[str, float]:
-        """Feature -> how much rho falls if its columns are shuffled among ``archs``, mean over ``shuffles``.
-
-        Breiman, "Random forests", 2001 (permutation importance).
-        """
-        parsed, values = self._parsed(archs), np.array(list(labels), dtype=float)
-        x = self._scores(parsed)
-        good = np.isfinite(x).all(axis=1)
-        x, values = x[good], values[good]
-        rng = np.random.default_rng(self.seed)
-        whole = spearman(self._process.predict(x)[0], values)
-        found = {}
-        for feature in dict.fromkeys(column.feature for column in self._scaled):
-            columns = [i for i, column in enumerate(self._scaled) if column.feature == feature]
-            losses = []
-            for _ in range(shuffles):
-                mixed = x.copy()
-                mixed[:, columns] = x[rng.permutation(len(x))][:, columns]
-                losses.append(whole - spearman(self._process.predict(mixed)[0], values))
-            found[feature] = float(np.mean(losses))
-        return found
 
     def survey(self, archs: Iterable[Any]) -> tuple[Array, Array]:
         """(m, columns) features scaled by ``archs`` themselves, and (m,) what is expected of them without any label."""
@@ -180,7 +165,7 @@ class SpectrumPredictor:
     @property
     def hyperparameters(self) -> tuple[tuple[str, float], ...]:
         """Name and value of each."""
-        return tuple((name, math.exp(value)) for name, value in zip(self._process.names(), self._process.found))
+        return tuple((name, math.exp(value)) for name, value in zip(self.process.names(), self.process.found))
 
     @property
     def noise(self) -> float:
@@ -189,7 +174,7 @@ class SpectrumPredictor:
 
     def believer(self) -> Believer:
         """The fitted process, for what expects labels that are not known yet."""
-        return Believer(self._process, self._x, self._target.to_score(self._labels))
+        return Believer(self.process, self._x, self._target.to_score(self.labels))
 
     @property
     def labelled_keys(self) -> set[str]:
@@ -200,6 +185,11 @@ class SpectrumPredictor:
     def columns(self) -> list[str]:
         """Names of the columns of :meth:`read`."""
         return [column.name for column in self._scaled]
+
+    @property
+    def features_of_columns(self) -> list[str]:
+        """The feature that made each of :attr:`columns`."""
+        return [column.feature for column in self._scaled]
 
     def as_record(self) -> Record:
         """JSON-safe, and all that :meth:`from_record` needs."""
@@ -220,9 +210,9 @@ class SpectrumPredictor:
                 }
                 for column in self._scaled
             ],
-            "hyperparameters": list(map(list, zip(self._process.names(), self._process.found))),
+            "hyperparameters": list(map(list, zip(self.process.names(), self.process.found))),
             "archs": self._texts,
-            "labels": self._labels.tolist(),
+            "labels": self.labels.tolist(),
             "x": self._x.tolist(),
         }
         return {**record, "digest": _digest(record)}
@@ -240,11 +230,11 @@ class SpectrumPredictor:
             Scaled(column["feature"], column["name"], RankScale(tuple(column["values"]), tuple(column["scores"])))
             for column in record["columns"]
         ]
-        made._texts, made._labels = list(record["archs"]), np.array(record["labels"], dtype=float)
+        made._texts, made.labels = list(record["archs"]), np.array(record["labels"], dtype=float)
         made._x = np.array(record["x"], dtype=float)
-        made._target = _target(made._labels, made.targets)
+        made._target = _target(made.labels, made.targets)
         values = [value for _, value in record["hyperparameters"]]
-        made._process = GaussianProcess(made._groups(), values).fit(made._x, made._target.to_score(made._labels))
+        made.process = GaussianProcess(made._groups(), values).fit(made._x, made._target.to_score(made.labels))
         return made
 
     def save(self, path: Union[str, Path]) -> None:
@@ -306,7 +296,8 @@ class SpectrumPredictor:
     def _slopes(self) -> dict[int, float]:
         """Column -> what a deviation of it is worth before labels are known; scores of a training count most."""
         trusted = {i: _trust(column.feature) for i, column in enumerate(self._scaled) if _trust(column.feature)}
-        return {i: SLOPE * trust / sum(trusted.values()) for i, trust in trusted.items()}
+        whole = SLOPE_TRAINED if TRAINED in trusted.values() else SLOPE
+        return {i: whole * trust / sum(trusted.values()) for i, trust in trusted.items()}
 
     def _groups(self) -> list[Group]:
         """Straight lines in label-free scores and the size; smooth functions of all numbers, and of the encoding."""
@@ -323,7 +314,7 @@ class SpectrumPredictor:
 def _trust(feature: str) -> float:
     """How much a feature is believed beside others before any label; 0 if it is no score."""
     if feature.startswith(f"{SCORE}{GENNAS}"):
-        return 4.0
+        return TRAINED
     return 1.0 if feature == "closed_form" or feature.startswith(SCORE) else 0.0
 
 

@@ -1,4 +1,4 @@
-"""One self-contained HTML page from the run directories of correlate, benchmark and search."""
+"""One self-contained HTML page from the run directories of correlate, benchmark, search and fit."""
 
 from .page import MAX_BYTES, write_report
 

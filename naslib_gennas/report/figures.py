@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Optional
 
 from ..proxy.presets import Preset
-from . import ranking_figures, search_figures
+from . import fit_figures, ranking_figures, search_figures
 from .assets import asset
 from .charts import Point, pareto
+from .fit_figures import Predictions
 from .gallery import drawn_size, gallery
 from .loaded import LoadedRun, Ranking
 from .pictures import Hover, Picture, picture
@@ -20,6 +21,7 @@ from .spectrum_figures import spectra_picture
 
 MARKS = 40_000  # points on a page: about 60 bytes each
 RUN_MARKS = 1_000  # points in one picture
+FIT_MARKS = 300  # each with a bar
 
 
 class Figures:
@@ -32,6 +34,11 @@ class Figures:
         limit = max(50, min(RUN_MARKS, MARKS // max(charts, 1)))
         self._points = {run.name: Points.of(run, run.frame, limit) for run in runs if run.frame is not None}
         self._searches = {run.name: Search.of(run, run.search, limit) for run in runs if run.search is not None}
+        self._predictions = {
+            run.name: Predictions(run, run.learnt.predictions, run.learnt.metric, FIT_MARKS)
+            for run in runs
+            if run.learnt is not None and run.learnt.predictions is not None
+        }
         self._made: dict[str, Picture] = {}
 
     def scatters(self, run: LoadedRun, metric: str) -> list[Picture]:
@@ -53,6 +60,12 @@ class Figures:
     def spectra(self, run: LoadedRun, metric: str) -> list[Picture]:
         """What untrained networks explain, frequency by frequency, of a run in closed form."""
         return self._keep([] if run.spectra is None else spectra_picture(run, run.spectra, metric))
+
+    def predictor(self, run: LoadedRun) -> list[Picture]:
+        """Of a predictor that was checked: expected against true, tau by labels, importance of features."""
+        if run.learnt is None or run.name not in self._predictions:
+            return []
+        return self._keep(list(fit_figures.pictures(self._predictions[run.name], run.learnt)))
 
     def sampling(self, run: LoadedRun) -> str:
         """A sentence on which architectures of a run are drawn."""
@@ -97,6 +110,8 @@ class Figures:
                 drawn[run.name] = self._points[run.name].hover()
             elif run.name in self._searches and self._searches[run.name].shown:
                 drawn[run.name] = self._searches[run.name].hover()
+            elif run.name in self._predictions:
+                drawn[run.name] = self._predictions[run.name].hover()
         return drawn
 
     def write(self, folder: Path) -> None:

@@ -14,10 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..errors import GenNASError, RunError
 from ..proxy.presets import Preset, load_preset, parse_preset
-from ..runs.run import CONFIG, ENVIRONMENT, PRESET, RESULTS, SCORES, SPECTRA, SUMMARY, Record
+from ..runs.run import CONFIG, ENVIRONMENT, PREDICTIONS, PRESET, RESULTS, SCORES, SPECTRA, SUMMARY, Record
 from ..scoring.score import GENNAS
 from ..scoring.spectra import Spectra
-from .loaded import Found, LoadedRun, Ranking, SearchResult, Step
+from .loaded import Check, Found, Learnt, LoadedRun, Predicted, Ranking, SearchResult, Step
 
 T = TypeVar("T")
 
@@ -50,7 +50,16 @@ class _Search(_Summary):
     final_repeats: int = 1
 
 
-KINDS: dict[str, type[_Summary]] = {"correlate": _Ranked, "benchmark": _Benchmark, "search": _Search}
+@dataclass(frozen=True)
+class _Fit(_Ranked):
+    metric: str
+    labelled: int
+    features: tuple[str, ...]
+    check: Optional[Check]
+    best: tuple[Predicted, ...]
+
+
+KINDS: dict[str, type[_Summary]] = {"correlate": _Ranked, "benchmark": _Benchmark, "search": _Search, "fit": _Fit}
 
 
 def load_run(directory: str | Path) -> LoadedRun:
@@ -75,6 +84,7 @@ def load_run(directory: str | Path) -> LoadedRun:
         rankings=rankings,
         frame=files.frame(rankings),
         search=files.search(summary) if isinstance(summary, _Search) else None,
+        learnt=files.learnt(summary) if isinstance(summary, _Fit) else None,
         curves=files.curves(),
         preset=files.preset(),
         spectra=files.spectra(),
@@ -110,6 +120,8 @@ class _Files:
     def rankings(self, summary: _Summary, written: Record) -> tuple[Ranking, ...]:
         if isinstance(summary, _Benchmark):
             return tuple(summary.rows)
+        if isinstance(summary, _Fit):
+            return ()
         if isinstance(summary, _Ranked):
             return (self.checked(Ranking, {**written, "measure": GENNAS}),)
         return ()
@@ -134,15 +146,25 @@ class _Files:
                     "run the command again with a new --out"
                 ) from None
 
+    def learnt(self, summary: _Fit) -> Learnt:
+        numbers = {"expected", "deviation", summary.metric}
+        predictions = self._table(PREDICTIONS, {"arch", *numbers}) if summary.check is not None else None
+        return Learnt(summary.metric, summary.labelled, summary.features, summary.check, summary.best, predictions)
+
     def frame(self, rankings: tuple[Ranking, ...]) -> Optional[pd.DataFrame]:
-        path = self.directory / SCORES
-        if not rankings or not path.is_file():
+        if not rankings:
+            return None
+        return self._table(SCORES, {"arch", *(name for row in rankings for name in (row.metric, row.measure))})
+
+    def _table(self, name: str, expected: set[str]) -> Optional[pd.DataFrame]:
+        """None where the file is missing; RunError if it lacks a column."""
+        path = self.directory / name
+        if not path.is_file():
             return None
         try:
             frame = pd.read_csv(path)
         except (OSError, ValueError) as error:
             raise RunError(f"{path} cannot be read ({error}); run the command again with a new --out") from None
-        expected = {"arch", *(name for ranking in rankings for name in (ranking.metric, ranking.measure))}
         missing = sorted(expected - set(frame.columns))
         if missing:
             raise RunError(f"{path} lacks the columns {', '.join(missing)}; run the command again with a new --out")

@@ -79,11 +79,60 @@ class SearchResult:
 
 
 @dataclass(frozen=True)
+class CurvePoint:
+    """Kendall's tau of fits to so many labels, over draws."""
+
+    labels: int
+    tau: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """A predictor on labels that it had not seen."""
+
+    n: int
+    rho: float
+    rho_interval: Interval
+    tau: float
+    tau_interval: Interval
+    label_free_rho: Optional[float]
+    label_free_tau: Optional[float]
+    inside_50: float  #: share inside the interval for 50 %
+    inside_95: float
+    importance: dict[str, float]  #: feature -> what rho loses without it
+    curve: tuple[CurvePoint, ...]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """An architecture whose label was not used."""
+
+    arch: str
+    expected: float
+    deviation: float
+    label: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A predictor and what is known of it."""
+
+    metric: str
+    labelled: int
+    features: tuple[str, ...]
+    check: Optional[Check]
+    best: tuple[Predicted, ...]
+    predictions: Optional[pd.DataFrame] = None  #: arch, expected, deviation, and the metric
+
+
+@dataclass(frozen=True)
 class LoadedRun:
     """What one finished command left behind."""
 
     name: str  #: of the directory
-    command: str  #: correlate, benchmark or search
+    command: str  #: correlate, benchmark, search or fit
     space: str
     preset_name: str
     seed: int
@@ -94,6 +143,7 @@ class LoadedRun:
     rankings: tuple[Ranking, ...] = ()  #: one a measure and metric; none for a search
     frame: Optional[pd.DataFrame] = None  #: one row an architecture: arch, metrics, scores of the measures
     search: Optional[SearchResult] = None
+    learnt: Optional[Learnt] = None
     curves: Mapping[str, list[float]] = field(default_factory=dict)  #: architecture -> training losses, where kept
     preset: Optional[Preset] = None  #: None if the run does not say what it was
     spectra: Optional[Spectra] = None  #: of a preset in closed form

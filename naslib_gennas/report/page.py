@@ -16,7 +16,7 @@ from ..runs.run import SCORES
 from .assets import asset
 from .figures import Figures
 from .load import load_run
-from .loaded import Found, Interval, LoadedRun, Ranking, SearchResult
+from .loaded import Check, Found, Interval, Learnt, LoadedRun, Ranking, SearchResult
 from .pictures import Hover, Picture
 from .reference import RHO, TAU, published_ranking, published_value
 
@@ -36,7 +36,7 @@ def write_report(
     """Write the report of run directories to the HTML file ``out``; returns its size in bytes.
 
     figures: a folder that gets every picture as an .svg file, too. Raises RunError for a directory that is no
-    finished run of correlate, benchmark or search, InputError for an ``out`` that cannot be written or a page
+    finished run of correlate, benchmark, search or fit, InputError for an ``out`` that cannot be written or a page
     over 5 MB.
 
     >>> import tempfile
@@ -51,7 +51,7 @@ def write_report(
     True
     """
     if not directories:
-        raise InputError("name at least one run directory (the --out of correlate, benchmark or search)")
+        raise InputError("name at least one run directory (the --out of correlate, benchmark, search or fit)")
     runs = _distinct([load_run(directory) for directory in directories])
     drawn = Figures(runs)
     page = _page(runs, drawn).encode("utf-8")
@@ -85,6 +85,7 @@ def _page(runs: list[LoadedRun], figures: Figures) -> str:
         *_pictures("Time and rank correlation", figures.pareto()),
         *(part for run in runs if run.rankings for part in _ranking(run, figures)),
         *_searches(runs, figures),
+        *(part for run in runs if run.learnt is not None for part in _predictor(run, run.learnt, figures)),
         *_pictures("Signals that are regressed", figures.signals()),
         *_repeat(runs),
     ]
@@ -235,6 +236,37 @@ def _best(found: Sequence[Found]) -> str:
         ],
     )
     return _table(heads, rows)
+
+
+def _predictor(run: LoadedRun, learnt: Learnt, figures: Figures) -> Iterable[str]:
+    """What was learnt from labels, and how well it does on others."""
+    yield f"<h2>{escape(run.name)}: {escape(learnt.metric)} of {escape(run.space)} from {learnt.labelled} labels</h2>"
+    yield f"<p>{escape(_verdict(learnt.check))} It reads {escape(', '.join(learnt.features))}.</p>"
+    yield from _pictures("On others", figures.predictor(run), "h3", small=True)
+    yield "<h3>The best without a label that is used</h3>"
+    heads = [("architecture", False), ("expected", True), ("standard deviation", True), (learnt.metric, True)]
+    rows = [
+        [
+            f'<td class="arch">{escape(each.arch)}</td>',
+            _number(each.expected, ".2f"),
+            _number(each.deviation, ".2f"),
+            _number(each.label, ".2f"),
+        ]
+        for each in learnt.best
+    ]
+    yield _table(*_without_empty(heads, rows))
+
+
+def _verdict(check: Optional[Check]) -> str:
+    if check is None:
+        return "It was not checked on other labels; --validate does that."
+    (low, high), free = check.rho_interval, check.label_free_rho
+    interval = "" if low is None or high is None else f" (95 % interval {low:.3f} to {high:.3f})"
+    before = "" if free is None else f", without labels {free:.3f}"
+    return (
+        f"On {check.n} others its rho is {check.rho:.3f}{interval}{before}. Its intervals for 50 % and 95 % hold "
+        f"{check.inside_50:.0%} and {check.inside_95:.0%} of them.".replace("%", " %").replace("  %", " %")
+    )
 
 
 def _last_round(result: SearchResult) -> Iterable[str]:

@@ -17,6 +17,7 @@ from ..errors import RunError
 CONFIG, ENVIRONMENT, RESULTS, SUMMARY = "config.json", "environment.json", "results.jsonl", "summary.json"
 PRESET = "preset.json"  # what its name stood for
 SPECTRA = "spectra.json"  # what untrained networks explain, frequency by frequency
+PREDICTIONS = "predictions.csv"  # what a predictor expects, and what is
 SCORES = "scores.csv"  # one row an architecture: its ground truth and its scores
 
 LOCK, OWNER = "run.lock", "run.owner.json"  # held while a process writes; who that is

@@ -212,6 +212,25 @@ def test_labels_are_learnt_unless_that_is_off(naslib, tiny):
 
 
 @pytest.mark.naslib
+def test_naslibs_ensembles_know_it(naslib):
+    """Its members together say the mean and the deviation of one predictor."""
+    graphs = [graph_of(naslib, spec) for spec in SPECS]
+    alone = predictor.GenNASPredictor(preset="instant", seed=3)
+    alone.fit(graphs[:5], LABELS[:5])
+    mean, deviation = alone.expected(graphs)
+    assert list(mean) == list(alone.query(graphs)) and (deviation > 0).all()
+    settings = {"num_ensemble": 3, "predictor_type": "gennas_instant", "config": {"gennas": {"seed": 3}}}
+    ensemble = naslib["Ensemble"](**settings)
+    ensemble.fit(graphs[:5], LABELS[:5])
+    said = ensemble.query(graphs)
+    assert said.shape == (3, len(graphs))
+    assert said.mean(axis=0) == pytest.approx(mean, rel=1e-3) and said.std(axis=0) == pytest.approx(deviation, rel=1e-2)
+    single = naslib["Ensemble"](**{**settings, "num_ensemble": 1})
+    single.fit(graphs[:5], LABELS[:5])
+    assert single.query(graphs)[0] == pytest.approx(mean, rel=1e-3)
+
+
+@pytest.mark.naslib
 def test_a_trained_score_is_a_feature(naslib):
     graphs = [graph_of(naslib, spec) for spec in SPECS]
     ours = predictor.GenNASPredictor(preset="tiny")

@@ -167,6 +167,31 @@ def test_naslibs_optimizers_search_the_spaces_that_both_know(naslib_python):
 
 
 @pytest.mark.naslib
+def test_predictors_guide_naslibs_search(naslib_python):
+    """BANANAS and NPENAS with our predictor: repeatable, and better than what they drew at first."""
+    naslib_python("""
+        import itertools
+        from naslib_gennas.plugin.search import STARTS, naslib_search
+        from naslib_gennas.spaces import load_space
+
+        space = load_space("nasbench201")
+
+        def fitness(arch):
+            return float(sum(op == 2 for op in arch.ops)) + 0.1 * arch.ops[0]
+
+        for algorithm in ("bananas", "npenas"):
+            def run(seed):
+                stream = naslib_search(space, fitness, seed, algorithm, predictor="gennas")
+                return list(itertools.islice(stream, 30))
+            steps = run(0)
+            assert [value for _, value in steps] == [fitness(arch) for arch, _ in steps]
+            first, last = (max(value for _, value in part) for part in (steps[:STARTS], steps[STARTS:]))
+            assert last > first, (algorithm, first, last)
+            assert run(0) == steps
+    """)
+
+
+@pytest.mark.naslib
 def test_command_searches_with_naslib_and_resumes(naslib_python, tmp_path):
     """NASLib is the default where it is; a torn run ends like a whole one, and other settings are refused."""
     (tmp_path / "tiny.yaml").write_text(TINY)
