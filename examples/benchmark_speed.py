@@ -55,7 +55,7 @@ def measure(space: str, presets: list[str], texts: list[str], truth: list[float]
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--space", default="nasbench201")
-    parser.add_argument("--table", default="digits")
+    parser.add_argument("--table", required=True)
     parser.add_argument("--metric")
     parser.add_argument("--images")
     parser.add_argument("--presets", nargs="+", default=["paper-combo", "fast", "best"])

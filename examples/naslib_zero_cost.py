@@ -3,7 +3,7 @@
     NASLIB_HOME=/path/to/NASLib python examples/naslib_zero_cost.py --count 50 --table nasbench201.csv.gz
 
 Runs NASLib's own script, unmodified; the table stands for the accuracies that NASLib would download. Without
---table it is the small one that comes with the package (a data set of digits, not CIFAR-10).
+--table it is that of the package analog-nasbench (extra demo).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CONFIG = Path(__file__).parent / "naslib" / "zc.yaml"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--table", default="digits", help="ground truth of nasbench201")
+    parser.add_argument("--table", default="analog-nasbench", help="ground truth of nasbench201")
     parser.add_argument("--measures", nargs="+", default=["gennas", "synflow", "nwot", "jacov"])
     parser.add_argument("--count", type=int, default=20, help="architectures")
     parser.add_argument("--images", default=None, help="images for the batch: .npz or a folder")

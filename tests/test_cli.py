@@ -290,7 +290,8 @@ BAD = {
     "all of a space that cannot be listed": (["score", "--space", "nds_darts", "--all"], "cannot be listed"),
     "resume without out": (["score", "--space", "nasbench201", "--resume", CELL], "--out"),
     "missing file of architectures": (["score", "--space", "nasbench201", "@nowhere.txt"], "nowhere.txt"),
-    "digits of another space": (["correlate", "--space", "nasbench101"], "digits"),
+    "no ground truth": (["correlate", "--space", "nasbench101"], "--table"),
+    "nothing to compare with": (["benchmark", "--space", "nasbench101"], "--table FILE"),
     "missing table": (["correlate", "--space", "nasbench201", "--table", "none.csv"], "none.csv"),
     "unknown option": (["score", "--spcae", "nasbench201"], "spcae"),
 }

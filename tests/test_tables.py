@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from naslib_gennas.errors import ArchitectureError, MissingPackageError, TableError, UnknownNameError
-from naslib_gennas.readers import EMBEDDED, READERS, SCHEMES, read_frame
+from naslib_gennas.readers import READERS, SCHEMES, read_frame
 from naslib_gennas.spaces.base import SPACES, load_space
-from naslib_gennas.tables import STAND_IN, Table, convert_table, load_table, open_space, table, table_from_nasbench
+from naslib_gennas.tables import Table, convert_table, load_table, open_space, table, table_from_nasbench
 from naslib_gennas.tables.signatures import signatures
 
 A = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
@@ -272,24 +272,6 @@ class TestSample:
             loaded.sample(76, "acc", np.random.default_rng(0))
         with pytest.raises(TableError, match="at least 1"):
             loaded.sample(0, "acc", np.random.default_rng(0))
-
-
-class TestDigits:
-    def test_loads(self):
-        if not EMBEDDED["digits"].exists():
-            pytest.skip("the embedded table has not been made")
-        loaded = load_table("digits", "nasbench201", strict=True)
-        assert loaded.name == "digits" and loaded.default_metric == "accuracy" and len(loaded) >= 250
-        assert loaded.metrics == ["accuracy"] and loaded.note == STAND_IN and "not evidence" in loaded.note
-
-    def test_can_be_written_as_a_file_like_any_other_and_then_says_nothing(self, tmp_path):
-        out = tmp_path / "copy.csv"
-        assert convert_table("digits", out) == len(read_frame("digits"))
-        assert load_table(out, "nasbench201").note == ""
-
-    def test_is_for_one_space_only(self, space101):
-        with pytest.raises(TableError, match="'digits' is for nasbench201, not nasbench101"):
-            load_table("digits", space101)
 
 
 RECIPES = [

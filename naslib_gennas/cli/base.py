@@ -148,7 +148,7 @@ def placed(command: Callable[..., None], options: Sequence[Callable[[Any], Any]]
 
 
 table_option = click.option(
-    "--table", "source", default="digits", show_default=True, help="Ground truth: digits or a file."
+    "--table", "source", required=True, help="Ground truth: a file, or analog-nasbench (extra demo)."
 )
 
 

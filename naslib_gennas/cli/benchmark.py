@@ -46,9 +46,7 @@ OWN = ("texts", "metric", "space", "preset", "everything")  # what a suite decid
     "--table",
     "sources",
     multiple=True,
-    default=["digits"],
-    show_default="digits",
-    help="Ground truth: digits or a file; with --suite SPACE:FILE, once for every space.",
+    help="Ground truth: a file, or analog-nasbench (extra demo); with --suite SPACE:FILE, once for every space.",
 )
 @click.option("--batch-size", default=32, show_default=True, help="Images for the measures other than gennas.")
 @click.option("--image-size", default=32, show_default=True, help="Pixels a side of these images.")
@@ -90,6 +88,8 @@ def benchmark(
         return
     if quick or len(sources) > 1 or solver != "sgd":
         raise InputError("--quick, --solver and more than one --table are for --suite; a preset has its own solver")
+    if not sources:
+        raise InputError("name the ground truth: --table FILE, or --table analog-nasbench (extra demo)")
     measures = expressions(",".join(texts))
     scorer = the_scorer(settings)
     table = read_table(sources[0], scorer.space, strict)
@@ -128,7 +128,7 @@ def _suite(
         shown = ", ".join("--" + {"texts": "measures", "everything": "all"}.get(option, option) for option in given)
         raise InputError(f"the suite {name} decides about {shown}; leave it out")
     find_device(settings["device"])
-    tables = dict(map(_place, sources if _given("sources") else ()))
+    tables = dict(map(_place, sources))
     common = {option: settings[option] for option in ("seed", "device", "images")}
     bound = SuiteSettings(tables, sample=sample if _given("sample") else None, **common, **options)
     with open_run(settings, bound.config()) as run:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .base import WHERE, main, open_run, placed, read_table, say, show
+from .base import WHERE, main, open_run, placed, read_table, say, show, table_option
 
 if TYPE_CHECKING:
     from ..executors.protocol import Resources
@@ -24,7 +24,7 @@ def where_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @main.command("task-search")
 @click.option("--space", required=True, help="Search space; see `gennas spaces`.")
-@click.option("--table", "source", default="digits", show_default=True, help="Ground truth: digits or a file.")
+@table_option
 @click.option("--metric", default=None, help="Column of the table [default: the space's own].")
 @click.option("--labelled", default=20, show_default=True, help="Architectures whose labels the search uses.")
 @click.option("--validate", default=0, show_default=True, help="Other architectures, to check the task found.")

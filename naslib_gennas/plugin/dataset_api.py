@@ -40,7 +40,7 @@ def from_table(table: Table, dataset: str = "cifar10", metric: str | None = None
     and, when NASLib asks, for an architecture that is not in the table or an epoch before the last.
 
     >>> from naslib_gennas import load_table
-    >>> table = load_table("digits", "nasbench201")
+    >>> table = load_table("analog-nasbench", "nasbench201")
     >>> entry = from_table(table)["nb201_data"][table.frame["arch"][0]]
     >>> entry["cifar10-valid"]["eval_acc1es"][-1] == table.value(table.frame["arch"][0])
     True

@@ -64,8 +64,8 @@ def run_stock(
         InputError: a configuration that :func:`.runner_config.read_config` refuses, data that nobody
             supplies, no such script; MissingPackageError without NASLib; GenNASError if the script fails.
 
-    >>> run_stock("zc", "examples/naslib/zc.yaml", ["test_size", "20"], table=load_table("digits", "nasbench201"))
-    ... # doctest: +SKIP
+    >>> table = load_table("analog-nasbench", "nasbench201")  # doctest: +SKIP
+    >>> run_stock("zc", "examples/naslib/zc.yaml", ["test_size", "20"], table=table)  # doctest: +SKIP
     [PosixPath('runs/naslib/zc/nasbench201/cifar10/gennas/0')]
     """
     config = read_config(command, config_file, overrides)

@@ -4,13 +4,12 @@ A format of your own is one function under :data:`READERS`; a source that is no 
 """
 
 from . import analog_nasbench, nats, plain, tfrecord  # noqa: F401  (they register their readers)
-from .files import EMBEDDED, convert_table, read_frame
+from .files import convert_table, read_frame
 from .nasbench_api import NASBenchAPI, nasbench_frame
 from .nasbench_nlp import finished
 from .registry import FOLDER, READERS, SCHEMES, Progress, Reader, Scheme
 
 __all__ = [
-    "EMBEDDED",
     "FOLDER",
     "READERS",
     "SCHEMES",

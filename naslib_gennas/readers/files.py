@@ -16,8 +16,6 @@ from .registry import FOLDER, READERS, Progress, Reader
 
 Source = Union[str, "os.PathLike[str]"]
 
-EMBEDDED = {"digits": Path(__file__).resolve().parents[1] / "data" / "digits_nasbench201.csv.gz"}
-"""Names of the tables that come with the package -> their files."""
 PACKAGED = {analog_nasbench.NAME: (analog_nasbench.FILE, "demo")}
 """Names of packages on the index that hold a table -> file in them, and our extra that installs them."""
 
@@ -27,14 +25,15 @@ def read_frame(source: Source, progress: Progress = None) -> pd.DataFrame:
 
     Args:
         source: a file or folder of a format in :data:`.READERS` (``FILE#NAME`` where it holds several tables), or a
-            name in :data:`EMBEDDED` or :data:`PACKAGED`.
+            name in :data:`PACKAGED`.
         progress: called by the slow formats with (done, total): bytes, or files of a folder.
 
     Raises:
         TableError: a source that is missing, unreadable, of no known format, or without rows.
         MissingPackageError: a format that needs a package which is not installed.
 
-    >>> read_frame("digits").columns.tolist()[:2]
+    >>> pd.DataFrame({"arch": ["5", "77"], "accuracy": [60.5, 71.0]}).to_csv("mine.csv", index=False)
+    >>> read_frame("mine.csv").columns.tolist()
     ['arch', 'accuracy']
     """
     path, part = _located(source)
@@ -56,11 +55,9 @@ def convert_table(source: Source, out: Source, progress: Progress = None) -> int
     complete; an older one is replaced. Raises what :func:`read_frame` raises, and TableError for an ``out`` that
     cannot be written.
 
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     rows = convert_table("digits", f"{folder}/small.csv")
-    ...     rows == len(read_frame(f"{folder}/small.csv"))
-    True
+    >>> pd.DataFrame({"arch": ["5", "77"], "accuracy": [60.5, 71.0]}).to_json("mine.json", orient="records")
+    >>> convert_table("mine.json", "small.csv.gz")
+    2
     """
     out = Path(out)
     if not out.name.lower().endswith((".csv", ".csv.gz")):
@@ -92,13 +89,13 @@ def _located(source: Source) -> tuple[Path, Optional[str]]:
     """The file, and the part of it that is asked for."""
     if str(source) in PACKAGED:
         return _packaged(str(source)), None
-    path, part = EMBEDDED.get(str(source), Path(source)), None
+    path, part = Path(source), None
     if not path.exists() and "#" in path.name:
         text, _, part = str(source).rpartition("#")
         path = Path(text)
     if not path.exists():
-        named = " or ".join(map(repr, [*PACKAGED, *EMBEDDED]))
-        raise TableError(f"there is no table {path}; give a file, or {named}")
+        named = " or ".join(PACKAGED)
+        raise TableError(f"there is no table {path}; give a file, or the name {named}")
     return path, part
 
 

@@ -43,7 +43,7 @@ def published_ranking(space: str, metric: str, table: str, kind: str = RHO) -> l
     >>> [cell.value for cell in cells if cell.column == "GenNAS combo"]
     [0.85]
     """
-    place = _place(space, metric) if table != "digits" else None
+    place = _place(space, metric)
     if place is None:
         return []
     return [cell for cell in find_published(kind, *place) if cell.value is not None]

@@ -12,8 +12,6 @@ from ..readers import SCHEMES, NASBenchAPI, Progress, finished, nasbench_frame, 
 from ..spaces.base import SearchSpace, load_space
 from .table import Table
 
-EMBEDDED, EMBEDDED_SPACE = "digits", "nasbench201"
-STAND_IN = "'digits' is a small stand-in to try things, not evidence; the evidence is NAS-Bench"
 NASLIB = "naslib"
 
 Source = Union[str, "os.PathLike[str]"]
@@ -23,7 +21,7 @@ def load_table(source: Source, space: str | SearchSpace, strict: bool = False, p
     """Ground truth for the architectures of ``space``.
 
     Args:
-        source: ``"digits"`` (the small embedded stand-in, nasbench201 only), ``"naslib:cifar10"`` (or another
+        source: ``"analog-nasbench"`` (of a package on the index, nasbench201 only), ``"naslib:cifar10"`` (or another
             data set: the files that NASLib has of it, for nasbench101 and nasbench201, once
             ``naslib_gennas.plugin.dataset_api`` is imported), or a file:
             ``.csv``, ``.jsonl``, ``.json`` (each also ``.gz``) with architectures in a column ``arch``, in
@@ -39,20 +37,17 @@ def load_table(source: Source, space: str | SearchSpace, strict: bool = False, p
         TableError: a file that is missing, unreadable, or without architectures or metrics.
         UnknownNameError: a space that is not registered.
 
-    >>> table = load_table("digits", "nasbench201")
-    >>> table.metrics
+    >>> import pandas as pd
+    >>> pd.DataFrame({"arch": ["5", "77"], "accuracy": [60.5, 71.0]}).to_csv("mine.csv", index=False)
+    >>> load_table("mine.csv", "nasbench201").metrics
     ['accuracy']
-    >>> table.note
-    "'digits' is a small stand-in to try things, not evidence; the evidence is NAS-Bench"
     """
     space = load_space(space)
     name = str(source)
-    if name == EMBEDDED and space.name != EMBEDDED_SPACE:
-        raise TableError(f"the table 'digits' is for {EMBEDDED_SPACE}, not {space.name}; give a file for {space.name}")
     frame = _of_a_scheme(name, space.name)
     if frame is None:
         frame = read_frame(source, progress)
-    return Table(frame, space, name, strict, note=STAND_IN if name == EMBEDDED else "")
+    return Table(frame, space, name, strict)
 
 
 def table_from_nasbench(api: NASBenchAPI) -> Table:

@@ -26,6 +26,8 @@ from naslib_gennas.plugin.settings import Section, checked_settings, settings_of
 from naslib_gennas.predictors import SpectrumPredictor
 from naslib_gennas.spaces.pasted import from_naslib, to_naslib
 
+DIGITS = str(Path(__file__).parents[1] / "data" / "digits.csv.gz")
+
 TINY = """
 name: tiny
 task:
@@ -351,7 +353,7 @@ def test_predictor_evaluator(naslib, tiny):
     from naslib_gennas.plugin.dataset_api import from_table
     from naslib_gennas.plugin.specifications import specification
 
-    table = load_table("digits", "nasbench201")
+    table = load_table(DIGITS, "nasbench201")
     known = [table.space.parse(text) for text in table.frame["arch"][:6]]
 
     specs = iter([to_naslib("nasbench201", arch) for arch in known] * 3)

@@ -27,7 +27,6 @@ from .results import Missing, SuiteRow
 from .spec import Method, Part, Suite, obtain, suite_data
 
 CLOSED_FORM = ("table1",)  # suites whose tasks are single signals at single stages
-STAND_IN = "digits"  # whose accuracies are beside no published number
 
 
 class Unavailable(InputError):
@@ -99,8 +98,6 @@ class Context:
     def metrics(self, part: Part) -> dict[str, str]:
         """Column -> printed row, of the columns that the table has; the others are noted as missing."""
         table = self.table(part)
-        if table.name == STAND_IN:
-            return {table.default_metric: STAND_IN}
         for metric, row in part.rows.items():
             if metric not in table.frame:
                 self.lacks(f"{part.printed or self.suite.title}, {row or metric}", self._no_column(table, metric))

@@ -1,12 +1,12 @@
-"""Train random NAS-Bench-201 cells on cluttered digits: ``naslib_gennas/data/digits_nasbench201.csv.gz``.
+"""Train random NAS-Bench-201 cells on cluttered digits: ``digits.csv.gz``.
 
-A small stand-in ground truth to try things with, not evidence. Needs scikit-learn. The task:
+A small ground truth to test with, not evidence. Needs scikit-learn. The task:
 ``naslib_gennas.tables.digits``; training and test images are made from different digits. Cells are drawn
 uniformly; one whose live edges make the same network as a cell already drawn is skipped. Each is trained
 with three seeds (initialisation and order of the images) by SGD with Nesterov momentum and a cosine
 learning rate.
 
-    python examples/make_digits_table.py --log digits.jsonl --cells 250
+    python tests/data/make_digits.py --log digits.jsonl --cells 250
 
 The log has one record per run, written at once; started again with the same log, finished runs are kept.
 The table holds the cells of which all seeds are finished. Its columns: arch, accuracy (mean test accuracy
@@ -39,7 +39,7 @@ from naslib_gennas.tables.digits import CANVAS, CLASSES, make_task
 SEEDS = 3
 SETTINGS = ("width", "train", "test", "epochs", "batch", "lr")  # a log holds runs of one setting
 MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
-OUTPUT = Path(__file__).resolve().parents[1] / "naslib_gennas" / "data" / "digits_nasbench201.csv.gz"
+OUTPUT = Path(__file__).with_name("digits.csv.gz")
 
 
 def build(arch, width: int, generator: torch.Generator) -> nn.Module:
