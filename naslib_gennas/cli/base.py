@@ -60,7 +60,7 @@ class Commands(click.Group):
         except GenNASError as error:
             say(f"error: {_one_line(error)}")
             ctx.exit(EXIT_INPUT if isinstance(error, InputError) else EXIT_OTHER)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):  # click knows what to do
             raise
         except Exception as error:
             if ctx.params.get("debug"):

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from html import escape
 from typing import Any, Literal, Optional, cast
 
 from ..runs.run import Record
@@ -66,6 +67,13 @@ class Score:
     def message(self) -> str:
         """The error's sentence, or the note."""
         return self.error.message if self.error else self.note
+
+    def _repr_html_(self) -> str:
+        """In a notebook."""
+        rows = {"architecture": self.arch, self.measure: f"{self.value:.5g}" if self.value is not None else self.status}
+        rows |= {"seconds": f"{self.seconds:.3g}", **({"message": self.message} if self.message else {})}
+        cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows.items())
+        return f"<table>{cells}</table>"
 
     def of(self, arch: str) -> Score:
         """The same for another architecture with the same key."""

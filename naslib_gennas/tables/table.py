@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,10 @@ class Table:
     def __repr__(self) -> str:
         metrics = ", ".join(self.metrics)
         return f"Table({self.name!r}, {self.space.name}, {len(self)} architectures, {metrics})"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: what it is, and its first rows."""
+        return f"<p>{escape(repr(self))}</p>{self.frame[['arch', *self.metrics]].head().to_html(index=False)}"
 
     @property
     def default_metric(self) -> str:

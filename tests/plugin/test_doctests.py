@@ -5,6 +5,8 @@ from __future__ import annotations
 import doctest
 import importlib
 import pkgutil
+import re
+from pathlib import Path
 
 import pytest
 
@@ -23,3 +25,11 @@ def test_examples(name):
 def test_examples_with_naslib(naslib_home):
     assert NEEDS_NASLIB in NAMES
     assert doctest.testmod(importlib.import_module(f"naslib_gennas.plugin.{NEEDS_NASLIB}")).failed == 0
+
+
+@pytest.mark.naslib
+def test_the_page_about_naslib(fresh_python):
+    """Its Python, as it stands there."""
+    text = (Path(__file__).parents[2] / "docs" / "naslib.md").read_text(encoding="utf-8")
+    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        assert float(fresh_python(code).split()[-1]) < 0
