@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from functools import partial
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -370,3 +371,34 @@ def test_what_is_not_foreseen_is_one_line_too(monkeypatch):
     assert "ZeroDivisionError: by nothing" in found.stderr and "--debug" in found.stderr
     with pytest.raises(ZeroDivisionError):
         CliRunner().invoke(main, ["--debug", *words], catch_exceptions=False)
+
+
+def test_every_help_has_examples_whose_options_exist():
+    from naslib_gennas.cli.examples import EXAMPLES
+
+    assert set(EXAMPLES) == set(main.commands)
+    for name, lines in EXAMPLES.items():
+        shown = CliRunner().invoke(main, [name, "--help"]).output
+        assert all(line in shown for line in lines), name
+        known = {option for parameter in main.commands[name].params for option in parameter.opts}
+        for line in lines:
+            assert line.startswith(f"gennas {name}")
+            options = re.findall(r"(?<![\w-])--[a-z][a-z-]*", line)
+            assert not isinstance(main.commands[name], click.Group) or name in line
+            assert isinstance(main.commands[name], click.Group) or set(options) <= known, line
+
+
+def test_waiting_threads_do_not_spin():
+    code = "import naslib_gennas.cli, os; print(os.environ['OMP_WAIT_POLICY'])"
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == "PASSIVE"
+
+
+def test_a_reader_that_closes_early_is_no_error():
+    """As `gennas spaces | head -1`."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "naslib_gennas.cli", "presets"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    assert process.wait() in (0, 1) and b"not foreseen" not in process.stderr.read()

@@ -397,6 +397,7 @@ class TestCommand:
         assert run("report", out, "--out", page).exit_code == 0
         text, summary = page.read_text(), json.loads((out / "summary.json").read_text())
         assert f"its rho is {summary['check']['rho']:.3f}" in text and "accuracy of nasbench201 from 20 labels" in text
+        assert f"what do 20 labels tell of accuracy of {SPACE}? Rho on {len(PLACES) - 20} others" in text
         assert "expected against accuracy" in text and "tau by labels" in text and "importance of features" in text
         shown = json.loads(text.split('id="points">')[1].split("</script>")[0])["fit"]
         assert len(shown["arch"]) == len(PLACES) - 20 and set(shown["values"]) == {"expected", "deviation", "accuracy"}

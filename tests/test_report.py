@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ from naslib_gennas.report.plotting import Labels, draw_scatter, draw_search, dra
 from naslib_gennas.report.reference import published_ranking, published_seconds, published_value
 from naslib_gennas.scoring.gennas import GenNASScorer
 
+DIGITS = str(Path(__file__).parent / "data" / "digits.csv.gz")
 EVIL = "a<script>alert('x')</script>&\"b"
 FIELDS = "n failures spearman spearman_interval kendall kendall_interval retrieval top1 best_of_top10 best".split()
 NET = "|nor_conv_3x3~0|+|nor_conv_1x1~0|avg_pool_3x3~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
@@ -138,6 +140,15 @@ def test_headline_table(page, runs):
         assert f"{row['spearman']:.3f}[{low:.2f}, {high:.2f}]" in table["text"]
     assert "gennas (paper-single)" in table["text"]
     assert "0.77" in table["text"]  # the paper's own value of this preset on this data set
+
+
+def test_it_opens_with_what_was_asked_and_what_came_out(page, runs):
+    (asked,) = page.all("ul", **{"class": "asked"})
+    rows = json.loads((runs[0] / "summary.json").read_text())["rows"]
+    best = max((row for row in rows if row["metric"] == rows[0]["metric"]), key=lambda row: row["spearman"])
+    assert f"has rho {best['spearman']:.2f}" in asked["text"]
+    found = json.loads((runs[1] / "summary.json").read_text())["best"][0]
+    assert found["arch"] in asked["text"] and "which architecture of" in asked["text"]
 
 
 def test_scatter(page):
@@ -327,6 +338,8 @@ def test_run_of_correlate(tmp_path):
     options = [
         "--space",
         "nasbench201",
+        "--table",
+        DIGITS,
         "--sample",
         "9",
         "--preset",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -36,7 +37,9 @@ def test_presets_that_train_and_recurrent_ones_have_none():
 
 def test_the_report_draws_the_spectrum(tmp_path):
     runner = CliRunner()
-    options = ["--space", "nasbench201", "--preset", "instant", "--sample", "20", "--out", str(tmp_path / "run")]
+    table = str(Path(__file__).parent / "data" / "digits.csv.gz")
+    options = ["--space", "nasbench201", "--table", table, "--preset", "instant", "--sample", "20"]
+    options += ["--out", str(tmp_path / "run")]
     assert runner.invoke(main, ["correlate", *options]).exit_code == 0
     kept = json.loads((tmp_path / "run" / "spectra.json").read_text())
     assert len(kept["shares"]) == 20

@@ -14,6 +14,7 @@ import click
 from .. import __version__
 from ..errors import GenNASError, InputError
 from ..progress import heeding_interrupts
+from .examples import EXAMPLES
 
 if TYPE_CHECKING:
     from ..runs.run import Run
@@ -49,6 +50,13 @@ class Commands(click.Group):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """With examples under its help."""
+        command = super().get_command(ctx, name)
+        if command is not None and name in EXAMPLES:
+            command.epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in EXAMPLES[name])
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -11,10 +11,13 @@ from ..errors import InputError
 from ..runs.run import Record, environment
 from .result import Result
 
-REQUIRED = ("torch", "numpy", "scipy", "pandas", "pydantic", "PyYAML", "click", "tqdm")
+REQUIRED = ("torch", "numpy", "scipy", "pandas", "pydantic", "PyYAML", "click", "tqdm", "pebble", "filelock")
 OPTIONAL = {
+    "analognasbench": ("`gennas demo`, and the table analog-nasbench", "pip install 'naslib_gennas[demo]'"),
     "matplotlib": ("pictures", "pip install 'naslib_gennas[plot]'"),
     "PIL": ("folders of pictures as --images", "pip install 'naslib_gennas[images]'"),
+    "timm": ("models by --timm", "pip install timm"),
+    "networkx": ("mutations of NAS-Bench-NLP's recipes", "pip install 'naslib_gennas[nlp]'"),
     "torchvision": ("CIFAR and ImageFolder paths as --images", "pip install torchvision"),
     "pyarrow": ("scores as .parquet files", "pip install 'naslib_gennas[parquet]'"),
     "tfrecord": ("NAS-Bench-101's .tfrecord file", "pip install 'naslib_gennas[tables]'"),
@@ -107,10 +110,10 @@ def lines(found: Examination) -> list[str]:
     shown = [f"naslib_gennas {facts.naslib_gennas}, Python {facts.python}, {facts.platform}"]
     shown.append(f"processors {facts.processors}, PyTorch threads {facts.threads}")
     shown.append("CUDA: " + (", ".join(facts.cuda) or "no device; scoring runs on the CPU"))
-    shown += [f"  {name:12} {version}" for name, version in found.required.items()]
+    shown += [f"  {name:14} {version}" for name, version in found.required.items()]
     for name, part in found.optional.items():
         state = "found" if part.found else f"not found: {part.install}"
-        shown.append(f"  {name:12} {state} ({part.use})")
+        shown.append(f"  {name:14} {state} ({part.use})")
     shown.append("NASLib: " + (naslib.message or f"found, branch {naslib.branch}"))
     for repair in naslib.repairs:
         need = {True: "needed", False: "not needed", None: "cannot tell, a package is missing"}[repair.needed]

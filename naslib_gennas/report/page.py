@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..runs.run import SCORES
 from .assets import asset
 from .figures import Figures
+from .in_words import told
 from .load import load_run
 from .loaded import Check, Found, Interval, Learnt, LoadedRun, Ranking, SearchResult
 from .pictures import Hover, Picture
@@ -80,6 +81,7 @@ def _distinct(runs: list[LoadedRun]) -> list[LoadedRun]:
 def _page(runs: list[LoadedRun], figures: Figures) -> str:
     spaces = ", ".join(dict.fromkeys(run.space for run in runs))
     title = f"GenNAS report: {spaces}"
+    style = "".join(map(asset, ("page.css", "charts.css", "dark.css")))
     sections = [
         *_headline([run for run in runs if run.rankings]),
         *_pictures("Time and rank correlation", figures.pareto()),
@@ -89,12 +91,12 @@ def _page(runs: list[LoadedRun], figures: Figures) -> str:
         *_pictures("Signals that are regressed", figures.signals()),
         *_repeat(runs),
     ]
-    body = "\n".join([f"<h1>{escape(title)}</h1>", *_notes(runs), *sections])
+    body = "\n".join([f"<h1>{escape(title)}</h1>", *_in_words(runs), *_notes(runs), *sections])
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{asset('page.css')}{asset('charts.css')}</style>\n</head>\n<body>\n"
+        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
         f'{body}\n<div id="tip" role="status"></div>\n'
         f'<script type="application/json" id="points">{_embedded(figures.hover())}</script>\n'
         f"<script>\n{asset('page.js')}</script>\n</body>\n</html>\n"
@@ -106,6 +108,13 @@ def _embedded(points: Mapping[str, Hover]) -> str:
     data = {run: asdict(hover) for run, hover in points.items()}
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _in_words(runs: list[LoadedRun]) -> Iterable[str]:
+    """What was asked and what came out, a sentence a run."""
+    sentences = [f"<li>{escape(sentence)}</li>" for run in runs for sentence in (told(run),) if sentence]
+    if sentences:
+        yield f'<ul class="asked">{"".join(sentences)}</ul>'
 
 
 def _notes(runs: list[LoadedRun]) -> Iterable[str]:
