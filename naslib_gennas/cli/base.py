@@ -143,13 +143,12 @@ def placed(command: Callable[..., None], options: Sequence[Callable[[Any], Any]]
     def with_resources(
         *args: Any, workers: int, threads: int, timeout: float | None, isolate: bool | None, **kwargs: Any
     ) -> None:
-        import torch
-
         from ..executors.protocol import Resources
+        from ..proxy.surroundings import use_threads
 
         apart = bool(isolate) or (isolate is None and any(kwargs.get(name) for name in OWN_NETWORKS))
         resources = Resources(workers, threads, timeout, apart, watch=True)
-        torch.set_num_threads(threads)
+        use_threads(threads if workers == 1 else 1)
         command(*args, resources=resources, **kwargs)
 
     return with_resources

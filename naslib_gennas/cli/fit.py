@@ -59,11 +59,10 @@ def fit(
     "label"}], "suggested": [...], "labelled", "features", "hyperparameters", "seconds", ...}; with several metrics
     {"metrics": [one such object each]}.
     """
-    import torch
-
     from ..commands.fit import begin, fit_all, settings_record
+    from ..proxy.surroundings import use_threads
 
-    torch.set_num_threads(threads)
+    use_threads(threads)
     predictor = _predictor(options)
     if source is None and own is None:
         if suggest < 1:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional
 
-import torch
-
 from ..errors import TableError
 from ..executors.protocol import Resources, open_executor
+from ..proxy.surroundings import use_threads
 from ..report import write_report
 from ..runs.run import Record, Run
 from ..scoring.ensemble import parse_measures
@@ -64,7 +63,7 @@ def demo(table: Table, out: Path, workers: int, seed: int = 0, resume: bool = Fa
     if METRIC not in table.metrics:
         raise TableError(f"the demonstration is about the column {METRIC} of {TABLE}, which {table.name} lacks")
     started = time.perf_counter()
-    torch.set_num_threads(workers)
+    use_threads(workers)
     scorer = GenNASScorer(table.space, SCREEN, seed)
     say(f"1/3  all {len(table):,} cells of {SPACE} in closed form ({SCREEN}): nothing is trained")
     ranking = _ranking(scorer, table, _run(out, "ranking", scorer, resume))

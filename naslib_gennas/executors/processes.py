@@ -128,11 +128,11 @@ _work: Any = None
 
 def _start(content: bytes, threads: int) -> None:
     global _content
-    import torch
+    from ..proxy.surroundings import use_threads
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the pool
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(threads)
+    use_threads(threads)
     _content = content
 
 

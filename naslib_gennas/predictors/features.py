@@ -24,6 +24,7 @@ from ..progress import progress
 from ..proxy.closed_form import effective_rank, spectrum, white_residual
 from ..proxy.presets import Preset, load_preset
 from ..proxy.rnn import RNNTask
+from ..proxy.surroundings import settled
 from ..proxy.tasks import Expected, ProxyTask
 from ..registry import Registry
 from ..scoring.ensemble import parse_measure
@@ -97,10 +98,11 @@ class Reading:
         reader = GenNASScorer(self.space, _all_stages(self.preset, self.space), self.seed).reader(0, repeat)
         unique = list(dict.fromkeys(self.archs))
         found: dict[Any, tuple[Array, ...]] = {}
-        for places, stages in _read(reader, unique):
-            numbers = _numbers(stages, reader, self._with_ranks)
-            plain = [values.double().cpu().numpy() for values in numbers]
-            found.update((unique[place], tuple(values[i] for values in plain)) for i, place in enumerate(places))
+        with settled():
+            for places, stages in _read(reader, unique):
+                numbers = _numbers(stages, reader, self._with_ranks)
+                plain = [values.double().cpu().numpy() for values in numbers]
+                found.update((unique[place], tuple(values[i] for values in plain)) for i, place in enumerate(places))
         if not found:
             raise UnscorableError(f"no network of these {len(self.archs)} architectures can be read")
         nothing = tuple(np.full_like(values, np.nan) for values in next(iter(found.values())))

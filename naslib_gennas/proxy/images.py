@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ STD = (63.0, 62.1, 66.7)
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm")
 NOISE_SEED, NOISE_COUNT = 0, 1024
 EMBEDDED = "the embedded batch"
+DIGESTED = 256  # files of a folder
 
 
 def load_images(source: Source = None, count: int | None = 16, size: int = 32) -> torch.Tensor:
@@ -77,6 +79,30 @@ def load_images(source: Source = None, count: int | None = 16, size: int = 32) -
     return _normalise(_resize(pixels, size))
 
 
+def images_identity(source: str | Path | torch.Tensor | None) -> dict[str, str | None]:
+    """What tells images apart: their name, and a digest of their content; of the first 256 files of a folder.
+
+    >>> images_identity(None)
+    {'images': None, 'images_digest': None}
+    """
+    if source is None:
+        return {"images": None, "images_digest": None}
+    if isinstance(source, torch.Tensor):
+        return {"images": f"a batch of shape {tuple(source.shape)}", "images_digest": _digest_of_batch(source)}
+    path = Path(source)
+    files = sorted(path.rglob("*"))[:DIGESTED] if path.is_dir() else [path]
+    content = hashlib.sha256()
+    for file in files:
+        if file.is_file():
+            content.update(file.name.encode() + file.read_bytes())
+    known = any(file.is_file() for file in files)
+    return {"images": str(source), "images_digest": content.hexdigest()[:16] if known else None}
+
+
+def _digest_of_batch(batch: torch.Tensor) -> str:
+    return hashlib.sha256(batch.detach().to("cpu", torch.float32).contiguous().numpy().tobytes()).hexdigest()[:16]
+
+
 @lru_cache(maxsize=1)
 def _embedded() -> torch.Tensor:
     with resources.files("naslib_gennas").joinpath("data", "images.npz").open("rb") as file:
@@ -90,7 +116,7 @@ def _checked_batch(images: torch.Tensor, count: int) -> torch.Tensor:
         raise ImageError(f"a batch of images must be floating point (n, 3, h, w); got {images.dtype} of shape {shape}")
     if len(images) < count:
         raise ImageError(f"the batch has {len(images)} images, {count} are needed: use a batch size of {count} or more")
-    images = images[:count].detach().to("cpu", torch.float32)
+    images = images[:count].detach().to("cpu", torch.float32).clone()  # it may be of inference mode
     if not torch.isfinite(images).all():
         raise ImageError("the batch of images holds NaN or infinite pixels")
     return images

@@ -16,6 +16,7 @@ from torch import nn
 from .fidelity import Fidelity
 from .layers import uninitialised
 from .parameters import FlatParameters, adopt, initialise
+from .surroundings import settled
 from .tasks import Batch
 
 CHECK_EVERY = 10  # steps between looks at the loss for divergence
@@ -100,7 +101,8 @@ def regress(backbone: nn.Module, batch: Batch, fidelity: Fidelity, generator: to
     >>> result.status, result.steps, len(result.curve)
     ('ok', 3, 3)
     """
-    return regress_in_place(copy.deepcopy(backbone), batch, fidelity, generator)
+    with settled():
+        return regress_in_place(copy.deepcopy(backbone), batch, fidelity, generator)
 
 
 def regress_in_place(

@@ -23,7 +23,7 @@ SCORES = "scores.csv"  # one row an architecture: its ground truth and its score
 LOCK, OWNER = "run.lock", "run.owner.json"  # held while a process writes; who that is
 PART = ".part"  # of a file that is being written
 
-IDENTITY = ("space", "preset", "preset_digest", "seed", "device", "images")
+IDENTITY = ("space", "preset", "preset_digest", "seed", "device", "images", "images_digest", "threads")
 """Keys of a configuration that say which scorer made the run. A run whose version did not write one is not asked."""
 
 Record = dict[str, Any]

@@ -15,6 +15,7 @@ from typing import Callable
 import torch
 
 from ..errors import DeviceError, GenNASError, ImageError, RunError, SpecError
+from ..proxy.surroundings import settled
 from .score import ErrorRecord, Score, Status
 
 OF_THE_SETTINGS = (SpecError, ImageError, DeviceError, RunError)
@@ -43,7 +44,8 @@ def attempted(arch: str, key: str, measure: str, compute: Callable[[], Score]) -
     """
     started = time.perf_counter()
     try:
-        return compute()
+        with settled():
+            return compute()
     except OF_THE_SETTINGS:
         raise
     except (Exception, SystemExit) as error:

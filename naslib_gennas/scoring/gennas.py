@@ -16,11 +16,13 @@ import torch
 from ..errors import DeviceError, SpecError
 from ..proxy.closed_form import solved
 from ..proxy.fidelity import Fidelity
+from ..proxy.images import images_identity
 from ..proxy.layers import own_randomness, uninitialised
 from ..proxy.presets import DEFAULT_PRESET, Preset, load_preset, preset_names
 from ..proxy.regression import RegressionResult, build_and_regress, regress_in_place
 from ..proxy.rnn import RNNFidelity
 from ..proxy.rnn_regression import build_and_regress_rnn
+from ..proxy.surroundings import settled, threads
 from ..runs.run import Record
 from ..spaces.base import SearchSpace
 from ..spaces.modules.space import ModuleSpace
@@ -114,14 +116,15 @@ class GenNASScorer(BaseScorer):
         return cls(ModuleSpace(modules, stages), with_input_size(load_preset(preset), input_size), **settings)
 
     def identity(self) -> Record:
-        """Space, preset and what its name stands for, seed, device and images."""
+        """Space, preset and what its name stands for, seed, device, images and their content, threads."""
         return {
             "space": self.space.source,
             "preset": self.preset.name,
             "preset_digest": self.preset.digest(),
             "seed": self.seed,
             "device": str(self.device),
-            "images": None if self.images is None else str(self.images),
+            **images_identity(self.images),
+            "threads": threads(),
         }
 
     def compute(self, arch: Any, key: str) -> Score:
@@ -146,10 +149,11 @@ class GenNASScorer(BaseScorer):
         for arch in map(self.parsed, archs) if self._shared else ():
             if self.key(arch) not in self._scores:
                 new[self.space.reduced(arch)] = None
-        for member in self._shared if new else ():
-            for repeat in range(self._members[member][1].fidelity.repeats):
-                read = self._read(list(new), member, repeat)
-                self._ready.update(((arch, member, repeat), run) for arch, run in read.items())
+        with settled():
+            for member in self._shared if new else ():
+                for repeat in range(self._members[member][1].fidelity.repeats):
+                    read = self._read(list(new), member, repeat)
+                    self._ready.update(((arch, member, repeat), run) for arch, run in read.items())
 
     @property
     def _shared(self) -> list[int]:

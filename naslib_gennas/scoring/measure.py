@@ -12,10 +12,11 @@ from ..errors import InputError, UnscorableError
 from ..measures.base import MEASURES, Measure, in_order
 from ..measures.measured_network import MeasuredNetwork
 from ..measures.pretext_data import TrainingImages
-from ..proxy.images import load_images
+from ..proxy.images import images_identity, load_images
 from ..proxy.layers import own_randomness, uninitialised
 from ..proxy.parameters import initialise
 from ..proxy.presets import load_preset
+from ..proxy.surroundings import threads
 from ..runs.run import Record
 from ..spaces.base import SearchSpace
 from .failures import attempted
@@ -70,7 +71,8 @@ class MeasuredNetworks:
             "space": self.space.source,
             "seed": self.seed,
             "device": str(self.device),
-            "images": None if self.images is None else str(self.images),
+            **images_identity(self.images),
+            "threads": threads(),
             "batch_size": self.batch_size,
             "image_size": self.image_size,
         }
