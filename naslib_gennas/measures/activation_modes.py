@@ -13,8 +13,10 @@ from ..proxy.layers import shared_relu
 
 RELUS = {
     *(F.relu, F.relu6, F.leaky_relu, F.prelu, F.rrelu, torch.relu, torch.relu_, torch.prelu, torch.rrelu),
-    *(torch.Tensor.relu, torch.Tensor.relu_),
+    *(torch.Tensor.relu, torch.Tensor.relu_, torch.clamp_min, torch.Tensor.clamp_min, torch.Tensor.clamp_min_),
+    *(F.hardtanh, F.hardtanh_, F.hardswish, F.threshold),
 }
+CLAMPS = {torch.clamp, torch.clamp_, torch.clip, torch.Tensor.clamp, torch.Tensor.clamp_, torch.Tensor.clip}
 POOLINGS = {F.adaptive_avg_pool2d, F.avg_pool2d, torch.mean, torch.Tensor.mean}
 
 
@@ -66,9 +68,14 @@ class ActivationMode(LastMapMode):
             return args[0] if args else kwargs["input"]
         if func is shared_relu:
             self.patterns.append((_active(args[0]), args[1]))
-        elif func in RELUS:
-            self.patterns.append((_active(args[0]), 1))
+        elif func in RELUS or (func in CLAMPS and _clamps_at_zero(args, kwargs)):
+            self.patterns.append((_active(args[0] if args else kwargs["input"]), 1))
         return super().__torch_function__(func, types, args, kwargs)
+
+
+def _clamps_at_zero(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
+    low = kwargs.get("min", args[1] if len(args) > 1 else None)
+    return isinstance(low, (int, float)) and low == 0
 
 
 def _active(x: torch.Tensor) -> torch.Tensor:

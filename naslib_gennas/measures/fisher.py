@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import InputError
 from .base import measure
 from .measured_network import MeasuredNetwork
 
@@ -29,6 +30,10 @@ def fisher(network: MeasuredNetwork) -> float:
     """
     network.gradients()
     total, done = 0.0, network.forward()
+    if not done.products.sums:
+        raise InputError(
+            "fisher needs convolutions or linear layers whose weights are parameters, and this network has none"
+        )
     for layer in network.layers():
         weights_a_channel = done.parameters[layer.name][0].numel()
         for product in done.products.sums.get(layer.name, ()):  # (b, channels)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from contextlib import ExitStack
+
 import torch
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from .base import measure
-from .layers import mode
+from .layers import mode, unfused
 from .measured_network import MeasuredNetwork
 
 
@@ -28,11 +31,21 @@ def prepare() -> None:
 def flops(network: MeasuredNetwork) -> float:
     """Multiply-accumulate operations of convolutions and matrix products for one image (or sequence), in millions.
 
+    Those inside attention and recurrent layers are counted, too.
+
     >>> from naslib_gennas.measures.measured_network import example
     >>> flops(example()) > 0
     True
     """
     module, state = network.module(), {**network.leaf_parameters(), **network.buffers()}
-    with torch.no_grad(), mode(module, training=False), FlopCounterMode(display=False) as counter:
+    with ExitStack() as stack:
+        for context in (torch.no_grad(), mode(module, training=False), unfused()):
+            stack.enter_context(context)
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")  # of settings for other devices
+        if any(isinstance(part, torch.nn.RNNBase) for part in module.modules()):  # else their kernels hide the products
+            stack.enter_context(torch.backends.mkldnn.flags(enabled=False))
+            stack.enter_context(torch.backends.cudnn.flags(enabled=False))
+        counter = stack.enter_context(FlopCounterMode(display=False))
         functional_call(module, state, (network.example,))
     return float(counter.get_total_flops()) / 2 / 1e6  # the counter takes a multiplication and an addition as two

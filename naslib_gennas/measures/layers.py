@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Callable
+from typing import Any, Callable
 
 import torch
 from torch import nn
@@ -33,15 +33,20 @@ class Layer:
 
 
 def layers_of(network: nn.Module) -> Iterator[Layer]:
-    """Every weight of ``network``, in the order of its modules."""
+    """Every weight of ``network``, in the order of its modules; one that several modules share, once.
+
+    A weight that is computed from others, as by ``weight_norm``, is none: those others are.
+    """
     joined = {id(m.conv): tuple(m.widths) for m in network.modules() if isinstance(m, SplitConv)}
+    known = {name for name, _ in network.named_parameters()}
     for name, module in network.named_modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
+        weight = f"{name}.weight" if name else "weight"
+        if isinstance(module, (nn.Conv2d, nn.Linear)) and weight in known:
             widths = joined.get(id(module), (module.weight.shape[0],))
-            yield Layer(f"{name}.weight" if name else "weight", module, widths)
+            yield Layer(weight, module, widths)
             continue
         for own, parameter in module.named_parameters(prefix=name, recurse=False):
-            if parameter.dim() >= 2:
+            if parameter.dim() >= 2 and own in known:
                 yield Layer(own, module, (parameter.shape[0],))
 
 
@@ -68,6 +73,26 @@ def mode(network: nn.Module, training: bool) -> Iterator[None]:
     finally:
         for module, was in before.items():
             module.training = was
+
+
+@contextmanager
+def unfused() -> Iterator[None]:
+    """Attention is computed by matrix products, which can be counted and differentiated twice."""
+    sdp: Any = torch.backends.cuda
+    paths: Any = getattr(torch.backends, "mha", None)
+    flash, efficient = sdp.flash_sdp_enabled(), sdp.mem_efficient_sdp_enabled()
+    fast = paths is not None and paths.get_fastpath_enabled()
+    sdp.enable_flash_sdp(False)
+    sdp.enable_mem_efficient_sdp(False)
+    if paths is not None:
+        paths.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        sdp.enable_flash_sdp(flash)
+        sdp.enable_mem_efficient_sdp(efficient)
+        if paths is not None:
+            paths.set_fastpath_enabled(fast)
 
 
 class Products:
@@ -102,7 +127,7 @@ class Products:
 
     def _follower(self, layer: Layer) -> Callable[[nn.Module, object, torch.Tensor], None]:
         def follow(module: nn.Module, inputs: object, output: torch.Tensor) -> None:
-            value = output.detach()  # not the output itself: it would hold the graph that holds this hook
+            value = output.detach().clone()  # not the output: what follows may overwrite it, and it holds this hook
 
             def record(gradient: torch.Tensor) -> None:
                 if self._recording:

@@ -17,7 +17,7 @@ from torch.func import functional_call
 from ..errors import InputError
 from ..proxy.layers import own_randomness
 from .activation_modes import ActivationMode
-from .layers import Layer, Products, layers_of, mode
+from .layers import Layer, Products, layers_of, mode, unfused
 from .pretext_data import TrainingImages
 
 T = TypeVar("T")
@@ -194,7 +194,7 @@ class MeasuredNetwork:
         """The network's outputs with these parameters and buffers in place of its own."""
         network = self.module()
         state = {**parameters, **(self.buffers() if buffers is None else buffers)}
-        with mode(network, training), own_randomness(self.seed, inputs.device):
+        with mode(network, training), own_randomness(self.seed, inputs.device), unfused():
             outputs: torch.Tensor = functional_call(network, state, (inputs,))
         return outputs
 

@@ -64,6 +64,10 @@ def _gaussian(network: MeasuredNetwork, generator: torch.Generator) -> Tensors:
     for name, module in network.module().named_modules():
         scale, shift = (f"{name}.{kind}" if name else kind for kind in ("weight", "bias"))
         if isinstance(module, (nn.Conv2d, nn.Linear)):
+            if not isinstance(module.weight, nn.Parameter):
+                raise InputError(f"zen draws weights, and those of {name or 'the network'} are computed from others")
+            if scale not in parameters:  # another module has them, too, and they are drawn
+                continue
             like = parameters[scale]
             drawn = torch.randn(like.shape, generator=generator)
             parameters[scale] = torch.empty_like(like).copy_(drawn)  # in the layout of the original
