@@ -64,7 +64,7 @@ def _gaussian(network: MeasuredNetwork, generator: torch.Generator) -> Tensors:
     for name, module in network.module().named_modules():
         scale, shift = (f"{name}.{kind}" if name else kind for kind in ("weight", "bias"))
         if isinstance(module, (nn.Conv2d, nn.Linear)):
-            if not isinstance(module.weight, nn.Parameter):
+            if "weight" not in dict(module.named_parameters(recurse=False, remove_duplicate=False)):
                 raise InputError(f"zen draws weights, and those of {name or 'the network'} are computed from others")
             if scale not in parameters:  # another module has them, too, and they are drawn
                 continue
