@@ -52,6 +52,11 @@ def _heeded(items: Iterable[T]) -> Iterator[T]:
             raise KeyboardInterrupt
 
 
+def warn(message: str) -> None:
+    """One line on standard error, for what is odd but no reason to stop."""
+    print(f"warning: {message}", file=sys.stderr, flush=True)
+
+
 def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
     """Yield ``items``, telling on standard error how many of ``total`` are done; ``label`` says of what.
 

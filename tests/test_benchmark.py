@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -127,7 +128,9 @@ def test_missing_columns_and_unsuitable_measures_are_refused_before_work(scorer,
 
 def test_command(tmp_path):
     out = str(tmp_path / "run")
-    arguments = ["benchmark", "--space", SPACE, "--sample", "4", "--measures", CHEAP, "--batch-size", "2", "--out", out]
+    table = str(Path(__file__).parent / "data" / "digits.csv.gz")
+    arguments = ["benchmark", "--space", SPACE, "--table", table, "--sample", "4", "--measures", CHEAP]
+    arguments += ["--batch-size", "2", "--out", out]
     found = CliRunner().invoke(main, [*arguments, "--json"])
     assert found.exit_code == 0, found.output
     data = json.loads(found.stdout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,7 +64,9 @@ def test_noise_and_channels_are_not_searched():
 
 
 def command(*options):
-    return CliRunner().invoke(main, ["task-search", "--solver", "ridge", "--space", "nasbench201", *options])
+    table = str(Path(__file__).parent / "data" / "digits.csv.gz")
+    words = ["task-search", "--solver", "ridge", "--space", "nasbench201", "--table", table]
+    return CliRunner().invoke(main, [*words, *options])
 
 
 def test_the_preset_that_is_written_gives_the_same_scores_and_a_resumed_search_reads_nothing_again(

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from naslib_gennas.cli import main
 from naslib_gennas.commands import fit
+from naslib_gennas.measures import MEASURES
 from naslib_gennas.predictors import spectrum_predictor
 from naslib_gennas.spaces import load_space
 
@@ -94,11 +95,12 @@ def test_links_lead_somewhere(page):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
-def test_python_runs(page, desk):
+def test_python_runs(page, desk, monkeypatch):
     """The blocks of a page one after another, as one program."""
     code = "\n".join(blocks(page, "python"))
     if re.search(r"^(import|from) naslib\b", code, re.MULTILINE):
         pytest.skip("tests/plugin/test_doctests.py runs it")
+    monkeypatch.setattr(MEASURES, "_entries", dict(MEASURES._entries))  # what a page registers is of that page
     exec(compile(code, page.name, "exec"), {"__name__": page.stem})
 
 

@@ -8,13 +8,18 @@ import sys
 import pytest
 
 from naslib_gennas.errors import RunError
+from naslib_gennas.runs.lines import record_of
 from naslib_gennas.runs.run import Run
+
+
+def records_in(folder):
+    return [record_of(line) for line in (folder / "results.jsonl").read_bytes().splitlines()]
 
 
 def test_records_are_on_disk_before_the_run_ends(tmp_path):
     run = Run(tmp_path / "run", {"seed": 1})
     run.append({"arch": "a"})
-    assert (tmp_path / "run" / "results.jsonl").read_text() == '{"arch": "a"}\n'
+    assert records_in(tmp_path / "run") == [{"arch": "a"}]
     assert json.loads((tmp_path / "run" / "config.json").read_text()) == {"seed": 1}
     assert "torch" in json.loads((tmp_path / "run" / "environment.json").read_text())
     run.close()
@@ -28,7 +33,7 @@ def test_a_torn_last_line_is_cut_off(tmp_path):
     with Run(tmp_path, {"seed": 1}, resume=True) as run:
         assert run.records == [{"arch": "a"}]
         run.append({"arch": "c"})
-    assert (tmp_path / "results.jsonl").read_text() == '{"arch": "a"}\n{"arch": "c"}\n'
+    assert records_in(tmp_path) == [{"arch": "a"}, {"arch": "c"}]
 
 
 def test_an_existing_run_needs_resume(tmp_path):
@@ -88,12 +93,39 @@ def test_a_directory_that_cannot_be_made(tmp_path):
         Run(tmp_path / "file" / "run", {})
 
 
-def test_a_broken_line_in_the_middle_is_named(tmp_path):
+EDITED = b'{"arch": "b", "score": 9.0, "crc32": "4be859d8"}'
+
+
+@pytest.mark.parametrize("broken", [b"{broken", b"7", b"[]", b"[" * 5000, EDITED])
+def test_a_line_that_is_not_as_it_was_written_is_put_aside(tmp_path, capsys, broken):
+    with Run(tmp_path, {}) as run:
+        for arch in "abc":
+            run.append({"arch": arch, "score": 0.5})
+    first, _, last = (tmp_path / "results.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "results.jsonl").write_bytes(first + broken + b"\n" + last)
+    with Run(tmp_path, {}, resume=True) as run:
+        assert [record["arch"] for record in run.records] == ["a", "c"]
+        assert "line 2 is not as it was written" in capsys.readouterr().err
+        run.append({"arch": "b", "score": 0.5})
+    assert [record["arch"] for record in records_in(tmp_path)] == ["a", "c", "b"]
+    assert (tmp_path / "results.rejected").read_bytes() == broken + b"\n"
+
+
+def test_of_steps_that_follow_on_each_other_those_after_a_bad_one_are_done_again(tmp_path):
+    with Run(tmp_path, {}) as run:
+        for step in range(4):
+            run.append({"step": step, "score": 0.5})
+    lines = (tmp_path / "results.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "results.jsonl").write_bytes(lines[0] + lines[1].replace(b"0.5", b"0.7") + lines[2] + lines[3])
+    with Run(tmp_path, {}, resume=True) as run:
+        assert [record["step"] for record in run.records] == [0]
+
+
+def test_lines_of_earlier_versions_have_no_checksum_and_are_believed(tmp_path):
     Run(tmp_path, {}).close()
-    for broken in ("{broken", "7", "[]"):
-        (tmp_path / "results.jsonl").write_text(f"{{}}\n{broken}\n{{}}\n")
-        with pytest.raises(RunError, match="line 2 is no JSON object"):
-            Run(tmp_path, {}, resume=True)
+    (tmp_path / "results.jsonl").write_text('{"arch": "a"}\n')
+    with Run(tmp_path, {}, resume=True) as run:
+        assert run.records == [{"arch": "a"}]
 
 
 @pytest.mark.parametrize("content", ["{", "[]"])

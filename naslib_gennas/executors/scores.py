@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Optional
 
 from ..errors import GenNASError, RunError
-from ..progress import progress
-from ..runs.run import Record, Run
+from ..progress import progress, warn
+from ..runs.run import RESULTS, Record, Run
 from ..scoring.failures import failure
 from ..scoring.protocol import BaseScorer, Scorer
 from ..scoring.score import Score
@@ -137,7 +137,13 @@ class _Ledger:
         self._note(score)
 
     def _note(self, score: Score) -> None:
-        self.known[score.measure, score.arch] = score
+        """The first stands."""
+        before = self.known.setdefault((score.measure, score.arch), score)
+        if before.value != score.value:
+            warn(
+                f"{self.run.path(RESULTS)} has two scores of {score.arch} by {score.measure}, {before.value} and "
+                f"{score.value}; the first stands"
+            )
         self.by_key.setdefault((score.measure, score.key), score)
 
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..errors import GenNASError, RunError
 from ..proxy.presets import Preset, load_preset, parse_preset
+from ..runs.lines import record_of
 from ..runs.run import CONFIG, ENVIRONMENT, PREDICTIONS, PRESET, RESULTS, SCORES, SPECTRA, SUMMARY, Record
 from ..scoring.score import GENNAS
 from ..scoring.spectra import Spectra
@@ -211,7 +212,9 @@ def _json(path: Path) -> Record:
 def _records(path: Path) -> list[Record]:
     """Complete lines only: a torn last line is what a kill leaves."""
     lines = path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
-    try:
-        return [json.loads(line) for line in lines]
-    except ValueError:
-        raise RunError(f"{path} holds a line that is not JSON; delete that line and resume the run") from None
+    found = [record_of(line) for line in lines]
+    records = [record for record in found if record is not None]
+    if len(records) < len(found):
+        number = found.index(None) + 1
+        raise RunError(f"{path}, line {number} is not as it was written; continue the run with --resume to repair it")
+    return records

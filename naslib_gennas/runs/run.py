@@ -8,11 +8,14 @@ import platform
 import sys
 import time
 from pathlib import Path
-from typing import Any, BinaryIO, Optional, Union
+from typing import BinaryIO, Optional, Union
 
 from filelock import FileLock, Timeout
 
 from ..errors import RunError
+from ..progress import warn
+from .lines import Record as Record
+from .lines import line_of, record_of
 
 CONFIG, ENVIRONMENT, RESULTS, SUMMARY = "config.json", "environment.json", "results.jsonl", "summary.json"
 PRESET = "preset.json"  # what its name stood for
@@ -26,8 +29,7 @@ PART = ".part"  # of a file that is being written
 IDENTITY = ("space", "preset", "preset_digest", "seed", "device", "images", "images_digest", "threads")
 """Keys of a configuration that say which scorer made the run. A run whose version did not write one is not asked."""
 
-Record = dict[str, Any]
-"""A JSON object: a line of ``results.jsonl``, or a configuration."""
+REJECTED = "results.rejected"  # lines that are not as they were written
 
 
 class Run:
@@ -65,7 +67,7 @@ class Run:
         """Keep one record; it is on its way to the disk when this returns."""
         self.records.append(record)
         if self._file is not None:
-            self._file.write((json.dumps(record) + "\n").encode())
+            self._file.write(line_of(record))
             self._file.flush()
 
     def write(self, name: str, data: object) -> None:
@@ -181,21 +183,36 @@ def _write_json(path: Path, data: object) -> None:
 
 
 def _read_records(path: Path) -> list[Record]:
-    """The complete lines; what a kill left of one more is cut off."""
+    """The complete lines; what a kill left of one more is cut off.
+
+    Lines that are not as they were written are put aside, and those after them where they are steps that follow on each
+    other, so that they are computed again.
+    """
     if not path.exists():
         return []
     data = path.read_bytes()
     complete = data.rfind(b"\n") + 1
-    if complete < len(data):
+    lines = data[:complete].splitlines(keepends=True)
+    found = [record_of(line) for line in lines]
+    bad = [number for number, record in enumerate(found) if record is None]
+    if bad and any(record is not None and "step" in record for record in found):
+        bad = list(range(bad[0], len(lines)))
+    if bad:
+        _put_aside(path, lines, set(bad))
+    elif complete < len(data):
         with open(path, "r+b") as file:
             file.truncate(complete)
-    records = []
-    for number, line in enumerate(data[:complete].splitlines(), start=1):
-        record = _json_object(line)
-        if record is None:
-            raise RunError(f"{path}, line {number} is no JSON object; delete that line and resume")
-        records.append(record)
-    return records
+    return [record for number, record in enumerate(found) if record is not None and number not in set(bad)]
+
+
+def _put_aside(path: Path, lines: list[bytes], bad: set[int]) -> None:
+    with open(path.with_name(REJECTED), "ab") as file:
+        file.writelines(lines[number] for number in sorted(bad))
+    scratch = path.with_name(path.name + PART)
+    scratch.write_bytes(b"".join(line for number, line in enumerate(lines) if number not in bad))
+    scratch.replace(path)
+    named = ", ".join(str(number + 1) for number in sorted(bad)[:5]) + (", ..." if len(bad) > 5 else "")
+    warn(f"{path}: line {named} is not as it was written; put into {REJECTED} and computed again ({len(bad)} in all)")
 
 
 def _json_object(text: bytes) -> Optional[Record]:

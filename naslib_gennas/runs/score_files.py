@@ -24,6 +24,7 @@ import pandas as pd
 from ..errors import ArchitectureError, InputError, MissingPackageError, TableError
 from ..spaces.base import SearchSpace
 from ..spaces.pasted import CONVERTERS, from_naslib, to_naslib
+from .lines import record_of
 from .run import RESULTS, Record
 from .score_frames import ACCURACY, COLUMNS, Row, score_frame
 
@@ -132,11 +133,13 @@ def _run_rows(path: Path) -> list[Row]:
         for number, line in enumerate(lines, start=1):
             if not line.endswith("\n"):
                 break  # torn
-            try:
-                record = json.loads(line)
-                rows.append({"dataset": "", "measure": "gennas", **{k: record[k] for k in record if k in COLUMNS}})
-            except (ValueError, TypeError):
-                raise TableError(f"line {number} of {results} is no record of an architecture") from None
+            record = record_of(line.encode())
+            if record is None or "arch" not in record:
+                raise TableError(
+                    f"line {number} of {results} is no record of an architecture, or not as it was written; "
+                    "continue the run with --resume to repair it"
+                )
+            rows.append({"dataset": "", "measure": "gennas", **{k: record[k] for k in record if k in COLUMNS}})
     return rows
 
 
