@@ -191,3 +191,14 @@ def test_shapes_are_resolved():
     rebuilt = scope["Network"]()
     rebuilt.load_state_dict(original.state_dict())
     assert torch.equal(original(x), rebuilt(x))
+
+
+def test_nothing_is_overwritten_unasked(tmp_path):
+    """Not even a file that only has the name of the description beside the network."""
+    (tmp_path / "net.json").write_text("mine")
+    words = ["export", "--space", "nasbench201", "5", "--out", str(tmp_path / "net.py")]
+    refused = CliRunner().invoke(main, words)
+    assert refused.exit_code == 2 and "net.json would be overwritten" in refused.stderr
+    assert (tmp_path / "net.json").read_text() == "mine" and not (tmp_path / "net.py").exists()
+    assert CliRunner().invoke(main, [*words, "--force"]).exit_code == 0
+    assert json.loads((tmp_path / "net.json").read_text())["file"] == "net.py"

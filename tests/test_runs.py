@@ -193,3 +193,47 @@ class TestOneWriter:
         with pytest.raises(RunError, match="no run directory"):
             Run(tmp_path, {"seed": 1})
         assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_run_whose_directory_vanishes_says_so(tmp_path):
+    import shutil
+
+    with Run(tmp_path / "run", {}) as run:
+        run.append({"arch": "a"})
+        shutil.rmtree(tmp_path / "run")
+        with pytest.raises(RunError, match="deleted while the run was being written"):
+            run.append({"arch": "b"})
+        with pytest.raises(RunError, match="cannot write .*summary.json: No such file"):
+            run.write("summary.json", {})
+        assert run.records == [{"arch": "a"}]
+
+
+def test_a_full_disk_is_one_sentence_and_what_was_kept_is_whole(tmp_path):
+    """A limit on the size of files stands for the disk."""
+    code = f"""
+import resource, signal
+from naslib_gennas.errors import RunError
+from naslib_gennas.runs.run import Run
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+with Run({str(tmp_path / "run")!r}, {{}}) as run:
+    run.write("summary.json", {{"small": True}})
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+    try:
+        for number in range(1000):
+            run.append({{"arch": str(number)}})
+    except RunError as error:
+        print(len(run.records), error)
+    try:
+        run.write("summary.json", {{"long": "x" * 4000}})
+    except RunError as error:
+        print(error)
+"""
+    pytest.importorskip("resource")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    kept, again = done.stdout.splitlines()
+    assert done.returncode == 0 and "File too large" in kept and "summary.json: File too large" in again, done.stderr
+    with Run(tmp_path / "run", {}, resume=True) as run:
+        assert [record["arch"] for record in run.records] == [str(n) for n in range(int(kept.split()[0]))]
+    assert json.loads((tmp_path / "run" / "summary.json").read_text()) == {"small": True}
+    assert not list((tmp_path / "run").glob("*.part"))

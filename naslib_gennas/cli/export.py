@@ -13,13 +13,14 @@ from .base import main, show
 @click.option("--out", required=True, help="net.pt (the module itself) or net.py (code that needs PyTorch only).")
 @click.option("--classes", default=10, show_default=True, help="Outputs of the classifier.")
 @click.option("--seed", default=0, show_default=True, help="Of the initial weights in a .pt.")
+@click.option("--force", is_flag=True, help="Replace files that are there.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def export(arch: str, space: str, out: str, classes: int, seed: int, as_json: bool) -> None:
+def export(arch: str, space: str, out: str, classes: int, seed: int, force: bool, as_json: bool) -> None:
     """Write the network of ARCH at full size, classifier included, ready to train, and a .json beside it.
 
     JSON: {"arch", "space", "canonical", "parameters", "classes", "seed", "file", "load", ...}.
     """
     from ..commands.export.export import export as write
 
-    facts = write(space, arch, out, classes, seed)
+    facts = write(space, arch, out, classes, seed, force)
     show(facts.as_record(), as_json, lambda: f"{out}: {facts.parameters:,} parameters; {facts.load}")

@@ -18,6 +18,7 @@ import numpy as np
 from ..errors import InputError, SpecError
 from ..evaluation import spearman
 from ..runs.run import Record
+from ..runs.whole import write_whole
 from ..scoring.score import GENNAS
 from ..spaces.base import SearchSpace
 from ..tables import open_space
@@ -238,7 +239,11 @@ class SpectrumPredictor:
         return made
 
     def save(self, path: Union[str, Path]) -> None:
-        Path(path).write_text(json.dumps(self.as_record()), encoding="utf-8")
+        """Into a file that appears whole; InputError if it cannot be written."""
+        try:
+            write_whole(Path(path), json.dumps(self.as_record()).encode())
+        except OSError as error:
+            raise InputError(f"cannot write the predictor {path}: {error.strerror or error}") from None
 
     @classmethod
     def load(cls, path: Union[str, Path]) -> SpectrumPredictor:

@@ -13,6 +13,7 @@ from typing import Optional, Union
 
 from ..errors import InputError
 from ..runs.run import SCORES
+from ..runs.whole import write_whole
 from .assets import asset
 from .figures import Figures
 from .in_words import told
@@ -59,7 +60,7 @@ def write_report(
     if len(page) > MAX_BYTES:
         raise InputError(f"the page would have {len(page) / 1e6:.1f} MB, the limit is 5; report fewer runs at once")
     try:
-        Path(out).write_bytes(page)
+        write_whole(Path(out), page)
         if figures is not None:
             drawn.write(Path(figures))
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -16,6 +17,7 @@ from ..errors import RunError
 from ..progress import warn
 from .lines import Record as Record
 from .lines import line_of, record_of
+from .whole import PART, write_whole
 
 CONFIG, ENVIRONMENT, RESULTS, SUMMARY = "config.json", "environment.json", "results.jsonl", "summary.json"
 PRESET = "preset.json"  # what its name stood for
@@ -24,7 +26,6 @@ PREDICTIONS = "predictions.csv"  # what a predictor expects, and what is
 SCORES = "scores.csv"  # one row an architecture: its ground truth and its scores
 
 LOCK, OWNER = "run.lock", "run.owner.json"  # held while a process writes; who that is
-PART = ".part"  # of a file that is being written
 
 IDENTITY = ("space", "preset", "preset_digest", "seed", "device", "images", "images_digest", "threads")
 """Keys of a configuration that say which scorer made the run. A run whose version did not write one is not asked."""
@@ -65,15 +66,33 @@ class Run:
 
     def append(self, record: Record) -> None:
         """Keep one record; it is on its way to the disk when this returns."""
-        self.records.append(record)
         if self._file is not None:
-            self._file.write(line_of(record))
-            self._file.flush()
+            self._keep(line_of(record))
+        self.records.append(record)
+
+    def _keep(self, line: bytes) -> None:
+        """RunError if it is not kept: the disk is full, or the directory is gone."""
+        file = self._file
+        assert file is not None
+        try:
+            file.write(line)
+            file.flush()
+            if os.fstat(file.fileno()).st_nlink == 0:
+                raise OSError("the file was deleted while the run was being written")
+        except OSError as error:
+            raise RunError(self._unwritten(RESULTS, error)) from None
+
+    def _unwritten(self, name: str, error: OSError) -> str:
+        reason = error.strerror or error
+        return f"cannot write {self.path(name)}: {reason}; what was kept before is whole, --resume continues from it"
 
     def write(self, name: str, data: object) -> None:
-        """Write ``data`` as the JSON file ``name`` of the run, replacing it in one step."""
+        """Write ``data`` as the JSON file ``name`` of the run, replacing it in one step; RunError if that fails."""
         if self.directory is not None:
-            _write_json(self.directory / name, data)
+            try:
+                _write_json(self.directory / name, data)
+            except OSError as error:
+                raise RunError(self._unwritten(name, error)) from None
 
     def path(self, name: str) -> Optional[Path]:
         """Of the file ``name`` of the run; None for a run in memory."""
@@ -86,7 +105,8 @@ class Run:
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # of what could not be written, which was said
+                self._file.close()
         self._release()
 
     def _release(self) -> None:
@@ -177,9 +197,7 @@ def _changes(before: Record, now: Record) -> list[str]:
 
 
 def _write_json(path: Path, data: object) -> None:
-    scratch = path.with_name(path.name + PART)
-    scratch.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-    scratch.replace(path)
+    write_whole(path, (json.dumps(data, indent=2) + "\n").encode())
 
 
 def _read_records(path: Path) -> list[Record]:
@@ -208,9 +226,7 @@ def _read_records(path: Path) -> list[Record]:
 def _put_aside(path: Path, lines: list[bytes], bad: set[int]) -> None:
     with open(path.with_name(REJECTED), "ab") as file:
         file.writelines(lines[number] for number in sorted(bad))
-    scratch = path.with_name(path.name + PART)
-    scratch.write_bytes(b"".join(line for number, line in enumerate(lines) if number not in bad))
-    scratch.replace(path)
+    write_whole(path, b"".join(line for number, line in enumerate(lines) if number not in bad))
     named = ", ".join(str(number + 1) for number in sorted(bad)[:5]) + (", ..." if len(bad) > 5 else "")
     warn(f"{path}: line {named} is not as it was written; put into {REJECTED} and computed again ({len(bad)} in all)")
 

@@ -19,6 +19,7 @@ from torch import nn
 from ... import __version__
 from ...errors import InputError
 from ...proxy.layers import own_randomness, uninitialised
+from ...runs.whole import write_whole
 from ...spaces import SearchSpace
 from ...tables import open_space
 from ..result import Result
@@ -57,7 +58,12 @@ class ExportFacts(Result):
 
 
 def export(
-    space: str | SearchSpace, arch: Any, out: str | os.PathLike[str], classes: int = 10, seed: int = 0
+    space: str | SearchSpace,
+    arch: Any,
+    out: str | os.PathLike[str],
+    classes: int = 10,
+    seed: int = 0,
+    force: bool = False,
 ) -> ExportFacts:
     """Write the full-size network of ``arch``, classifier included, and what it is in a ``.json`` beside it.
 
@@ -68,19 +74,23 @@ def export(
             is installed) or ``.py`` (code that needs PyTorch only: ``from net import Network``).
         classes: outputs of the classifier.
         seed: of the initial weights in a ``.pt``; PyTorch's global generator is left as it was.
+        force: replace ``out`` and the ``.json`` where they are there already.
 
     Returns:
         What the JSON file holds.
 
     Raises:
-        InputError: another ending, a path that cannot be written, fewer than 1 class, a space whose
-            networks cannot be written as code; ArchitectureError if a text does not parse.
+        InputError: another ending, a path that cannot be written or would be overwritten, fewer than 1 class, a
+            space whose networks cannot be written as code; ArchitectureError if a text does not parse.
     """
     out = Path(out)
     if out.suffix not in WRITERS:
         raise InputError(f"a network is written as {' or '.join(WRITERS)}; got {out.name!r}")
     if classes < 1:
         raise InputError(f"a classifier needs at least 1 class; got {classes}")
+    taken = [str(path) for path in (out, out.with_suffix(".json")) if path.exists()]
+    if taken and not force:
+        raise InputError(f"{' and '.join(taken)} would be overwritten; choose another name, or add --force")
     space = open_space(space)
     arch = space.parse(arch) if isinstance(arch, str) else arch
     network = _network(space, arch, classes, seed)
@@ -106,8 +116,8 @@ def _facts(space: SearchSpace, arch: Any, network: nn.Module, out: Path, classes
 
 def _write(out: Path, content: bytes, facts: ExportFacts) -> None:
     try:
-        out.write_bytes(content)
-        out.with_suffix(".json").write_text(json.dumps(facts.as_record(), indent=2) + "\n", encoding="utf-8")
+        write_whole(out, content)
+        write_whole(out.with_suffix(".json"), (json.dumps(facts.as_record(), indent=2) + "\n").encode())
     except OSError as error:
         raise InputError(f"cannot write {error.filename or out}: {error.strerror or error}") from None
 
