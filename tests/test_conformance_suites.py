@@ -184,9 +184,9 @@ class ByText(Numbers):
 
 
 class Double(Numbers):
-    def compute(self, arch, key):
+    def score(self, arch):
         torch.set_default_dtype(torch.float64)
-        return super().compute(arch, key)
+        return super().score(arch)
 
 
 class LowerIsBetter(Numbers):

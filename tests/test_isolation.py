@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from naslib_gennas.executors.last_words import LastWords
 from naslib_gennas.executors.processes import Processes
 from naslib_gennas.scoring import Score
 from naslib_gennas.scoring.failures import ProcessDied, failure
-from naslib_gennas.testing.executors import Job, SharedAddition
+from naslib_gennas.testing.executors import Addition, Job, SharedAddition
 
 NETS = """
 import os, signal, sys, time
@@ -158,3 +159,21 @@ def test_no_last_words_after_a_good_end(capfd):
         words.now("nor is this")
         raise ValueError("an error")
     assert capfd.readouterr().err == ""
+
+
+@posix
+def test_killed_workers_cost_what_they_were_at_and_nothing_else():
+    """Working or idle: while what they found is not asked for, they soon have nothing to do."""
+    jobs, found, killed = [Job((number,), "wait") for number in range(30)], [], 0
+    with Processes(Resources(workers=2)) as executor:
+        for number, result in enumerate(executor.map(Addition(1), jobs)):
+            found.append(result)
+            if number in (3, 8, 14):
+                if number == 8:
+                    time.sleep(2)
+                for child in multiprocessing.active_children()[: 1 if number == 3 else 2]:
+                    os.kill(child.pid, signal.SIGKILL)
+                    killed += 1
+    assert sorted(result.job.numbers[0] for result in found) == list(range(30))
+    assert killed == 5 and sum(bool(result.lost) for result in found) <= killed
+    assert all(result.answers == (result.job.numbers[0] + 1,) for result in found if not result.lost)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import itertools
 import multiprocessing
 import multiprocessing.connection
@@ -10,7 +11,9 @@ import os
 import pickle
 import signal
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Any, Optional
 
@@ -23,6 +26,7 @@ from .together import Together, at_once, even
 
 QUEUE_PER_WORKER = 4
 START_LIMIT = 300  # seconds until the first process must have started
+MOST_STARTS = 5  # of a pool, without a result
 
 
 @EXECUTORS.register("processes")
@@ -44,30 +48,42 @@ class Processes:
             yield from results
 
     def _map(self, work: Work[Job, Result_co], jobs: Iterable[Job]) -> Iterator[Result_co]:
-        pool, queue = self._started(work), iter(jobs)
+        queue = iter(jobs)
+        waiting: deque[Job] = deque(itertools.islice(queue, self.resources.workers * QUEUE_PER_WORKER))
         running: dict[Any, Job] = {}
-
-        def schedule(job: Job) -> None:
-            running[pool.schedule(_do, args=(job,), timeout=self.resources.timeout)] = job
-
+        starts = 0
         try:
-            for job in itertools.islice(queue, self.resources.workers * QUEUE_PER_WORKER):
-                schedule(job)
-            while running:
+            while waiting or running:
+                pool = self._started(work)
+                with contextlib.suppress(RuntimeError):  # of a pool that has just broken
+                    while waiting and pool.active:
+                        scheduled = pool.schedule(_do, args=(waiting[0],), timeout=self.resources.timeout)
+                        running[scheduled] = waiting.popleft()
                 done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
                 for future in done:
                     job = running.pop(future)
-                    for following in itertools.islice(queue, 1):
-                        schedule(following)
+                    if isinstance(future.exception(), BrokenProcessPool):
+                        waiting.append(job)
+                        continue
+                    waiting.extend(itertools.islice(queue, 1))
                     error = self._loss(future)
                     if error is None:
+                        starts = 0
                         yield future.result()
                         continue
                     parts = work.parts(job)
-                    for part in parts:
-                        schedule(part)
+                    waiting.extend(parts)
                     if not parts:
                         yield work.lost(job, error)
+                if not pool.active:  # a process ended while all had nothing to do
+                    waiting.extend(running.values())
+                    running.clear()
+                    self._stop()
+                    starts += 1
+                    if starts > MOST_STARTS:
+                        raise GenNASError(
+                            f"the worker processes ended {starts} times without a result; is there enough memory?"
+                        )
         except BaseException:
             self._stop()
             raise
@@ -110,6 +126,9 @@ class Processes:
                 f"the worker processes did not start within {START_LIMIT} s; a script that uses workers needs "
                 "`if __name__ == '__main__':` around its calls"
             ) from None
+        except (BrokenProcessPool, ProcessExpired):
+            self._stop()
+            raise GenNASError("the worker processes end as soon as they start; is there enough memory?") from None
         except BaseException:
             self._stop()
             raise
