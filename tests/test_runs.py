@@ -237,3 +237,28 @@ with Run({str(tmp_path / "run")!r}, {{}}) as run:
         assert [record["arch"] for record in run.records] == [str(n) for n in range(int(kept.split()[0]))]
     assert json.loads((tmp_path / "run" / "summary.json").read_text()) == {"small": True}
     assert not list((tmp_path / "run").glob("*.part"))
+
+
+def test_failures_are_tried_again_where_that_is_asked_for(tmp_path):
+    table = tmp_path / "nets.py"
+    table.write_text(
+        "import os\nfrom torch import nn\n"
+        "def good():\n    return nn.Sequential(*(nn.Conv2d(w, 8, 3, 2, 1) for w in (3, 8, 8)))\n"
+        "def moody():\n    if not os.path.exists('fixed'):\n        raise ValueError('not yet')\n    return good()\n"
+    )
+    words = [sys.executable, "-m", "naslib_gennas.cli", "score", "--model", "nets:good", "--model", "nets:moody"]
+    words += ["--preset", "tiny", "--no-isolate", "--out", "run"]
+
+    def gennas(*more):
+        return subprocess.run([*words, *more], cwd=tmp_path, capture_output=True, text=True)
+
+    assert "not yet" in gennas().stderr
+    refused = gennas("--retry-failed")
+    assert refused.returncode == 2 and "add --resume" in refused.stderr
+    (tmp_path / "fixed").touch()
+    before = (tmp_path / "run" / "results.jsonl").read_bytes().splitlines(keepends=True)
+    assert [record["status"] for record in records_in(tmp_path / "run")] == ["ok", "failed"]
+    assert gennas("--resume", "--retry-failed").returncode == 0
+    assert [record["status"] for record in records_in(tmp_path / "run")] == ["ok", "ok"]
+    after = (tmp_path / "run" / "results.jsonl").read_bytes().splitlines(keepends=True)
+    assert after[0] == before[0] and (tmp_path / "run" / "results.rejected").read_bytes() == before[1]

@@ -163,6 +163,11 @@ def curves_option(command: Command) -> Command:
     return click.option("--curves", is_flag=True, help="Keep the loss of every training step in the records.")(command)
 
 
+def retry_option(command: Command) -> Command:
+    text = "With --resume: try architectures again that failed, crashed or took too long."
+    return click.option("--retry-failed", is_flag=True, help=text)(command)
+
+
 def sampling_options(command: Command) -> Command:
     """Options shared by everything that compares with ground truth: which of the table's architectures."""
     options = [
@@ -198,7 +203,9 @@ def open_run(settings: dict[str, Any], config: dict[str, Any]) -> Run:
 
     if settings["resume"] and not settings["out"]:
         raise InputError("--resume needs --out, the directory of the run to continue")
-    return Run(settings["out"], config, settings["resume"])
+    if settings.get("retry_failed") and not settings["resume"]:
+        raise InputError("--retry-failed is for a run that is continued: add --resume and its --out")
+    return Run(settings["out"], config, settings["resume"], bool(settings.get("retry_failed")))
 
 
 def read_table(source: str, space: Any, strict: bool) -> Table:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
-from .base import main, open_run, read_table, sampling_options, say, scoring_options, show, the_scorer
+from .base import main, open_run, read_table, retry_option, sampling_options, say, scoring_options, show, the_scorer
 
 if TYPE_CHECKING:
     from ..commands.benchmark import BenchmarkResult, BenchmarkRow, BenchmarkSettings
@@ -51,6 +51,7 @@ OWN = ("texts", "metric", "space", "preset", "everything")  # what a suite decid
 @click.option("--batch-size", default=32, show_default=True, help="Images for the measures other than gennas.")
 @click.option("--image-size", default=32, show_default=True, help="Pixels a side of these images.")
 @sampling_options
+@retry_option
 @scoring_options
 def benchmark(
     texts: tuple[str, ...],

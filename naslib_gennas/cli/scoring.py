@@ -17,6 +17,7 @@ from .base import (
     number,
     open_run,
     read_table,
+    retry_option,
     sampling_options,
     say,
     scoring_options,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 @click.option("--input-size", type=int, default=None, help="Pixels a side for these networks [default: the preset's].")
 @click.option("--measure", default="gennas", show_default=True, help="Another measure, or an ensemble of several.")
 @curves_option
+@retry_option
 @scoring_options
 def score(
     architectures: tuple[str, ...],
@@ -102,6 +104,7 @@ def score(
 @table_option
 @sampling_options
 @curves_option
+@retry_option
 @scoring_options
 def correlate(
     source: str,

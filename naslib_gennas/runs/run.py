@@ -30,7 +30,8 @@ LOCK, OWNER = "run.lock", "run.owner.json"  # held while a process writes; who t
 IDENTITY = ("space", "preset", "preset_digest", "seed", "device", "images", "images_digest", "threads")
 """Keys of a configuration that say which scorer made the run. A run whose version did not write one is not asked."""
 
-REJECTED = "results.rejected"  # lines that are not as they were written
+REJECTED = "results.rejected"  # lines that are not as they were written, and failures that are tried again
+FAILED = ("failed", "crashed", "timeout")
 
 
 class Run:
@@ -45,6 +46,7 @@ class Run:
         directory: made if it is not there.
         config: what was asked for; a run that is continued must have been asked for the same.
         resume: continue the run that is there, if there is one.
+        retry: of a run that is continued, forget records that have failed, crashed or taken too long.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -55,14 +57,14 @@ class Run:
     [{'arch': '5', 'score': 0.25}]
     """
 
-    def __init__(self, directory: Union[str, Path, None], config: Record, resume: bool = False):
+    def __init__(self, directory: Union[str, Path, None], config: Record, resume: bool = False, retry: bool = False):
         self.config = config
         self.records: list[Record] = []
         self.directory = None if directory is None else Path(directory)
         self._file: Optional[BinaryIO] = None
         self._lock: Optional[FileLock] = None
         if self.directory is not None:
-            self._file = self._opened(self.directory, resume)
+            self._file = self._opened(self.directory, resume, retry)
 
     def append(self, record: Record) -> None:
         """Keep one record; it is on its way to the disk when this returns."""
@@ -120,14 +122,14 @@ class Run:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _opened(self, directory: Path, resume: bool) -> BinaryIO:
+    def _opened(self, directory: Path, resume: bool, retry: bool) -> BinaryIO:
         """The file that records are appended to, once the directory is known to belong to this run."""
         try:
             directory.mkdir(parents=True, exist_ok=True)
             if not (directory / CONFIG).exists() and any(not _ours(path) for path in directory.iterdir()):
                 raise RunError(f"{directory} is not empty and is no run directory; choose another --out")
             self._lock = _locked(directory)
-            return self._claimed(directory, resume)
+            return self._claimed(directory, resume, retry)
         except OSError as error:
             self._release()
             raise RunError(f"cannot write the run directory {directory}: {error.strerror or error}") from None
@@ -135,10 +137,12 @@ class Run:
             self._release()
             raise
 
-    def _claimed(self, directory: Path, resume: bool) -> BinaryIO:
+    def _claimed(self, directory: Path, resume: bool, retry: bool) -> BinaryIO:
         if (directory / CONFIG).exists():
             _check_same(directory, self.config, resume)
             self.records = _read_records(directory / RESULTS)
+            if retry:
+                self.records = _without_failures(directory / RESULTS, self.records)
         else:
             _write_json(directory / CONFIG, self.config)
         _write_json(directory / ENVIRONMENT, environment())
@@ -221,6 +225,15 @@ def _read_records(path: Path) -> list[Record]:
         with open(path, "r+b") as file:
             file.truncate(complete)
     return [record for number, record in enumerate(found) if record is not None and number not in set(bad)]
+
+
+def _without_failures(path: Path, records: list[Record]) -> list[Record]:
+    kept = [record for record in records if record.get("status") not in FAILED]
+    if len(kept) < len(records):
+        with open(path.with_name(REJECTED), "ab") as file:
+            file.writelines(line_of(record) for record in records if record.get("status") in FAILED)
+        write_whole(path, b"".join(map(line_of, kept)))
+    return kept
 
 
 def _put_aside(path: Path, lines: list[bytes], bad: set[int]) -> None:
