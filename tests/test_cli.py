@@ -402,3 +402,15 @@ def test_a_reader_that_closes_early_is_no_error():
     )
     process.stdout.close()
     assert process.wait() in (0, 1) and b"not foreseen" not in process.stderr.read()
+
+
+def test_lists_are_tables_on_a_terminal_and_plain_lines_elsewhere(monkeypatch):
+    plain = CliRunner().invoke(main, ["spaces"]).stdout
+    assert "\x1b[" not in plain and all(line == line.rstrip() for line in plain.splitlines())
+    assert len(plain.splitlines()) == len(SPACES.names())
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    coloured = CliRunner().invoke(main, ["spaces"]).stdout
+    assert "\x1b[" in coloured and "search space" in coloured
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[36m" not in CliRunner().invoke(main, ["spaces"]).stdout  # cyan

@@ -91,6 +91,26 @@ def show(data: Mapping[str, object], as_json: bool, text: Callable[[], str]) -> 
     click.echo(json.dumps(data, indent=2) if as_json else text())
 
 
+def show_list(head: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Names and what they are: a table on a terminal, coloured unless NO_COLOR says not to; plain lines elsewhere."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        width = max((len(name) for name, _ in rows), default=0)
+        for name, text in rows:
+            click.echo(f"{name:{width}}  {text}")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(head, style="cyan", no_wrap=True)
+    table.add_column(f"what it is ({len(rows)})")
+    for name, text in rows:
+        table.add_row(Text(name), Text(text))  # brackets in them are no markup
+    console.print(table)
+
+
 PRESET = "hybrid"  # the default of a scorer; that module would import torch
 PRESET_DEFAULT = "hybrid; fast-three for networks of your own"
 MEMORY = 512  # MB, as of a scorer; that module would import torch

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
-from .base import main, open_run, read_table, retry_option, sampling_options, say, scoring_options, show, the_scorer
+from .base import (
+    main,
+    open_run,
+    read_table,
+    retry_option,
+    sampling_options,
+    say,
+    scoring_options,
+    show,
+    show_list,
+    the_scorer,
+)
 
 if TYPE_CHECKING:
     from ..commands.benchmark import BenchmarkResult, BenchmarkRow, BenchmarkSettings
@@ -159,10 +170,10 @@ def measures(action: str, name: str | None) -> None:
     from ..scoring.ensemble import AGGREGATIONS
 
     if action != "show":
-        for shown in MEASURES.names():
-            click.echo(f"{shown:10} {MEASURES[shown].summary}")
+        rows = [(shown, MEASURES[shown].summary) for shown in MEASURES.names()]
         for shown in AGGREGATIONS.names():
-            click.echo(f"{shown + '(..)':10} {(AGGREGATIONS[shown].__doc__ or '').splitlines()[0]}")
+            rows.append((f"{shown}(..)", (AGGREGATIONS[shown].__doc__ or "").splitlines()[0]))
+        show_list("measure", rows)
         return
     if name is None:
         raise InputError("a name is missing: gennas measures show NAME")

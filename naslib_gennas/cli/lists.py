@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ArchitectureError, InputError
-from .base import main, say, show
+from .base import main, say, show, show_list
 
 if TYPE_CHECKING:
     from ..spaces import SearchSpace
@@ -24,8 +24,7 @@ def presets(action: str, name: str | None) -> None:
         preset = load_preset(_required(name, "gennas presets show NAME"))
         click.echo(f"# digest {preset.digest()}\n{preset.to_yaml()}", nl=False)
     else:
-        for shown in preset_names():
-            click.echo(f"{shown:26} {load_preset(shown).description}")
+        show_list("preset", [(shown, load_preset(shown).description) for shown in preset_names()])
 
 
 @main.command()
@@ -42,8 +41,7 @@ def spaces(action: str, name: str | None) -> None:
         for fact, value in _facts(space).items():
             click.echo(f"  {fact:{width}}  {value}")
     else:
-        for shown in SPACES.names():
-            click.echo(f"{shown:26} {SPACES[shown].description}")
+        show_list("search space", [(shown, SPACES[shown].description) for shown in SPACES.names()])
 
 
 def _facts(space: SearchSpace) -> dict[str, str]:
@@ -95,8 +93,7 @@ def signals(action: str, name: str | None, picture: str | None) -> None:
             default = "required" if info.is_required() else f"default {info.default!r}"
             click.echo(f"  {field}: {default}")
     else:
-        for shown, (_, text) in SIGNALS.items():
-            click.echo(f"{shown:10} {text}")
+        show_list("signal", [(shown, text) for shown, (_, text) in SIGNALS.items()])
 
 
 @main.command()

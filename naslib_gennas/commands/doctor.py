@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..runs.run import Record, environment
 from .result import Result
 
-REQUIRED = ("torch", "numpy", "scipy", "pandas", "pydantic", "PyYAML", "click", "tqdm", "pebble", "filelock")
+REQUIRED = ("torch", "numpy", "scipy", "pandas", "pydantic", "PyYAML", "click", "rich", "tqdm", "pebble", "filelock")
 OPTIONAL = {
     "analognasbench": ("`gennas demo`, and the table analog-nasbench", "pip install 'naslib_gennas[demo]'"),
     "matplotlib": ("pictures", "pip install 'naslib_gennas[plot]'"),
