@@ -20,6 +20,7 @@ from naslib_gennas.errors import GenNASError, InputError, RunError, SpecError
 from naslib_gennas.evaluation import bootstrap_differences, spearman
 from naslib_gennas.executors import Resources, open_executor
 from naslib_gennas.proxy.presets import load_preset, parse_preset
+from naslib_gennas.runs.lines import record_of
 from naslib_gennas.runs.run import Run
 from naslib_gennas.scoring import ErrorRecord, GenNASScorer, Score
 from naslib_gennas.spaces import load_space
@@ -378,7 +379,7 @@ def test_a_killed_search_resumes_to_the_same_result_without_repeating_work(tmp_p
         resumed, rest = search(run, labels, warm_start=warm)
     assert without_times(resumed) == without_times(whole)
     assert rest == sum(record.scored for record in whole[32:])
-    lines = map(json.loads, results.read_text().splitlines())
+    lines = map(record_of, results.read_bytes().splitlines())
     assert without_times(map(TaskRecord.from_record, lines)) == without_times(whole)
 
 
@@ -404,7 +405,7 @@ def test_a_search_that_drew_another_kind_of_uniform_noise_is_refused(tmp_path):
         records, _ = search(run, LABELS, steps=0)
     assert "symmetric" in {record.task["task"]["noise"]["distribution"] for record in records}
     path, space = tmp_path / "results.jsonl", task_space(load_preset("fast-three"))
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = [record_of(line) for line in path.read_bytes().splitlines()]
     for line in lines:
         if line["task"]["task"]["noise"]["distribution"] == "symmetric":
             line["task"]["task"]["noise"]["distribution"] = "uniform"
