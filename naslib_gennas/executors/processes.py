@@ -147,11 +147,14 @@ _work: Any = None
 
 def _start(content: bytes, threads: int) -> None:
     global _content
+    import torch
+
     from ..proxy.surroundings import use_threads
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the pool
     threading.Thread(target=_end_with_parent, daemon=True).start()
     use_threads(threads)
+    torch.set_num_threads(threads)  # so that nothing has to change for a score
     _content = content
 
 
