@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import NamedTuple, TypeVar, Union
 
 import torch
 import torch.nn.functional as F
@@ -138,6 +138,39 @@ def placed(layer: C, *branches: tuple[Place, int]) -> C:
     """
     setattr(layer, PLACES, branches)
     return layer
+
+
+class ConvLayer(NamedTuple):
+    """Weights of a convolution without bias; ``branches``: (place, output channels) of each."""
+
+    branches: tuple[tuple[Place, int], ...]
+    inputs: int
+    kernel: int
+
+
+class NormLayer(NamedTuple):
+    """A BatchNorm; ``affine``: with scale, shift and running statistics."""
+
+    width: int
+    affine: bool = True
+
+
+Layer = Union[ConvLayer, NormLayer]
+
+
+def layers_of(network: nn.Module) -> list[Layer]:
+    """The layers with parameters of ``network``, whose convolutions have places, in the order of initialisation.
+
+    >>> layers_of(nn.Sequential(placed(conv(3, 6), (("stem",), 6)), nn.BatchNorm2d(6)))
+    [ConvLayer(branches=((('stem',), 6),), inputs=3, kernel=1), NormLayer(width=6, affine=True)]
+    """
+    found: list[Layer] = []
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            found.append(ConvLayer(getattr(module, PLACES), module.in_channels, module.kernel_size[0]))
+        elif isinstance(module, nn.BatchNorm2d):
+            found.append(NormLayer(module.num_features, module.affine))
+    return found
 
 
 FAN_OUTS = "fan_outs"

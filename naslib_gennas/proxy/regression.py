@@ -154,7 +154,7 @@ def train(
     """SGD with momentum on the weighted sum of the stages' MSEs, then the read-out; losses in the targets' type."""
     started = time.perf_counter()
     device = batch.inputs.device
-    noise = torch.Generator(device).manual_seed(_draw_seed(generator))
+    noise = torch.Generator(device).manual_seed(noise_seed(generator))
     used = [stage for stage, target in enumerate(batch.targets) if target is not None]
     targets = [target for target in batch.targets if target is not None]
     weights, score_weights = (
@@ -244,5 +244,6 @@ def _heads(backbone: nn.Module, batch: Batch) -> nn.ModuleDict:
         )
 
 
-def _draw_seed(generator: torch.Generator) -> int:
+def noise_seed(generator: torch.Generator) -> int:
+    """Of the noise on the inputs, drawn after the first weights."""
     return int(torch.randint(2**62, (), generator=generator))

@@ -142,7 +142,7 @@ def train(
 def adam(flat: FlatParameters, fidelity: RNNFidelity) -> Callable[[], None]:
     """One step of Adam, as torch.optim.Adam (its decay is part of the gradient), on the whole vector.
 
-    >>> flat = FlatParameters(torch.ones(2), torch.ones(2), torch.ones(2))
+    >>> flat = FlatParameters(torch.ones(2), torch.ones(2), torch.ones(2), count=2)
     >>> adam(flat, RNNFidelity(learning_rate=0.25, weight_decay=0))()
     >>> flat.values
     tensor([0.7500, 0.7500])

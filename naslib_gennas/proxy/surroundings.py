@@ -9,6 +9,9 @@ import torch
 
 from ..errors import SpecError
 
+CUDNN = {"allow_tf32": False, "deterministic": True, "benchmark": False}
+"""Settings of a GPU's convolutions: the second and third, so that a seed means one score there."""
+
 _threads = 1
 
 
@@ -34,7 +37,7 @@ def settled() -> Iterator[None]:
     """While open, PyTorch is as scores need it, whatever the caller has set; then it is as it was.
 
     What is set: float32 as default type, the CPU as default device, no autocast, gradients that can be had, oneDNN,
-    full precision of matrix products, the number of threads.
+    full precision of matrix products and of a GPU's convolutions, which are the same each time, the number of threads.
 
     >>> torch.set_default_dtype(torch.float64)
     >>> with settled():
@@ -54,6 +57,10 @@ def settled() -> Iterator[None]:
             stack.enter_context(torch.device("cpu"))
         if not torch.backends.mkldnn.enabled:
             stack.enter_context(torch.backends.mkldnn.flags(enabled=True))
+        for name, value in CUDNN.items():
+            if getattr(torch.backends.cudnn, name) != value:
+                stack.callback(setattr, torch.backends.cudnn, name, not value)
+                setattr(torch.backends.cudnn, name, value)
         stack.callback(_set, *before)
         _set(torch.float32, _threads, "highest")
         yield

@@ -27,6 +27,7 @@ from ..runs.run import Record
 from ..spaces.base import SearchSpace
 from ..spaces.modules.space import ModuleSpace
 from ..tables import open_space
+from .batch_trainer import BatchTrainer, can_train_together, pays_together
 from .protocol import BaseScorer
 from .score import GENNAS, ErrorRecord, Score
 from .stage_rows import StageReader
@@ -144,7 +145,7 @@ class GenNASScorer(BaseScorer):
         return AT_ONCE if len(self._shared) == len(self._members) else 1  # beside training, sharing saves little
 
     def prepare(self, archs: Sequence[Any]) -> None:
-        """Read what is shared by networks of untrained members, where the space writes them as expressions."""
+        """Of members that can be read or trained for many at once, do that, where the space has expressions."""
         new: dict[Any, None] = {}
         for arch in map(self.parsed, archs) if self._shared else ():
             if self.key(arch) not in self._scores:
@@ -157,9 +158,15 @@ class GenNASScorer(BaseScorer):
 
     @property
     def _shared(self) -> list[int]:
-        """Members of which several architectures are read at once."""
-        ridge = [number for number, (_, preset) in enumerate(self._members) if preset.fidelity.solver == "ridge"]
-        return ridge if self.space.shares_parts else []
+        """Members of which several architectures are read or trained at once."""
+        there = range(len(self._members)) if self.space.shares_parts else ()
+        return [number for number in there if self._solved(number) or self._batched(number)]
+
+    def _solved(self, member: int) -> bool:
+        return self._members[member][1].fidelity.solver == "ridge"
+
+    def _batched(self, member: int) -> bool:
+        return pays_together(self.device) and can_train_together(self.space, self._members[member][1].fidelity)
 
     def remembered(self, key: str) -> Optional[Score]:
         return self._scores.get(key)
@@ -211,7 +218,7 @@ class GenNASScorer(BaseScorer):
 
     def _regress(self, arch: Any, member: int, repeat: int) -> RegressionResult:
         fidelity: Union[Fidelity, RNNFidelity] = self._members[member][1].fidelity
-        if fidelity.solver == "ridge":
+        if self._solved(member) or self._batched(member):
             return self._ready.pop((arch, member, repeat), None) or self._read([arch], member, repeat)[arch]
         batch, generator = self._batch(member, repeat), self._generator("network", member, repeat)
         if self.space.own_weights and isinstance(fidelity, Fidelity):
@@ -224,7 +231,9 @@ class GenNASScorer(BaseScorer):
         return build_and_regress_rnn(backbone, batch, fidelity, generator)
 
     def _read(self, archs: Sequence[Any], member: int, repeat: int) -> dict[Any, RegressionResult]:
-        """In closed form, architectures that share parts at once."""
+        """Architectures that share parts, or their training, at once."""
+        if self._batched(member):
+            return dict(self._trainer(member, repeat).read(archs))
         reader = self.reader(member, repeat)
         found: dict[Any, RegressionResult] = {}
         started = time.perf_counter()
@@ -239,6 +248,12 @@ class GenNASScorer(BaseScorer):
         """What a task number ``member`` of the preset, solved in closed form, sees of architectures."""
         seed = self._generator("network", member, repeat).initial_seed()
         return StageReader(self.space, self._members[member][1], self._batch(member, repeat), seed, self.memory)
+
+    def _trainer(self, member: int, repeat: int) -> BatchTrainer:
+        seed = self._generator("network", member, repeat).initial_seed()
+        fidelity = self._members[member][1].fidelity
+        assert isinstance(fidelity, Fidelity)
+        return BatchTrainer(self.space, fidelity, self._batch(member, repeat), seed, self.memory)
 
     def _batch(self, member: int, repeat: int) -> Any:
         """The same targets for every architecture, other ones for every repeat."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from ..proxy.expressions import Graph
+    from ..proxy.layers import Layer
 
 Arch = TypeVar("Arch", bound=Hashable, default=Any)
 """The architectures of a space; a plain ``SearchSpace`` is a space of any."""
@@ -125,6 +126,16 @@ class SearchSpace(ABC, Generic[Arch]):
         Of spaces that say ``shares_parts``; their modules have places (:mod:`naslib_gennas.proxy.expressions`).
         """
         raise NotImplementedError(f"{self.name} does not write its networks as expressions")
+
+    def layers(self, arch: Arch, fidelity: Any, stages: int = 3) -> list[Layer]:
+        """Layers with parameters of the network up to its ``stages``-th stage, in the order in which :meth:`build`
+        makes them; of spaces that say ``shares_parts``. Spaces that can tell without building save time."""
+        from ..proxy.layers import layers_of, uninitialised
+        from ..proxy.regression import Divisible
+
+        with uninitialised():
+            network = self.build(arch, fidelity)
+            return layers_of(network.first(stages) if isinstance(network, Divisible) else network)
 
     def option(self, fidelity: Any, name: str) -> str:
         """What ``fidelity`` asks for under ``name``, of ``NETWORK_OPTIONS``: a value that the space has, or ``own``.

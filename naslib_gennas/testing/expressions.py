@@ -15,7 +15,8 @@ IMAGES, SEED = 3, 5
 
 
 def check_shared_parts(space: SearchSpace, archs: list[Any], fidelity: Fidelity) -> None:
-    """The graph of an architecture is what ``build`` builds, given the same weights: every stage, in float64."""
+    """The graph of an architecture is what ``build`` builds, given the same weights: every stage, in float64; and so
+    are its layers."""
     size = fidelity.input_size
     images = torch.randn(IMAGES, 3, size, size, generator=torch.Generator().manual_seed(1)).double()
     graph = Graph(size)
@@ -33,6 +34,8 @@ def check_shared_parts(space: SearchSpace, archs: list[Any], fidelity: Fidelity)
             assert rows.shape == rows_of_stage.shape and torch.allclose(rows, rows_of_stage, rtol=1e-7, atol=1e-7), (
                 f"stage {number} of {arch} as an expression is not what `build` builds with the same weights"
             )
+        wanted = SearchSpace.layers(space, arch, fidelity)
+        assert space.layers(arch, fidelity) == wanted, f"`layers` of {arch} are not those of what `build` builds"
         short = space.expressions(arch, fidelity, graph, stages=1)
         assert short == nodes[place][:1], f"the first stage of {arch} is another one if only that is asked for"
 

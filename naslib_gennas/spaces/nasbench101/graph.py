@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from ...proxy.expressions import Graph
-from ...proxy.layers import Place
+from ...proxy.layers import ConvLayer, Layer, NormLayer, Place
 from .encoding import NASBench101Architecture
 from .networks import KERNELS, STEM, vertex_channels
 
@@ -54,3 +54,34 @@ def _cell(graph: Graph, x: int, arch: NASBench101Architecture, outputs: int, pla
 
 def _conv(graph: Graph, x: int, outputs: int, kernel: int, place: Place) -> int:
     return cast("int", graph.conv(x, outputs, kernel, place, relu=True))
+
+
+def network_layers(arch: NASBench101Architecture, cells: int, channels: int, stages: int) -> list[Layer]:
+    """Of the network of a pruned cell up to its ``stages``-th stage, in the order of its modules.
+
+    >>> from naslib_gennas.spaces.nasbench101.encoding import parse_cell
+    >>> len(network_layers(parse_cell("3:7:0"), cells=1, channels=4, stages=2))
+    10
+    """
+    layers = _conv_layers((STEM, channels), inputs=3, kernel=3)
+    inputs = channels
+    for stack in range(stages):
+        outputs = channels * 2**stack
+        for cell in range(cells):
+            layers += _cell_layers(arch, inputs, outputs, (stack, cell))
+            inputs = outputs
+    return layers
+
+
+def _cell_layers(arch: NASBench101Architecture, inputs: int, outputs: int, place: Place) -> list[Layer]:
+    widths = vertex_channels(arch.matrix, inputs, outputs)
+    projected = [((*place, "input", v), width) for v, width in enumerate(widths) if v and arch.matrix[0][v]]
+    layers = _conv_layers(*projected, inputs=inputs, kernel=1)
+    for vertex, (op, width) in enumerate(zip(arch.ops, widths[1:]), start=1):
+        if op in KERNELS:
+            layers += _conv_layers(((*place, vertex), width), inputs=width, kernel=KERNELS[op])
+    return layers
+
+
+def _conv_layers(*branches: tuple[Place, int], inputs: int, kernel: int) -> list[Layer]:
+    return [ConvLayer(branches, inputs, kernel), NormLayer(sum(width for _, width in branches))]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from ...proxy.expressions import Graph
     from ...proxy.fidelity import Fidelity
+    from ...proxy.layers import Layer
 
 
 @SPACES.register("nasbench101")
@@ -117,6 +118,12 @@ class NASBench101(SearchSpace[NASBench101Architecture]):
 
         cells, channels = fidelity.cells or self.cells, fidelity.channels or self.channels
         return stage_nodes(graph, valid_part(arch), cells, channels, stages)
+
+    def layers(self, arch: NASBench101Architecture, fidelity: Fidelity, stages: int = 3) -> list[Layer]:
+        from .graph import network_layers
+
+        cells, channels = fidelity.cells or self.cells, fidelity.channels or self.channels
+        return network_layers(valid_part(arch), cells, channels, stages)
 
     def parameters(self, arch: NASBench101Architecture) -> int:
         from .networks import network_parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Optional
 
 from ...proxy.expressions import Graph, Value
+from ...proxy.layers import ConvLayer, Layer, NormLayer
 from .encoding import NONE, SKIP, NASBench201Architecture
 from .networks import KERNELS, STEM
 
@@ -56,3 +57,38 @@ def _reduction(graph: Graph, x: Value, channels: int, place: tuple[int]) -> Valu
     y = graph.conv(graph.relu(y), channels, 3, (*place, "b"))
     short = graph.pool(x, "average", 2, 2, 0, ceil=True)
     return graph.add(y, graph.conv(short, channels, 1, (*place, "shortcut"), norm=False))
+
+
+def network_layers(
+    arch: NASBench201Architecture, cells: int, channels: int, stages: int, affine: bool = True
+) -> list[Layer]:
+    """Of the network up to its ``stages``-th stage, in the order of its modules.
+
+    >>> len(network_layers(NASBench201Architecture((3, 0, 1, 2, 4, 3)), cells=1, channels=4, stages=1))
+    8
+    """
+    layers: list[Layer] = [ConvLayer(((STEM, channels),), 3, 3), NormLayer(channels)]
+    groups = _groups(arch.live_edges())
+    for stack in range(stages):
+        width = channels * 2**stack
+        for cell in range(cells):
+            for source, kernel, targets in groups:
+                branches = tuple(((stack, cell, source, target), width) for target in targets)
+                layers += [ConvLayer(branches, width, kernel), NormLayer(width * len(targets), affine)]
+    for stack in range(stages - 1):
+        width = channels * 2**stack
+        for name, inputs in (("a", width), ("b", 2 * width)):
+            layers += [ConvLayer((((stack, name), 2 * width),), inputs, 3), NormLayer(2 * width)]
+        layers.append(ConvLayer((((stack, "shortcut"), 2 * width),), width, 1))
+    return layers
+
+
+def _groups(edges: Edges) -> list[tuple[int, int, list[int]]]:
+    """(source, kernel, targets) of convolutions that a cell has as one operator."""
+    found = []
+    for node in range(3):
+        for code, kernel in KERNELS.items():
+            targets = [target for op, source, target in edges if (op, source) == (code, node)]
+            if targets:
+                found.append((node, kernel, targets))
+    return found

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from ...proxy.expressions import Graph
     from ...proxy.fidelity import Fidelity
+    from ...proxy.layers import Layer
 
 REDRAWN = 1 / 5  # probability for an edge in a mutation
 
@@ -96,6 +97,13 @@ class NASBench201(SearchSpace[NASBench201Architecture]):
         from .graph import stage_nodes
 
         return stage_nodes(graph, arch, fidelity.cells or self.cells, fidelity.channels or self.channels, stages)
+
+    def layers(self, arch: NASBench201Architecture, fidelity: Fidelity, stages: int = 3) -> list[Layer]:
+        from .graph import network_layers
+
+        affine = self.option(fidelity, "cell_norm") == "affine"
+        cells, channels = fidelity.cells or self.cells, fidelity.channels or self.channels
+        return network_layers(arch, cells, channels, stages, affine)
 
     def encoding(self, arch: NASBench201Architecture) -> dict[str, float]:
         """1 for the operation that an edge has, 0 for the others.
