@@ -15,11 +15,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import Any, Literal, Optional, Union
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import kendalltau, rankdata
 
 from .errors import InputError
 
@@ -244,7 +243,7 @@ def _correlation_intervals(s: Floats, t: Floats, samples: int, seed: int) -> tup
     rng = np.random.default_rng(seed)
     drawn = [np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(samples)]
     w = np.stack(drawn).astype(np.float32)  # (samples, n); all products below are whole numbers under 2^24
-    a, b = (np.sign(r[:, None] - r[None, :]).astype(np.float32) for r in (rankdata(s), rankdata(t)))
+    a, b = (np.sign(r[:, None] - r[None, :]).astype(np.float32) for r in (rank_data(s), rank_data(t)))
 
     def total(x: Floats, y: Floats) -> Floats:
         sums: Floats = np.einsum("kn,kn,kn->k", w, x, y, dtype=np.float64)
@@ -260,7 +259,7 @@ def _correlation_intervals(s: Floats, t: Floats, samples: int, seed: int) -> tup
 def _intervals_of_many(s: Floats, t: Floats, samples: int, seed: int) -> tuple[Interval, Interval]:
     """The same without matrices of pairs: places among the values are sorted once, for all resamples."""
     n, rng = len(t), np.random.default_rng(seed)
-    places = [rankdata(values, "dense").astype(np.int32) - 1 for values in (s, t)]
+    places = [rank_data(values, "dense").astype(np.int32) - 1 for values in (s, t)]
     rho, tau = np.empty(samples), np.empty(samples)
     for i in range(samples):
         rows = rng.integers(n, size=n)
@@ -268,7 +267,7 @@ def _intervals_of_many(s: Floats, t: Floats, samples: int, seed: int) -> tuple[I
         a, b = (_centred_ranks(place, drawn) for place in places)
         norm = np.sqrt((drawn * a) @ a * ((drawn * b) @ b))
         rho[i] = (drawn * a) @ b / norm if norm else np.nan
-        tau[i] = kendalltau(places[0][rows], places[1][rows]).statistic
+        tau[i] = _tau(places[0][rows], places[1][rows])
     return _percentiles(np.clip(rho, -1, 1)), _percentiles(tau)
 
 
@@ -298,14 +297,35 @@ def _checked(scores: Values, truth: Values) -> tuple[Floats, Floats]:
 
 
 def _spearman(s: Floats, t: Floats) -> float:
-    a, b = rankdata(s), rankdata(t)
+    a, b = rank_data(s), rank_data(t)
     a, b = a - a.mean(), b - b.mean()
     norm = np.sqrt((a @ a) * (b @ b))
     return float(np.clip(a @ b / norm, -1, 1)) if norm else float("nan")
 
 
 def _kendall(s: Floats, t: Floats) -> float:
-    return float(kendalltau(rankdata(s, "dense"), rankdata(t, "dense")).statistic)
+    return _tau(rank_data(s, "dense"), rank_data(t, "dense"))
+
+
+def _tau(s: npt.NDArray[Any], t: npt.NDArray[Any]) -> float:
+    from scipy.stats import kendalltau
+
+    return float(kendalltau(s, t).statistic)
+
+
+def rank_data(
+    values: npt.ArrayLike, method: Literal["average", "dense"] = "average", axis: Optional[int] = None
+) -> Floats:
+    """From 1, ascending, as SciPy's ``rankdata``, which takes a second to import and is only when it is needed.
+
+    >>> rank_data([3.0, 1.0, 1.0])
+    array([3. , 1.5, 1.5])
+    """
+    from scipy.stats import rankdata
+
+    numbers = np.asarray(values, dtype=np.float64)
+    found: Floats = rankdata(numbers, method) if axis is None else rankdata(numbers, method, axis=axis)
+    return found
 
 
 def _share(fraction: float, n: int) -> int:

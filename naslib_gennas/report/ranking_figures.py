@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import rankdata
 
-from ..evaluation import Floats, retrieval
+from ..evaluation import Floats, rank_data, retrieval
 from .charts import Axes, Dot, circle, legend, limits, polyline, scatter, style
 from .loaded import LoadedRun, Ranking
 from .pictures import LEGEND, Hover, Picture, cut, hover_attributes, legend_place, picture, short, wide_axes
@@ -193,7 +192,7 @@ def _rank_points(axes: Axes, points: Points, row: Ranking, known: Flags, ranks: 
 
 def _percentile(values: Floats) -> Floats:
     """Rank (n,) of each value in percent, 100 the largest, ties shared."""
-    percent: Floats = 100 * (rankdata(values) - 0.5) / len(values)
+    percent: Floats = 100 * (rank_data(values) - 0.5) / len(values)
     return percent
 
 

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from typing import Any, Callable, Union
 
 import numpy as np
-from scipy.stats import rankdata
 
 from ..errors import InputError
+from ..evaluation import rank_data
 from ..measures.base import MEASURES, PLACEHOLDER
 from ..registry import Registry, unknown
 from ..runs.run import Record
@@ -42,7 +42,7 @@ ROWS_AT_ONCE = 256
 @AGGREGATIONS.register("rank")
 def mean_rank(scores: np.ndarray) -> np.ndarray:
     """Mean over members of rank / n, in (0, 1]."""
-    means: np.ndarray = (rankdata(scores, axis=1) / scores.shape[1]).mean(axis=0)
+    means: np.ndarray = (rank_data(scores, axis=1) / scores.shape[1]).mean(axis=0)
     return means
 
 
@@ -52,7 +52,7 @@ def log_rank(scores: np.ndarray) -> np.ndarray:
 
     Lee & Ham, "AZ-NAS", CVPR 2024, https://arxiv.org/abs/2403.19232, Eq. 12.
     """
-    sums: np.ndarray = np.log(rankdata(scores, axis=1) / scores.shape[1]).sum(axis=0)
+    sums: np.ndarray = np.log(rank_data(scores, axis=1) / scores.shape[1]).sum(axis=0)
     return sums
 
 
@@ -64,12 +64,12 @@ def majority(scores: np.ndarray) -> np.ndarray:
     al., ICLR 2021, https://arxiv.org/abs/2101.08134, compare two architectures in this way; the share of the
     pairs won (Copeland's rule) makes a ranking of it.
     """
-    ranks = rankdata(scores, axis=1).astype(np.float32)  # finite, so that failed ones compare as equal
-    n = ranks.shape[1]
+    places = rank_data(scores, axis=1).astype(np.float32)  # finite, so that failed ones compare as equal
+    n = places.shape[1]
     wins = np.empty(n)
     for start in range(0, n, ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
-        votes = sum(np.sign(r[rows, None] - r[None, :]) for r in ranks)  # (rows, n)
+        votes = sum(np.sign(r[rows, None] - r[None, :]) for r in places)  # (rows, n)
         wins[rows] = (votes > 0).sum(axis=1) + 0.5 * ((votes == 0).sum(axis=1) - 1)
     shares: np.ndarray = wins / max(n - 1, 1)
     return shares

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Optional
 
 import numpy as np
-from scipy.stats import rankdata
 
-from ..evaluation import evaluate
+from ..evaluation import evaluate, rank_data
 from ..executors.protocol import Executor
 from ..executors.scores import score_all
 from ..proxy.presets import Preset
@@ -206,7 +205,7 @@ def split_half(records: Sequence[TaskRecord], labels: Sequence[float], seed: int
 
 def _rank_correlations(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Spearman's rho of every row (tasks, n) with ``truth`` (n,); 0 where a side is constant."""
-    a, b = rankdata(scores, axis=1), rankdata(truth)
+    a, b = rank_data(scores, axis=1), rank_data(truth)
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean()
     norm = np.sqrt((a**2).sum(axis=1) * (b @ b))
     found: np.ndarray = np.divide(a @ b, norm, out=np.zeros(len(a)), where=norm > 0)
