@@ -119,6 +119,12 @@ MEMORY = 512  # MB, as of a scorer; that module would import torch
 WHERE = [
     click.option("--workers", default=1, show_default=True, help="Processes of one thread each; 1 is this process."),
     click.option("--threads", default=1, show_default=True, help="PyTorch threads of a single process."),
+    click.option(
+        "--executor",
+        default="",
+        help="here, processes, dask or ray; with the cluster's place: dask:tcp://host:8786, dask:mine.yaml, ray:auto "
+        "[default: here, or processes if --workers, --timeout or --isolate ask for it].",
+    ),
     click.option("--timeout", type=float, default=None, help="Seconds that an architecture may take [default: any]."),
     click.option(
         "--isolate/--no-isolate",
@@ -161,13 +167,19 @@ def placed(command: Callable[..., None], options: Sequence[Callable[[Any], Any]]
 
     @wraps(command)
     def with_resources(
-        *args: Any, workers: int, threads: int, timeout: float | None, isolate: bool | None, **kwargs: Any
+        *args: Any,
+        workers: int,
+        threads: int,
+        executor: str,
+        timeout: float | None,
+        isolate: bool | None,
+        **kwargs: Any,
     ) -> None:
         from ..executors.protocol import Resources
         from ..proxy.surroundings import use_threads
 
         apart = bool(isolate) or (isolate is None and any(kwargs.get(name) for name in OWN_NETWORKS))
-        resources = Resources(workers, threads, timeout, apart, watch=True)
+        resources = Resources(workers, threads, timeout, apart, watch=True, executor=executor)
         use_threads(threads if workers == 1 else 1)
         command(*args, resources=resources, **kwargs)
 

@@ -1,6 +1,6 @@
-"""Where scorers run: here, or in processes. Importing this registers them."""
+"""Where scorers run: here, in processes, on Dask or Ray. Importing this registers them, not the engines."""
 
-from . import here, processes  # noqa: F401
+from . import dask, here, processes, ray  # noqa: F401
 from .protocol import EXECUTORS, Executor, Resources, Work, open_executor
 from .scores import OnError, ScorerElsewhere, score_all
 

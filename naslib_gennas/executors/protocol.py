@@ -69,6 +69,7 @@ class Resources:
         threads: PyTorch threads of a single worker; several have one each.
         timeout: seconds that a job may take; None is for ever. Needs a process to stop.
         isolate: whether even a single worker is a process of its own, so that a crash costs one job.
+        executor: its name, or ``name:address``; empty is ``here``, or ``processes`` where there must be some.
         watch: whether a small process tells how to isolate if this one dies (the command line does that).
     """
 
@@ -77,6 +78,16 @@ class Resources:
     timeout: Optional[float] = None
     isolate: bool = False
     watch: bool = False
+    executor: str = ""
+
+    @property
+    def address(self) -> str:
+        """Of the executor's engine.
+
+        >>> Resources(executor="dask:tcp://here:8786").address
+        'tcp://here:8786'
+        """
+        return self.executor.partition(":")[2]
 
     def __post_init__(self) -> None:
         if self.workers < 1:
@@ -93,12 +104,13 @@ EXECUTORS: Registry[Callable[[Resources], Executor]] = Registry("executor", "nas
 """Name -> function of the resources; other packages add theirs by the entry point ``naslib_gennas.executors``."""
 
 
-def open_executor(resources: Resources = ALONE, name: Optional[str] = None) -> Executor:
-    """An executor by name; by default ``here``, or ``processes`` where there must be some.
+def open_executor(resources: Resources = ALONE) -> Executor:
+    """The executor of ``resources.executor``; UnknownNameError lists near matches.
 
     >>> with open_executor(Resources(workers=2)) as executor:
     ...     type(executor).__name__
     'Processes'
     """
     apart = resources.workers > 1 or resources.isolate or resources.timeout is not None
+    name = resources.executor.partition(":")[0]
     return EXECUTORS[name or ("processes" if apart else "here")](resources)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import signal
 import time
-from typing import Callable
+from typing import Callable, Optional
 
 import torch
 
@@ -22,9 +22,9 @@ OF_THE_SETTINGS = (SpecError, ImageError, DeviceError, RunError)
 
 
 class ProcessDied(Exception):
-    """A worker process ended while it scored; ``exitcode`` as Python has it: minus the signal's number."""
+    """A worker process ended while it scored; ``exitcode``, if known, as Python has it: minus the signal's number."""
 
-    def __init__(self, exitcode: int):
+    def __init__(self, exitcode: Optional[int] = None):
         super().__init__(exitcode)
         self.exitcode = exitcode
 
@@ -74,8 +74,10 @@ def _described(error: BaseException) -> tuple[Status, ErrorRecord]:
     return "failed", ErrorRecord(kind, f"{kind}: {error}")
 
 
-def _ending(exitcode: int) -> tuple[str, str]:
+def _ending(exitcode: Optional[int]) -> tuple[str, str]:
     """Name and sentence of the end of a process."""
+    if exitcode is None:
+        return "ProcessExit", "every worker that scored it ended meanwhile"
     if exitcode >= 0:
         return "ProcessExit", f"its process ended with exit code {exitcode}"
     try:

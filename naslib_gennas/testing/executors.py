@@ -125,12 +125,14 @@ class ExecutorCase:
 
     @cached_property
     def rough(self) -> list[Result]:
-        """Of ordinary jobs and of some that die or hang, all in one map."""
-        with self.make(Resources(workers=2, timeout=TIMEOUT)) as executor:
+        """Of ordinary jobs and of some that die or, where there can be a limit of time, hang, all in one map."""
+        limited = "check_time_limit" not in self.unchecked
+        jobs = ROUGH if limited else [job for job in ROUGH if job != HANGING]
+        with self.make(Resources(workers=2, timeout=TIMEOUT if limited else None)) as executor:
             (probe,) = executor.map(SAME, ORDINARY[:1])
             if probe.place == _here():
                 raise Inapplicable("jobs are done in this process, which would die or hang with them")
-            return list(executor.map(SAME, ROUGH))
+            return list(executor.map(SAME, jobs))
 
     @cached_property
     def after_an_error(self) -> tuple[Exception, list[Result]]:

@@ -1,0 +1,129 @@
+"""What executors on other engines share: work that travels once, and jobs in pieces of about a second."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import pickle
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+import torch
+
+from .. import __version__
+from ..errors import GenNASError
+from .protocol import Job, Result_co, Sharing, Work
+from .together import chunks
+
+SECONDS = 1.0  # that a piece shall take
+LARGEST = 4096  # jobs in a piece
+FEW = 16  # that are tried again one by one
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """Work and what made it: ``versions`` are those of this package and of PyTorch."""
+
+    content: bytes
+    digest: str
+    versions: tuple[str, str]
+
+    @classmethod
+    def of(cls, work: Work[Any, Any]) -> Parcel:
+        content = pickle.dumps(work)
+        return cls(content, hashlib.sha256(content).hexdigest(), (__version__, torch.__version__))
+
+
+_one_at_a_time = threading.Lock()  # PyTorch's settings are those of a process
+_opened: dict[str, Any] = {}  # of a worker: the last work, by its digest
+
+
+def opened(parcel: Parcel) -> Any:
+    """The work; GenNASError where this machine has other versions, which might score otherwise."""
+    here = (__version__, torch.__version__)
+    if parcel.versions != here:
+        raise GenNASError(
+            f"a worker has naslib_gennas {here[0]} and torch {here[1]}, but the work comes from naslib_gennas "
+            f"{parcel.versions[0]} and torch {parcel.versions[1]}; give all machines the same environment"
+        )
+    if parcel.digest not in _opened:
+        from ..proxy.surroundings import use_threads
+
+        use_threads(1)
+        _opened.clear()
+        _opened[parcel.digest] = pickle.loads(parcel.content)
+    return _opened[parcel.digest]
+
+
+def do(parcel: Parcel, piece: tuple[Any, ...]) -> tuple[list[Any], float]:
+    """On a worker: the results of a piece, and the seconds that it took. Threads of a worker wait for each other."""
+    with _one_at_a_time:
+        work = opened(parcel)
+        started = time.perf_counter()
+        if isinstance(work, Sharing) and work.together > 1:
+            work.prepare(piece)
+        return [work(job) for job in piece], time.perf_counter() - started
+
+
+@dataclass
+class Pieces(Generic[Job, Result_co]):
+    """Jobs in pieces, larger the quicker they are; lost ones again, smaller, down to one.
+
+    >>> from ..testing.executors import SAME, ORDINARY
+    >>> pieces = Pieces(SAME, iter(ORDINARY))
+    >>> [len(piece) for piece in pieces.next(2)]
+    [1, 1]
+    >>> _ = list(pieces.done(ORDINARY[:1], [None], seconds=0.1))
+    >>> [len(piece) for piece in pieces.next(1)]
+    [10]
+    """
+
+    work: Work[Job, Result_co]
+    jobs: Iterable[Job]
+    _size: int = 1
+    _waiting: deque[tuple[Job, ...]] = field(default_factory=deque)
+    _deaths: Counter[Job] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._rest: Iterator[Job] = iter(self.jobs)
+        self._most = self.work.together if isinstance(self.work, Sharing) and self.work.together > 1 else LARGEST
+
+    def next(self, count: int) -> Iterator[tuple[Job, ...]]:
+        """At most so many pieces."""
+        for _ in range(count):
+            if self._waiting:
+                yield self._waiting.popleft()
+            elif piece := tuple(itertools.islice(self._rest, self._size)):
+                yield piece
+            else:
+                return
+
+    def done(self, piece: tuple[Job, ...], results: list[Result_co], seconds: float) -> Iterator[Result_co]:
+        """The results of a piece that took so long."""
+        each = max(seconds / len(piece), 1e-6)
+        self._size = max(1, min(self._most, 10 * self._size, round(SECONDS / each)))
+        yield from results
+
+    def again(self, piece: tuple[Job, ...]) -> None:
+        """For no fault of its own."""
+        self._waiting.append(piece)
+
+    def lost(self, piece: tuple[Job, ...], error: Exception, deaths: int = 1) -> Iterator[Result_co]:
+        """A piece whose worker ended: halves of it again, at last its jobs; a single job in its parts, or lost with its
+        ``deaths``-th worker, since a worker may end for another's fault."""
+        if len(piece) > 1:
+            self._waiting += chunks(piece, len(piece) // 2 if len(piece) > FEW else 1)
+            return
+        (job,) = piece
+        self._deaths[job] += 1
+        if self._deaths[job] < deaths:
+            self._waiting.append(piece)
+            return
+        parts = self.work.parts(job)
+        self._waiting += [(part,) for part in parts]
+        if not parts:
+            yield self.work.lost(job, error)

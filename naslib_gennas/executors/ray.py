@@ -1,0 +1,114 @@
+"""On a Ray cluster: the one that runs (``ray:auto``), one at an address, or one made of processes of this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, ClassVar, Optional
+
+from ..errors import GenNASError, InputError, MissingPackageError
+from ..scoring.failures import ProcessDied
+from .elsewhere import Parcel, Pieces, do
+from .protocol import ALONE, EXECUTORS, Job, Resources, Result_co, Work
+
+LOOK = 5  # seconds between looks at the cluster while nothing is done
+ALONE_FOR = 300  # seconds without a processor
+DEATHS = 1  # of workers: each has one piece only
+
+
+@EXECUTORS.register("ray")
+class Ray:
+    """The address: ``auto``, ``host:6379``, ``ray://host:10001``, or none for processes of this machine."""
+
+    unchecked: ClassVar[Mapping[str, str]] = {"check_time_limit": "a limit would end workers that others share"}
+
+    def __init__(self, resources: Resources = ALONE):
+        if resources.timeout is not None:
+            raise InputError("a task of Ray has no --timeout; leave it out")
+        self.resources = resources
+        self._ray: Any = None
+        self._mine = False
+
+    def map(self, work: Work[Job, Result_co], jobs: Iterable[Job]) -> Iterator[Result_co]:
+        ray = self._started()
+        task = ray.remote(num_cpus=1, max_retries=0)(do)
+        parcel = ray.put(Parcel.of(work))
+        pieces: Pieces[Job, Result_co] = Pieces(work, jobs)
+        running: dict[Any, tuple[Job, ...]] = {}
+        idle_since = time.monotonic()
+        try:
+            while True:
+                for piece in pieces.next(2 * self._processors() - len(running)):
+                    running[task.remote(parcel, piece)] = piece
+                if not running:
+                    return
+                done, _ = ray.wait(list(running), timeout=LOOK)
+                if done or self._processors(really=True):
+                    idle_since = time.monotonic()
+                if time.monotonic() - idle_since > ALONE_FOR:
+                    raise GenNASError(f"the Ray cluster {self._where} has had no processor for {ALONE_FOR} s")
+                for reference in done:
+                    yield from self._taken(pieces, running.pop(reference), reference)
+        finally:
+            for reference in running:
+                with contextlib.suppress(Exception):  # of a cluster that has gone
+                    ray.cancel(reference, force=True)
+
+    def _taken(self, pieces: Pieces[Job, Result_co], piece: tuple[Job, ...], reference: Any) -> Iterator[Result_co]:
+        exceptions = self._ray.exceptions
+        try:
+            results, seconds = self._ray.get(reference)
+        except exceptions.RayTaskError as error:  # of the work itself
+            raise error.cause if isinstance(error.cause, BaseException) else error from None
+        except (exceptions.WorkerCrashedError, exceptions.OutOfMemoryError):
+            yield from pieces.lost(piece, ProcessDied(), DEATHS)
+        except exceptions.RayError:  # a node has gone, and with it what was there
+            pieces.again(piece)
+        else:
+            yield from pieces.done(piece, results, seconds)
+
+    def _processors(self, really: bool = False) -> int:
+        there = int(self._ray.cluster_resources().get("CPU", 0))
+        return there if really else max(1, there)
+
+    @property
+    def _where(self) -> str:
+        return self.resources.address or "of this machine"
+
+    def _started(self) -> Any:
+        if self._ray is not None:
+            return self._ray
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        try:
+            import ray
+        except ModuleNotFoundError:
+            raise MissingPackageError(
+                "the executor ray needs the package ray: pip install 'naslib_gennas[ray]'"
+            ) from None
+        self._mine = not ray.is_initialized()
+        address = self.resources.address
+        here = {"address": address} if address else {"num_cpus": self.resources.workers, "include_dashboard": False}
+        try:
+            if self._mine:
+                ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=False, **here)
+        except (ConnectionError, OSError, ValueError, RuntimeError) as error:
+            raise GenNASError(
+                f"no Ray cluster answers at {self._where} ({str(error).splitlines()[0]}); is it running, and can this "
+                "machine reach it?"
+            ) from None
+        self._ray = ray
+        return ray
+
+    def __enter__(self) -> Ray:
+        return self
+
+    def __exit__(
+        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        if self._ray is not None and self._mine:
+            self._ray.shutdown()
+        self._ray = None
