@@ -57,7 +57,7 @@ def settled() -> Iterator[None]:
             stack.enter_context(torch.device("cpu"))
         if not torch.backends.mkldnn.enabled:
             stack.enter_context(torch.backends.mkldnn.flags(enabled=True))
-        for name, value in CUDNN.items():
+        for name, value in CUDNN.items() if torch.version.cuda else ():
             if getattr(torch.backends.cudnn, name) != value:
                 stack.callback(setattr, torch.backends.cudnn, name, not value)
                 setattr(torch.backends.cudnn, name, value)

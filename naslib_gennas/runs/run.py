@@ -224,7 +224,8 @@ def _read_records(path: Path) -> list[Record]:
     elif complete < len(data):
         with open(path, "r+b") as file:
             file.truncate(complete)
-    return [record for number, record in enumerate(found) if record is not None and number not in set(bad)]
+    put_aside = set(bad)
+    return [record for number, record in enumerate(found) if record is not None and number not in put_aside]
 
 
 def _without_failures(path: Path, records: list[Record]) -> list[Record]:
