@@ -65,7 +65,8 @@ def main() -> None:
         before = memory()
         seconds = timed(lambda: written(folder, config, scorer, texts, resume=False))
         size = (Path(folder) / "results.jsonl").stat().st_size
-        print(f"written: {count / seconds:,.0f} records/s, {size / 2**20:.0f} MB, {memory() - before:.0f} MB of memory more")
+        more = memory() - before
+        print(f"written: {count / seconds:,.0f} records/s, {size / 2**20:.0f} MB, {more:.0f} MB of memory more")
         seconds = timed(lambda: written(folder, config, scorer, texts, resume=True))
         print(f"resumed: {seconds:.1f} s for {count:,} records, {memory() - before:.0f} MB of memory more at most")
         assert (Path(folder) / "results.jsonl").stat().st_size == size, "a record was repeated"

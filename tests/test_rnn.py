@@ -118,7 +118,7 @@ def test_adam_is_pytorchs():
     fidelity = RNNFidelity(learning_rate=0.05, weight_decay=0.1)
     generator = torch.Generator().manual_seed(0)
     values = torch.randn(20, generator=generator)
-    flat = FlatParameters(values.clone(), torch.zeros(20), torch.ones(20))
+    flat = FlatParameters(values.clone(), torch.zeros(20), torch.ones(20), count=20)
     reference = torch.nn.Parameter(values.clone())
     optimizer = torch.optim.Adam([reference], lr=0.05, weight_decay=0.1)
     step = adam(flat, fidelity)

@@ -17,6 +17,7 @@ from .protocol import ALONE, EXECUTORS, Job, Resources, Result_co, Work
 
 CONNECT = 30  # seconds until a scheduler must have answered
 ALONE_FOR = 300  # seconds without a single worker
+RESTART = 15  # seconds without one, after which a cluster of this machine is made anew
 LOOK = 5  # seconds between looks at the cluster while nothing is done
 DEATHS = 2  # of workers, after which the job that each of them had alone is lost
 
@@ -39,50 +40,76 @@ class Dask:
         self._client: Any = None
 
     def map(self, work: Work[Job, Result_co], jobs: Iterable[Job]) -> Iterator[Result_co]:
-        client = self._started()
-        from distributed import KilledWorker, wait
-
-        sent = Parcel.of(work)  # as a task, which Dask does again where a worker that had it is gone
-        parcel = client.submit(Parcel, sent.content, sent.digest, sent.versions, key=f"naslib_gennas-{sent.digest}")
+        self._started()
+        parcel = Parcel.of(work)  # goes with every piece: data of its own would be lost with the worker that has it
         pieces: Pieces[Job, Result_co] = Pieces(work, jobs)
         running: dict[Any, tuple[Job, ...]] = {}
-        idle_since = time.monotonic()
+        alive = time.monotonic()
         try:
             while True:
-                for chunk in pieces.next(self._workers() - len(running)):  # one each: who dies of it is known
-                    running[client.submit(do, parcel, chunk, pure=False, retries=0)] = chunk
+                for piece in pieces.next(self._workers() - len(running)):  # one each: who dies of it is known
+                    running[self._client.submit(do, parcel, piece, pure=False, retries=0)] = piece
                 if not running:
                     return
-                with contextlib.suppress(asyncio.TimeoutError), client.as_current():
-                    wait(list(running), timeout=LOOK, return_when="FIRST_COMPLETED")
-                done = [future for future in running if future.done()]
-                if done or self._workers(really=True):
-                    idle_since = time.monotonic()
-                self._check(idle_since)
-                for future in done:
-                    chunk = running.pop(future)
-                    error = future.exception()
-                    if error is None:
-                        yield from pieces.done(chunk, *future.result())
-                    elif isinstance(error, KilledWorker):
-                        yield from pieces.lost(chunk, ProcessDied(None), DEATHS)
-                    elif future.cancelled():
-                        pieces.again(chunk)
-                    else:
-                        raise error
-                    future.release()
-        finally:
+                for future in self._finished(running):
+                    alive = time.monotonic()
+                    yield from self._taken(pieces, running, future)
+                if self._workers(really=True):
+                    alive = time.monotonic()
+                elif self._check(time.monotonic() - alive):
+                    for piece in running.values():
+                        pieces.again(piece)
+                    running.clear()
+                    alive = time.monotonic()
+        except BaseException:  # also a caller who wants no more
             with contextlib.suppress(Exception):  # of a scheduler that has gone
-                client.cancel(list(running), force=True)
+                self._client.cancel(list(running), force=True)
+            self._stop()
+            raise
 
-    def _check(self, idle_since: float) -> None:
-        """GenNASError if nobody is left to wait for."""
+    def _finished(self, running: Mapping[Any, Any]) -> list[Any]:
+        """Those that are done, after a while at most."""
+        from distributed import wait
+
+        with contextlib.suppress(asyncio.TimeoutError), self._client.as_current():
+            wait(list(running), timeout=LOOK, return_when="FIRST_COMPLETED")
+        return [future for future in running if future.done()]
+
+    def _taken(
+        self, pieces: Pieces[Job, Result_co], running: dict[Any, tuple[Job, ...]], future: Any
+    ) -> Iterator[Result_co]:
+        """The results of a piece that is done; it stays among the running ones if they were lost on their way."""
+        from distributed import KilledWorker
+
+        piece = running[future]
+        try:
+            found = future.result(timeout=LOOK)
+        except asyncio.TimeoutError:
+            return
+        except (KilledWorker, asyncio.CancelledError) as error:
+            del running[future]
+            if isinstance(error, KilledWorker):
+                yield from pieces.lost(piece, ProcessDied(), DEATHS)
+            else:
+                pieces.again(piece)
+            return
+        del running[future]
+        future.release()
+        yield from pieces.done(piece, *found)
+
+    def _check(self, seconds: float) -> bool:
+        """GenNASError if nobody is left to wait for, after so long without a worker; True if there is a new cluster."""
         if self._client.status not in ("running", "connecting"):
             raise GenNASError(
                 f"the Dask scheduler {self._where} is gone; what it finished is kept, and --resume goes on from there"
             )
-        if time.monotonic() - idle_since > ALONE_FOR:
+        if seconds > ALONE_FOR:
             raise GenNASError(f"no worker has joined the Dask scheduler {self._where} for {ALONE_FOR} s")
+        if self.resources.address or seconds < RESTART:
+            return False
+        self._stop()  # processes that end while they start do not come back by themselves
+        self._started()
+        return True
 
     def _workers(self, really: bool = False) -> int:
         """That there are; at least one unless that is asked ``really``."""
@@ -124,6 +151,10 @@ class Dask:
     def __exit__(
         self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        """Leave the cluster; one that was made here ends."""
         self._client = None
         self._open.close()
 

@@ -53,10 +53,12 @@ class Ray:
                     raise GenNASError(f"the Ray cluster {self._where} has had no processor for {ALONE_FOR} s")
                 for reference in done:
                     yield from self._taken(pieces, running.pop(reference), reference)
-        finally:
+        except BaseException:  # also a caller who wants no more
             for reference in running:
                 with contextlib.suppress(Exception):  # of a cluster that has gone
                     ray.cancel(reference, force=True)
+            self._stop()
+            raise
 
     def _taken(self, pieces: Pieces[Job, Result_co], piece: tuple[Job, ...], reference: Any) -> Iterator[Result_co]:
         exceptions = self._ray.exceptions
@@ -109,6 +111,10 @@ class Ray:
     def __exit__(
         self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        """Leave the cluster; one that was made here ends."""
         if self._ray is not None and self._mine:
             self._ray.shutdown()
         self._ray = None
