@@ -388,11 +388,13 @@ def test_every_help_has_examples_whose_options_exist():
             assert isinstance(main.commands[name], click.Group) or set(options) <= known, line
 
 
-def test_waiting_threads_do_not_spin():
-    code = "import naslib_gennas.cli, os; print(os.environ['OMP_WAIT_POLICY'])"
-    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert done.stdout.strip() == "PASSIVE"
+@pytest.mark.parametrize(("theirs", "ours"), [({}, "1000"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")])
+def test_waiting_threads_spin_for_a_moment_only(theirs, ours):
+    code = "import naslib_gennas.cli, os; print(os.environ.get('GOMP_SPINCOUNT'))"
+    settings = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    environment = {key: value for key, value in os.environ.items() if key not in settings}
+    done = subprocess.run([sys.executable, "-c", code], env={**environment, **theirs}, capture_output=True, text=True)
+    assert done.stdout.strip() == ours
 
 
 def test_a_reader_that_closes_early_is_no_error():

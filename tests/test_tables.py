@@ -491,6 +491,19 @@ class TestNats:
             (folder / f"{index:06d}.pickle.pbz2").write_bytes(bz2.compress(pickle.dumps(info, protocol=4)))
         self.check(load_table(folder, "nasbench201"), content)
 
+    def test_size_space_of_nats_bench(self, tmp_path):
+        rng, texts = np.random.default_rng(0), {0: "8:8:8:8:8", 9: "8:8:8:16:16"}
+        infos = {
+            index: {hp: self.results(index, text, epochs, [777], rng) for hp, epochs in (("01", 1), ("90", 20))}
+            for index, text in texts.items()
+        }
+        path = tmp_path / "NATS-sss.pickle.pbz2"
+        path.write_bytes(bz2.compress(pickle.dumps({"meta_archs": [], "arch2infos": infos}, protocol=4)))
+        loaded = load_table(path, "nats_sss")
+        assert [str(loaded.space.parse(str(index))) for index in loaded.frame["index"]] == list(texts.values())
+        assert loaded.architectures == [loaded.space.parse(text) for text in texts.values()]
+        assert loaded.default_metric == "cifar10_test" and {"cifar100_valid", "imagenet16_test_e1"} <= {*loaded.metrics}
+
     def test_converted(self, content, tmp_path):
         import torch
 

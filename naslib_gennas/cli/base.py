@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from ..scoring.gennas import GenNASScorer
     from ..tables import Table
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: its threads do not burn a core that others use
+if "OMP_WAIT_POLICY" not in os.environ:  # before torch: its threads wait a little, but burn no core that others use
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

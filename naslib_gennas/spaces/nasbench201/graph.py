@@ -26,7 +26,7 @@ def stage_nodes(graph: Graph, arch: NASBench201Architecture, cells: int, channel
     maps = []
     for stack in range(stages):
         if stack:
-            x = _reduction(graph, x, 2 * channels, (stack - 1,))
+            x = reduction(graph, x, 2 * channels, (stack - 1,))
             channels *= 2
         for cell in range(cells):
             x = _cell(graph, x, edges, channels, (stack, cell))
@@ -52,7 +52,8 @@ def _cell(graph: Graph, x: Value, edges: Edges, channels: int, place: tuple[int,
     return nodes[3]
 
 
-def _reduction(graph: Graph, x: Value, channels: int, place: tuple[int]) -> Value:
+def reduction(graph: Graph, x: Value, channels: int, place: tuple[int]) -> Value:
+    """The residual block between stacks, which halves the size."""
     y = graph.conv(graph.relu(x), channels, 3, (*place, "a"), stride=2)
     y = graph.conv(graph.relu(y), channels, 3, (*place, "b"))
     short = graph.pool(x, "average", 2, 2, 0, ceil=True)

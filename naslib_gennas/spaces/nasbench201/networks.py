@@ -68,11 +68,10 @@ class Cell(nn.Module):
 
 
 class Reduction(nn.Module):
-    """The residual block between stacks: (b, c, h, w) -> (b, 2c, h/2, w/2)."""
+    """The residual block between stacks: (b, inputs, h, w) -> (b, outputs, h/2, w/2)."""
 
-    def __init__(self, inputs: int, place: Place = ()):
+    def __init__(self, inputs: int, outputs: int, place: Place = ()):
         super().__init__()
-        outputs = 2 * inputs
         self.conv_a = placed(conv(inputs, outputs, 3, stride=2), ((*place, "a"), outputs))
         self.bn_a = nn.BatchNorm2d(outputs)
         self.conv_b = placed(conv(outputs, outputs, 3), ((*place, "b"), outputs))
@@ -107,7 +106,9 @@ class Backbone(nn.Module):
             nn.Sequential(*(Cell(edges, width, affine, (stack, cell)) for cell in range(cells)))
             for stack, width in enumerate(self.channels)
         )
-        self.reductions = nn.ModuleList(Reduction(width, (stack,)) for stack, width in enumerate(self.channels[:-1]))
+        self.reductions = nn.ModuleList(
+            Reduction(width, 2 * width, (stack,)) for stack, width in enumerate(self.channels[:-1])
+        )
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         maps = [self.stacks[0](self.stem(x))]
