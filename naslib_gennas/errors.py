@@ -41,7 +41,7 @@ class ImageError(InputError, ValueError):
 
 
 class DeviceError(InputError, ValueError):
-    """A device that does not exist on this machine."""
+    """A device that does not exist on this machine, or does not answer any more."""
 
 
 class RunError(InputError):

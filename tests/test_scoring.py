@@ -74,6 +74,23 @@ def test_out_of_memory_becomes_a_record(tiny, monkeypatch):
     assert result.status == "failed" and result.score is None and "out of memory" in result.message
 
 
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_gpu_that_is_lost_ends_the_run_and_a_failed_kernel_one_record(tiny, monkeypatch, answers):
+    def broken(*arguments, **keywords):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered\nmore lines")
+
+    scorer = Scorer("nasbench201", tiny)
+    monkeypatch.setattr("naslib_gennas.scoring.gennas.build_and_regress", broken)
+    zeros = torch.zeros
+    monkeypatch.setattr(torch, "ones", (lambda size, device: zeros(size)) if answers else broken)
+    if answers:
+        assert scorer.score(CELL).status == "failed"
+    else:
+        with pytest.raises(DeviceError, match="does not answer any more after CUDA error.*--resume") as error:
+            scorer.score(CELL)
+        assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", "xla"])
 def test_devices_that_do_not_exist(name):
     with pytest.raises(DeviceError):

@@ -15,6 +15,7 @@ import pytest
 from naslib_gennas.errors import ArchitectureError, MissingPackageError, TableError, UnknownNameError
 from naslib_gennas.readers import READERS, SCHEMES, read_frame
 from naslib_gennas.spaces.base import SPACES, load_space
+from naslib_gennas.spaces.pasted import from_naslib
 from naslib_gennas.tables import Table, convert_table, load_table, open_space, table, table_from_nasbench
 from naslib_gennas.tables.signatures import signatures
 
@@ -491,6 +492,29 @@ class TestNats:
             (folder / f"{index:06d}.pickle.pbz2").write_bytes(bz2.compress(pickle.dumps(info, protocol=4)))
         self.check(load_table(folder, "nasbench201"), content)
 
+    def test_files_of_nas_bench_suite_zero(self, shared):
+        path = shared / "nbs_zero" / "zc_nasbench201.json.gz"
+        loaded = load_table(f"{path}#cifar100", "nasbench201")
+        plain = json.loads(gzip.decompress(path.read_bytes()))["nasbench201"]["cifar100"]
+        assert len(loaded) == len(plain) and loaded.default_metric == "val_accuracy"
+        for key, accuracy, synflow in zip(plain, loaded.column("val_accuracy"), loaded.frame["synflow"]):
+            assert (accuracy, synflow) == (plain[key]["val_accuracy"], plain[key]["synflow"])
+        first = next(iter(plain))
+        assert loaded.frame["arch"][0] in (first, str(from_naslib("nasbench201", first)))
+        with pytest.raises(TableError, match="data sets .*ImageNet16-120.*#NAME"):
+            load_table(path, "nasbench201")
+
+    def test_numbers_by_architecture(self, tmp_path):
+        path = tmp_path / "macro.json"  # as NAS-Bench-Macro publishes its own
+        rows = {
+            "00000100": {"test_acc": [70.4, 70.3], "mean_acc": 70.35},
+            "12222222": {"test_acc": [93], "mean_acc": 93},
+        }
+        path.write_text(json.dumps(rows))
+        loaded = load_table(path, "nasbench_macro")
+        assert loaded.frame["arch"].tolist() == list(rows) and loaded.default_metric == "mean_acc"
+        assert loaded.column("mean_acc").tolist() == [70.35, 93]
+
     def test_size_space_of_nats_bench(self, tmp_path):
         rng, texts = np.random.default_rng(0), {0: "8:8:8:8:8", 9: "8:8:8:16:16"}
         infos = {
@@ -501,7 +525,7 @@ class TestNats:
         path.write_bytes(bz2.compress(pickle.dumps({"meta_archs": [], "arch2infos": infos}, protocol=4)))
         loaded = load_table(path, "nats_sss")
         assert [str(loaded.space.parse(str(index))) for index in loaded.frame["index"]] == list(texts.values())
-        assert loaded.architectures == [loaded.space.parse(text) for text in texts.values()]
+        assert loaded.frame["arch"].tolist() == list(texts.values())
         assert loaded.default_metric == "cifar10_test" and {"cifar100_valid", "imagenet16_test_e1"} <= {*loaded.metrics}
 
     def test_converted(self, content, tmp_path):

@@ -40,6 +40,10 @@ def spaces(action: str, name: str | None) -> None:
         width = max(map(len, _facts(space)))
         for fact, value in _facts(space).items():
             click.echo(f"  {fact:{width}}  {value}")
+        if space.forms:
+            click.echo("  also read wherever an architecture is written:")
+        for form in space.forms:
+            click.echo(f"    {form.name}: {form.example}")
     else:
         show_list("search space", [(shown, SPACES[shown].description) for shown in SPACES.names()])
 

@@ -8,7 +8,7 @@ import warnings
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import pandas as pd
 
@@ -16,6 +16,7 @@ from ..errors import TableError
 from .nasbench_nlp import after_epoch, with_recipes
 from .registry import READERS, Progress
 
+ACCURACY = "val_accuracy"  # of NAS-Bench-Suite-Zero
 EARLY = 10  # epochs: the paper's cls@ep10
 TEXT_COLUMNS = ("arch", "n_vertices", "adjacency", "ops", "naslib_ops")  # leading zeros matter
 
@@ -54,9 +55,15 @@ def read_jsonl(path: Path, part: Optional[str] = None, progress: Progress = None
 @READERS.register(".json.gz")
 @READERS.register(".json")
 def read_json(path: Path, part: Optional[str] = None, progress: Progress = None) -> pd.DataFrame:
-    """A list of JSON objects, or an object of such lists (``part`` names one of them)."""
+    """A list of JSON objects, an object of such lists (``part`` names one of them), or architecture -> its numbers.
+
+    The last one also by data set (``part`` names it), as in the files ``zc_*.json`` of NAS-Bench-Suite-Zero, where a
+    number may be ``{"score": number, "time": seconds}``.
+    """
     content = _json(_text(path), str(path))
-    if isinstance(content, dict):
+    if isinstance(content, dict) and content and all(isinstance(value, dict) for value in content.values()):
+        content = _by_architecture(content, path, part)
+    elif isinstance(content, dict):
         content = _chosen(content, path, part)
     else:
         _no_part(path, part)
@@ -169,6 +176,40 @@ def _object(row: object, where: str) -> Mapping[str, object]:
     if not isinstance(row, dict):
         raise TableError(f"{where} must be a JSON object with an architecture and its metrics")
     return row
+
+
+def _by_architecture(content: Mapping[str, Any], path: Path, part: str | None) -> list[dict[str, object]]:
+    """Rows of architecture -> numbers; of data set -> such, and of search space -> such, if there is one space."""
+    depth = _depth(content)
+    if depth == 4 and len(content) == 1:
+        (content,) = content.values()
+    if depth == 2:
+        _no_part(path, part)
+    else:
+        names = list(content)
+        part = names[0] if part is None and len(names) == 1 else part
+        if part is None or part not in content or depth > 4:
+            raise TableError(f"{path} holds the data sets {', '.join(names)}; name one of them as {path.name}#NAME")
+        content = content[part]
+    return [_row(arch, _object(row, f"{arch!r} of {path}")) for arch, row in content.items()]
+
+
+def _depth(content: object) -> int:
+    """Of mappings in mappings, ``{"score": ...}`` not counted, along the first of each."""
+    depth = 0
+    while isinstance(content, dict) and content and "score" not in content:
+        content = next(iter(content.values()))
+        depth += 1
+    return depth
+
+
+def _row(arch: str, numbers: Mapping[str, object]) -> dict[str, object]:
+    first = {ACCURACY: None} if ACCURACY in numbers else {}
+    return {"arch": arch, **first, **{name: _score(value) for name, value in numbers.items()}}
+
+
+def _score(value: object) -> object:
+    return value.get("score") if isinstance(value, dict) else value
 
 
 def _chosen(content: Mapping[str, object], path: Path, part: str | None) -> object:

@@ -49,7 +49,23 @@ def attempted(arch: str, key: str, measure: str, compute: Callable[[], Score]) -
     except OF_THE_SETTINGS:
         raise
     except (Exception, SystemExit) as error:
+        _check_gpu(error)
         return failure(arch, key, measure, error, time.perf_counter() - started)
+
+
+def _check_gpu(error: BaseException) -> None:
+    """DeviceError if ``error`` took the GPU with it: every later architecture would fail without a fault of its own."""
+    if not isinstance(error, RuntimeError) or "CUDA error" not in str(error):
+        return
+    try:
+        torch.ones(1, device="cuda").add_(1).cpu()
+    except torch.cuda.OutOfMemoryError:
+        return
+    except RuntimeError:
+        raise DeviceError(
+            f"the GPU does not answer any more after {_first_line(error)}; what is finished is kept, continue in a new "
+            "process with --resume"
+        ) from None
 
 
 def failure(arch: str, key: str, measure: str, error: BaseException, seconds: float = 0.0) -> Score:

@@ -11,6 +11,7 @@ from typing_extensions import TypeVar
 from ..errors import ArchitectureError, SpecError
 from ..proxy.fidelity import NETWORK_OPTIONS, OWN, PAPER, PAPER_CODE, NetworkOption
 from ..registry import Registry
+from .forms import Form, literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +45,7 @@ class SearchSpace(ABC, Generic[Arch]):
         options: of the fidelity (``NETWORK_OPTIONS``) that the space has, and what its words mean here.
         shares_parts: whether the space writes its networks as ``expressions``.
         own_weights: whether ``build`` gives networks with weights, drawn by PyTorch's global generator.
+        forms: in which users of the benchmark write its architectures, besides the text form; ``parse`` reads them.
         unchecked: conformance check that cannot be applied to the space -> the reason.
         origin: the file whose architectures are sampled, if there is one.
     """
@@ -60,6 +62,7 @@ class SearchSpace(ABC, Generic[Arch]):
     strides: ClassVar[tuple[int, int, int]] = (1, 2, 4)
     options: ClassVar[Mapping[str, NetworkOption]] = {}
     own_weights: ClassVar[bool] = False
+    forms: tuple[Form, ...] = ()
     unchecked: ClassVar[Mapping[str, str]] = {}
 
     shares_parts: ClassVar[bool] = False
@@ -92,6 +95,29 @@ class SearchSpace(ABC, Generic[Arch]):
     @abstractmethod
     def parse(self, text: str) -> Arch:
         """The architecture that ``text`` describes; ArchitectureError says where the text breaks."""
+
+    def pasted(self, text: str, error: ArchitectureError) -> Arch:
+        """The architecture of a text in one of ``forms``; for a text in none of them ``error`` is raised, which says
+        why it is not in the space's own.
+
+        >>> str(load_space("nats_sss").parse("[8, 16, 24, 32, 40]"))
+        '8:16:24:32:40'
+        """
+        try:
+            value = literal(text)
+        except ValueError:
+            raise error from None
+        for form in self.forms:
+            try:
+                arch: Optional[Arch] = form.read(value)
+            except ArchitectureError:
+                raise
+            except (ValueError, TypeError, OverflowError) as wrong:
+                what = f"not a {self.name} architecture: {text[:80]!r}, read as {form.name}: {wrong}"
+                raise ArchitectureError(f"{what}; an example is {form.example}") from None
+            if arch is not None:
+                return self.parse(str(arch))
+        raise error
 
     @abstractmethod
     def canonical(self, arch: Arch) -> str:

@@ -1,4 +1,6 @@
-"""Architectures in NASLib's compact form and in ours. Nothing here imports NASLib.
+"""Architectures in NASLib's compact form and in ours, both ways. Nothing here imports NASLib.
+
+The forms themselves stand beside the encodings of their spaces, in ``forms.py``; a space's ``parse`` reads them, too.
 
 NASLib's ``graph.get_hash()`` is a tuple of integers; written with ``str`` it is the key of NAS-Bench-Suite-Zero's
 ``zc_<space>.json``.
@@ -19,12 +21,12 @@ from typing import Any, Callable
 from ..errors import ArchitectureError
 from ..registry import Registry
 from . import load_space
-from .cells.encoding import CompactArchitecture, compact
+from .cells.encoding import compact
 from .cells.space import NASBench301
-from .nasbench101.encoding import MAX_VERTICES, NASBench101Architecture
-from .nasbench201.encoding import EDGES, OPERATIONS, NASBench201Architecture
-from .nasbench_nlp.encoding import NASBenchNLPArchitecture, Node
-from .transnas.encoding import TransNASMacroArchitecture, TransNASMicroArchitecture
+from .nasbench101 import forms as forms101
+from .nasbench201 import forms as forms201
+from .nasbench_nlp import forms as forms_nlp
+from .transnas import forms as forms_transnas
 
 Codes = tuple[Any, ...]  # NASLib's compact form: nested tuples of ints
 
@@ -108,152 +110,21 @@ def _short(spec: Any) -> str:
     return text if len(text) < 120 else text[:117] + "..."
 
 
-def _check_codes(codes: Codes, count: int | None, highest: int, what: str) -> None:
-    if count is not None and len(codes) != count:
-        raise ValueError(f"it has {len(codes)} numbers, expected {count}")
-    for place, code in enumerate(codes):
-        if not isinstance(code, int) or not 0 <= code <= highest:
-            raise ValueError(f"{what} {place} is {code}, expected 0 to {highest}")
+def _some(read: Callable[[Codes], Any]) -> Callable[[Codes], Any]:
+    def decode(codes: Codes) -> Any:
+        arch = read(codes)
+        if arch is None:
+            raise ValueError("expected one list of integers")
+        return arch
+
+    return decode
 
 
-# --- NAS-Bench-201
-
-OPERATIONS_201 = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")  # NASLib's order
-EDGES_201 = tuple(sorted(EDGES))  # NASLib's order: by source, then target
-
-
-def _decode_201(codes: Codes) -> NASBench201Architecture:
-    _check_codes(codes, len(EDGES_201), len(OPERATIONS_201) - 1, "operation")
-    on_edge = {edge: OPERATIONS.index(OPERATIONS_201[code]) for edge, code in zip(EDGES_201, codes)}
-    return NASBench201Architecture(tuple(on_edge[edge] for edge in EDGES))
-
-
-def _encode_201(arch: NASBench201Architecture) -> tuple[int, ...]:
-    on_edge = {edge: OPERATIONS_201.index(OPERATIONS[op]) for edge, op in zip(EDGES, arch.ops)}
-    return tuple(on_edge[edge] for edge in EDGES_201)
-
-
-CONVERTERS.register("nasbench201")(Converter(_decode_201, _encode_201))
-
-
-# --- NAS-Bench-101
-
-INPUT_101, OUTPUT_101, CONV3X3_101 = 0, 1, 4  # NASLib's codes; 4, 3, 2 are our operations 0, 1, 2
-
-
-def _decode_101(codes: Codes) -> NASBench101Architecture:
-    """Row by row the whole adjacency matrix, then the operations with input and output."""
-    size = next((n for n in range(2, MAX_VERTICES + 1) if n * n + n == len(codes)), None)
-    if size is None:
-        raise ValueError(f"it has {len(codes)} numbers, expected n * n + n for a cell of 2 to {MAX_VERTICES} vertices")
-    bits, ops = codes[: size * size], codes[size * size :]
-    _check_codes(bits, None, 1, "matrix entry")
-    _check_codes(ops, None, CONV3X3_101, "operation")
-    matrix = tuple(bits[row * size : (row + 1) * size] for row in range(size))
-    if any(matrix[u][v] for u in range(size) for v in range(u + 1)):
-        raise ValueError("its matrix has an edge on or below the diagonal")
-    if (ops[0], ops[-1]) != (INPUT_101, OUTPUT_101) or set(ops[1:-1]) & {INPUT_101, OUTPUT_101}:
-        raise ValueError("its first operation must be the input (0), its last one the output (1), and no other")
-    return NASBench101Architecture(matrix, tuple(CONV3X3_101 - op for op in ops[1:-1]))
-
-
-def _encode_101(arch: NASBench101Architecture) -> tuple[int, ...]:
-    size = len(arch.matrix)
-    vertices = [*range(size - 1), *[None] * (MAX_VERTICES - size), size - 1]
-    bits = [0 if u is None or v is None else arch.matrix[u][v] for u in vertices for v in vertices]
-    spare = [CONV3X3_101] * (MAX_VERTICES - size)  # as NASLib fills up
-    return (*bits, INPUT_101, *(CONV3X3_101 - op for op in arch.ops), *spare, OUTPUT_101)
-
-
-CONVERTERS.register("nasbench101")(Converter(_decode_101, _encode_101))
-
-
-# --- NAS-Bench-301: NASLib's form is the space's own text
-
-
-def _decode_301(codes: Codes) -> CompactArchitecture:
-    return NASBench301().from_compact(codes)
-
-
-CONVERTERS.register("nasbench301")(Converter(_decode_301, compact))
-
-
-# --- NAS-Bench-NLP: (edges, operations, which nodes are new states); nodes after their inputs, states in order
-
-INPUTS_NLP = ("x", "h_prev_0", "h_prev_1", "h_prev_2")  # nodes 0 to 3, always there
-OPERATIONS_NLP = (
-    "in", "activation_sigm", "activation_tanh", "activation_leaky_relu", "elementwise_sum", "elementwise_prod",
-    "linear", "blend",
-)  # fmt: skip
-
-
-def _decode_nlp(spec: Codes) -> NASBenchNLPArchitecture:
-    if len(spec) != 3 or not all(isinstance(part, tuple) for part in spec):
-        raise ValueError("expected (edges, operations, states)")
-    edges, ops, states = spec
-    first, count = len(INPUTS_NLP), len(ops)
-    _check_codes(ops, None, len(OPERATIONS_NLP) - 1, "operation")
-    _check_codes(states, None, count - 1, "state")
-    if set(ops[:first]) != {0} or 0 in ops[first:] or any(state < first for state in states):
-        raise ValueError(f"its first {first} nodes, and no others, must be inputs (operation 0)")
-    for edge in edges:
-        if not isinstance(edge, tuple) or len(edge) != 2:
-            raise ValueError(f"{edge} is no edge (source, target)")
-        _check_codes(edge, None, count - 1, "end of an edge")
-    numbers = {"h_new": iter(range(count)), "node": iter(range(count))}
-    kinds = ["h_new" if node in states else "node" for node in range(first, count)]
-    names = [*INPUTS_NLP, *(f"{kind}_{next(numbers[kind])}" for kind in kinds)]
-    inputs = {node: tuple(names[source] for source, target in edges if target == node) for node in range(count)}
-    return NASBenchNLPArchitecture(
-        tuple((names[node], OPERATIONS_NLP[ops[node]], inputs[node]) for node in range(first, count))
-    )
-
-
-def _encode_nlp(arch: NASBenchNLPArchitecture) -> Codes:
-    nodes = _in_order_nlp(arch)
-    index = {name: place for place, name in enumerate((*INPUTS_NLP, *(name for name, _, _ in nodes)))}
-    edges = tuple((index[source], index[name]) for name, _, sources in nodes for source in sources)
-    ops = (*(0 for _ in INPUTS_NLP), *(OPERATIONS_NLP.index(op) for _, op, _ in nodes))
-    return edges, ops, tuple(index[name] for name, _, _ in nodes if name.startswith("h_new"))
-
-
-def _in_order_nlp(arch: NASBenchNLPArchitecture) -> list[Node]:
-    """The nodes, each after its inputs, and ``h_new_0`` before ``h_new_1``: their order is all that NASLib keeps."""
-    pending, done, known, states = list(arch.nodes), [], set(INPUTS_NLP), 0
-    while pending:
-        for node in pending:
-            is_state = node[0].startswith("h_new")
-            if known.issuperset(node[2]) and (not is_state or node[0] == f"h_new_{states}"):
-                break
-        else:
-            raise ArchitectureError(
-                f"NASLib's compact form has no way to write {arch}: more than three states, or an earlier state "
-                "that needs a later one"
-            )
-        pending.remove(node)
-        done.append(node)
-        known.add(node[0])
-        states += is_state
-    return done
-
-
-CONVERTERS.register("nasbench_nlp")(Converter(_decode_nlp, _encode_nlp))
-
-
-# --- TransNAS-Bench-101: the digits of the benchmark's string
-
-
-def _decode_transnas_micro(spec: Codes) -> TransNASMicroArchitecture:
-    """As NASLib looks architectures up and builds the benchmark's network. Its graph of the same numbers
-    (``create_graph=True``) has another order of edges and operations."""
-    _check_codes(spec, 6, 3, "operation")
-    return TransNASMicroArchitecture(spec)
-
-
-def _decode_transnas_macro(spec: Codes) -> TransNASMacroArchitecture:
-    _check_codes(spec, None, 4, "module")
-    return TransNASMacroArchitecture("".join(map(str, spec)).rstrip("0"))  # sampled ones are filled up with 0
-
-
-CONVERTERS.register("transnas101_micro")(Converter(_decode_transnas_micro, lambda arch: arch.ops))
-CONVERTERS.register("transnas101_macro")(Converter(_decode_transnas_macro, lambda arch: tuple(map(int, arch.modules))))
+CONVERTERS.register("nasbench101")(Converter(_some(forms101.of_codes), forms101.to_codes))
+CONVERTERS.register("nasbench201")(Converter(_some(forms201.of_codes), forms201.to_codes))
+CONVERTERS.register("nasbench301")(Converter(lambda codes: NASBench301().from_compact(codes), compact))
+CONVERTERS.register("nasbench_nlp")(Converter(_some(forms_nlp.of_codes), forms_nlp.to_codes))
+CONVERTERS.register("transnas101_micro")(Converter(_some(forms_transnas.micro_of_codes), lambda arch: arch.ops))
+CONVERTERS.register("transnas101_macro")(
+    Converter(_some(forms_transnas.macro_of_codes), lambda arch: tuple(map(int, arch.modules)))
+)

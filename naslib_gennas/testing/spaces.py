@@ -102,6 +102,9 @@ def check_text(case: SpaceCase) -> None:
         assert str(twin) == text, f"{text} is parsed, but written as {twin}"
         assert space.parse(f"  {arch}\n") == arch, "white space around the text matters"
         assert twin != text and twin is not None, f"{arch} equals its text, or nothing"
+    for form in space.forms:
+        arch = space.parse(form.example)
+        assert space.parse(str(arch)) == arch, f"{form.name}: {form.example} is read as {arch}, which is not its text"
 
 
 @SPACE_SUITE.check

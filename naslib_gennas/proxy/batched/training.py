@@ -19,7 +19,7 @@ from .program import Network, Program
 BYTES = 4
 COPIES = 3  # of every map: its value, its gradient, what BatchNorm keeps
 TEMPORARY = 30  # times the largest map: columns of some convolutions
-SHARE = 0.7  # of a GPU's free memory
+SHARE = 0.4  # of a GPU's free memory: others may live there, too
 MOST = 2048  # networks at once
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from ...errors import ArchitectureError
 from ...proxy.fidelity import NetworkOption
 from ..base import SPACES, SearchSpace
+from ..forms import Form
 from .counts import counts
 from .encoding import (
     BASIC,
@@ -29,6 +30,7 @@ from .encoding import (
     similarity_vector,
     written_out,
 )
+from .forms import forms
 
 if TYPE_CHECKING:
     from torch import nn
@@ -130,8 +132,16 @@ class AnyNetSpace(SearchSpace[AnyNetArchitecture]):
         return others[int(np.abs(vectors - similarity_vector(arch)).sum(axis=1).argmin())]
 
     def parse(self, text: str) -> AnyNetArchitecture:
-        """The JSON of an NDS record's ``net``."""
-        return parse_net(str(text), self.rules)
+        """The JSON of an NDS record's ``net``, or one of ``forms``."""
+        text = str(text).strip()
+        try:
+            return parse_net(text, self.rules)
+        except ArchitectureError as error:
+            return self.pasted(text, error)
+
+    @cached_property
+    def forms(self) -> tuple[Form, ...]:  # type: ignore[override]
+        return forms(self.rules, self.stem_stride)
 
     def canonical(self, arch: AnyNetArchitecture) -> str:
         return str(self.representative(arch))

@@ -98,6 +98,7 @@ def cell_numbers(cell: Cell, operations: Sequence[str]) -> dict[str, float]:
     return {name: float(value) for name, value in numbers.items()}
 
 
+KINDS = ("normal", "reduce")
 Compact = tuple[tuple[tuple[int, int], ...], ...]  # (normal, reduce), each 8 pairs (input, operation number)
 
 
@@ -158,11 +159,17 @@ example is ...
     if not isinstance(genotype, dict):
         raise rules.broken(f"genotype must be an object, got {genotype!r}")
     _check_keys(genotype, {"normal", "normal_concat", "reduce", "reduce_concat"}, set(), "genotype", rules)
-    normal, reduce = (_parsed_cell(genotype[k], genotype[f"{k}_concat"], k, rules) for k in ("normal", "reduce"))
+    normal, reduce = cells_of_genotype({kind: (genotype[kind], genotype[f"{kind}_concat"]) for kind in KINDS}, rules)
     depth, width = (_number(net, key, least, rules) for key, least in (("depth", MIN_DEPTH), ("width", MIN_WIDTH)))
     if width % 2:
         raise rules.broken(f"width must be even, got {width}")
     return CellArchitecture(normal, reduce, depth, width)
+
+
+def cells_of_genotype(cells: Mapping[str, tuple[object, object]], rules: Rules) -> tuple[Cell, Cell]:
+    """The two cells of lists of [operation, input] and of lists of the nodes that are read."""
+    normal, reduce = (_parsed_cell(*cells[kind], kind, rules) for kind in KINDS)
+    return normal, reduce
 
 
 def parse_compact(text: str, rules: Rules) -> tuple[Cell, Cell]:

@@ -12,8 +12,10 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Optional
 
+from ...errors import ArchitectureError
 from ...proxy.fidelity import NetworkOption
 from ..base import SPACES, SearchSpace
+from ..forms import Form
 from .counts import counts
 from .encoding import (
     COMPACT,
@@ -35,6 +37,7 @@ from .encoding import (
     parse_compact,
     parse_net,
 )
+from .forms import genotype_forms
 
 if TYPE_CHECKING:
     import numpy as np
@@ -130,8 +133,25 @@ class CellSpace(SearchSpace[CellArchitecture]):
         return replace(arch, reduce=child) if reduction else replace(arch, normal=child)
 
     def parse(self, text: str) -> CellArchitecture:
-        """The JSON of an NDS record's ``net``; ``aux`` and ``drop_prob`` concern training only and are dropped."""
-        return parse_net(str(text), self.rules)
+        """The JSON of an NDS record's ``net``; ``aux`` and ``drop_prob`` concern training only and are dropped.
+
+        Of the ``forms`` a genotype says nothing of depth and width: those in the middle of the space are taken.
+        """
+        text = str(text).strip()
+        try:
+            return self._own(text)
+        except ArchitectureError as error:
+            return self.pasted(text, error)
+
+    def _own(self, text: str) -> CellArchitecture:
+        return parse_net(text, self.rules)
+
+    @cached_property
+    def forms(self) -> tuple[Form, ...]:  # type: ignore[override]
+        return genotype_forms(self.rules, self._middle_sized, self.parse(self.example))
+
+    def _middle_sized(self, normal: Cell, reduce: Cell) -> CellArchitecture:
+        return self.architecture(normal, reduce, _middle(self.depths), _middle(self.widths))
 
     def canonical(self, arch: CellArchitecture) -> str:
         return str(self.representative(arch))
@@ -237,17 +257,13 @@ class NASBench301(CellSpace):
         cells = 3 * fidelity.cells if fidelity.cells else arch.depth
         return cells, 2 * ((fidelity.channels or self.channels) // 2) or MIN_WIDTH
 
-    def parse(self, text: str) -> CompactArchitecture:
+    def _own(self, text: str) -> CellArchitecture:
         """The tuple as NASLib writes it, or the same as JSON lists."""
-        return self._of(parse_compact(str(text), self.rules))
+        return self._middle_sized(*parse_compact(text, self.rules))
 
     def from_compact(self, cells: object) -> CompactArchitecture:
         """The architecture of NASLib's ``get_hash()``/``compact``: (normal, reduce), each 8 pairs of integers."""
-        return self._of(cells_of_compact(cells, self.rules))
-
-    def _of(self, cells: tuple[Cell, Cell]) -> CompactArchitecture:
-        normal, reduce = cells
-        return CompactArchitecture(normal, reduce, self.depths[0], self.widths[0])
+        return CompactArchitecture(*cells_of_compact(cells, self.rules), self.depths[0], self.widths[0])
 
     def _sample_cell(self, rng: np.random.Generator) -> Cell:
         """Two different inputs a node, as NASLib samples."""

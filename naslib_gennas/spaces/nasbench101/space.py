@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ...errors import ArchitectureError
 from ...proxy.fidelity import NetworkOption
 from ..base import SPACES, SearchSpace
 from .encoding import (
@@ -25,6 +26,7 @@ from .encoding import (
     parse_cell,
     valid_part,
 )
+from .forms import FORMS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,6 +56,7 @@ class NASBench101(SearchSpace[NASBench101Architecture]):
     channels = 16
     options = {"network_init": NetworkOption(own="default", paper="default", paper_code="fan_out")}
     example = EXAMPLE
+    forms = FORMS
     metrics = ("cifar10_test",)
     full_channels = 128
 
@@ -91,8 +94,12 @@ class NASBench101(SearchSpace[NASBench101Architecture]):
                 return child
 
     def parse(self, text: str) -> NASBench101Architecture:
-        """``V:hex:digits`` or ``{"matrix": [[...]], "ops": [...]}``."""
-        return parse_cell(str(text).strip())
+        """``V:hex:digits`` or ``{"matrix": [[...]], "ops": [...]}``, or one of ``forms``."""
+        text = str(text).strip()
+        try:
+            return parse_cell(text)
+        except ArchitectureError as error:
+            return self.pasted(text, error)
 
     def canonical(self, arch: NASBench101Architecture) -> str:
         """The benchmark's graph hash (MD5 by iterated neighbourhoods) of the pruned cell."""

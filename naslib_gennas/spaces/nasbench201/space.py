@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ...errors import ArchitectureError
 from ...proxy.fidelity import NetworkOption
 from ..base import SPACES, SearchSpace
 from .encoding import (
@@ -23,6 +24,7 @@ from .encoding import (
     first_isomorphic,
     parse_cell,
 )
+from .forms import FORMS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,6 +56,7 @@ class NASBench201(SearchSpace[NASBench201Architecture]):
     channels = 16
     options = {"cell_norm": NetworkOption(own="affine", paper="plain", paper_code="plain")}
     example = EXAMPLE
+    forms = FORMS
     metrics = ("cifar10_test", "cifar100_test", "imagenet16_test")
 
     def sample(self, rng: np.random.Generator) -> NASBench201Architecture:
@@ -72,8 +75,12 @@ class NASBench201(SearchSpace[NASBench201Architecture]):
                 return child
 
     def parse(self, text: str) -> NASBench201Architecture:
-        """The benchmark's string, or its number 0..15624."""
-        return parse_cell(str(text).strip())
+        """The benchmark's string, its number 0..15624, or one of ``forms``."""
+        text = str(text).strip()
+        try:
+            return parse_cell(text)
+        except ArchitectureError as error:
+            return self.pasted(text, error)
 
     def canonical(self, arch: NASBench201Architecture) -> str:
         return str(self.representative(arch))

@@ -31,9 +31,8 @@ class InvertedBottleneck(nn.Module):
         self.project, self.project_bn = Pointwise(inner, outputs), nn.BatchNorm2d(outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = F.relu_(self.expand_bn(self.expand(x)))
-        y = F.relu_(self.depthwise_bn(self.depthwise(y)))
-        y = self.project_bn(self.project(y))
+        inner = F.relu_(self.depthwise_bn(self.depthwise(F.relu_(self.expand_bn(self.expand(x))))))
+        y: torch.Tensor = self.project_bn(self.project(inner))
         return y + x if self.residual else y
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ...errors import ArchitectureError
 from ..base import SPACES, SearchSpace
-from .encoding import COUNT, EXAMPLE, LAYERS, OPERATIONS, NASBenchMacroArchitecture, every, packed, parse_layers
+from .encoding import COUNT, EXAMPLE, FORMS, LAYERS, OPERATIONS, NASBenchMacroArchitecture, every, packed, parse_layers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +40,7 @@ class NASBenchMacro(SearchSpace[NASBenchMacroArchitecture]):
     channels = 32
     strides = (2, 4, 8)
     example = EXAMPLE
+    forms = FORMS
     metrics = ("cifar10_test", "mean_acc")
 
     def sample(self, rng: np.random.Generator) -> NASBenchMacroArchitecture:
@@ -54,7 +56,11 @@ class NASBenchMacro(SearchSpace[NASBenchMacroArchitecture]):
 
     def parse(self, text: str) -> NASBenchMacroArchitecture:
         """The benchmark's eight digits."""
-        return parse_layers(str(text).strip())
+        text = str(text).strip()
+        try:
+            return parse_layers(text)
+        except ArchitectureError as error:
+            return self.pasted(text, error)
 
     def canonical(self, arch: NASBenchMacroArchitecture) -> str:
         return str(self.representative(arch))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Union
 
+from ...errors import ArchitectureError
 from ..base import SPACES, SearchSpace
 from .encoding import (
     EXAMPLE,
@@ -17,6 +18,7 @@ from .encoding import (
     live,
     parse_recipe,
 )
+from .forms import FORMS
 from .neighbours import RecipeSet
 from .sampling import random_recipe
 
@@ -48,6 +50,7 @@ class NASBenchNLP(SearchSpace[NASBenchNLPArchitecture]):
     description = "NAS-Bench-NLP: recurrent cells (recipes) for language modelling"
     kind = "rnn"
     example = EXAMPLE
+    forms = FORMS
     metrics = ("minus_best_test_loss",)
 
     def __init__(self, recipes: Iterable[Union[str, NASBenchNLPArchitecture]] = ()):
@@ -70,8 +73,12 @@ class NASBenchNLP(SearchSpace[NASBenchNLPArchitecture]):
         return recipes.nearest(arch, rng)
 
     def parse(self, text: str) -> NASBenchNLPArchitecture:
-        """The recipe's JSON, as in the benchmark's files."""
-        return parse_recipe(str(text).strip())
+        """The recipe's JSON, as in the benchmark's files, or one of ``forms``."""
+        text = str(text).strip()
+        try:
+            return parse_recipe(text)
+        except ArchitectureError as error:
+            return self.pasted(text, error)
 
     def canonical(self, arch: NASBenchNLPArchitecture) -> str:
         return str(self.representative(arch))

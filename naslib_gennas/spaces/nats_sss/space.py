@@ -9,8 +9,9 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ...errors import ArchitectureError
 from ..base import SPACES, SearchSpace
-from .encoding import COUNT, EXAMPLE, PLACES, WIDTHS, NATSSizeArchitecture, numbered, parse_widths
+from .encoding import COUNT, EXAMPLE, FORMS, PLACES, WIDTHS, NATSSizeArchitecture, numbered, parse_widths
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,6 +43,7 @@ class NATSSize(SearchSpace[NATSSizeArchitecture]):
     cells = 1
     channels = 16
     example = EXAMPLE
+    forms = FORMS
     metrics = ("cifar10_test", "cifar100_test", "imagenet16_test")
 
     def sample(self, rng: np.random.Generator) -> NATSSizeArchitecture:
@@ -60,7 +62,11 @@ class NATSSize(SearchSpace[NATSSizeArchitecture]):
 
     def parse(self, text: str) -> NATSSizeArchitecture:
         """The benchmark's string, or its number 0..32767."""
-        return parse_widths(str(text).strip())
+        text = str(text).strip()
+        try:
+            return parse_widths(text)
+        except ArchitectureError as error:
+            return self.pasted(text, error)
 
     def canonical(self, arch: NATSSizeArchitecture) -> str:
         return str(arch)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ...errors import ArchitectureError
 from ..base import SPACES, Arch, SearchSpace
 from ..nasbench201.encoding import EDGES
 from .encoding import (
@@ -29,6 +30,7 @@ from .encoding import (
     parse_micro,
     skeletons,
 )
+from .forms import MACRO_FORMS, MICRO_FORMS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,6 +76,7 @@ class TransNASMicro(TransNASSpace[TransNASMicroArchitecture]):
     unique = 3616
     strides = (2, 4, 8)
     example = MICRO.example
+    forms = MICRO_FORMS
 
     def sample(self, rng: np.random.Generator) -> TransNASMicroArchitecture:
         """Uniform over all 4,096 cells, disconnected ones included, as the benchmark has them."""
@@ -92,7 +95,11 @@ class TransNASMicro(TransNASSpace[TransNASMicroArchitecture]):
 
     def parse(self, text: str) -> TransNASMicroArchitecture:
         """The benchmark's string."""
-        return parse_micro(str(text).strip())
+        text = str(text).strip()
+        try:
+            return parse_micro(text)
+        except ArchitectureError as error:
+            return self.pasted(text, error)
 
     def representative(self, arch: TransNASMicroArchitecture) -> TransNASMicroArchitecture:
         """Nodes 1 and 2 can be exchanged where no edge joins them."""
@@ -167,6 +174,7 @@ class TransNASMacro(TransNASSpace[TransNASMacroArchitecture]):
     description = "TransNAS-Bench-101 macro: where a ResNet of 4 to 6 modules widens and shrinks"
     size = unique = 3256
     example = MACRO.example
+    forms = MACRO_FORMS
 
     def sample(self, rng: np.random.Generator) -> TransNASMacroArchitecture:
         """Uniform over all 3,256 skeletons."""
@@ -180,7 +188,11 @@ class TransNASMacro(TransNASSpace[TransNASMacroArchitecture]):
 
     def parse(self, text: str) -> TransNASMacroArchitecture:
         """The benchmark's string."""
-        return parse_macro(str(text).strip())
+        text = str(text).strip()
+        try:
+            return parse_macro(text)
+        except ArchitectureError as error:
+            return self.pasted(text, error)
 
     def representative(self, arch: TransNASMacroArchitecture) -> TransNASMacroArchitecture:
         return arch
