@@ -79,8 +79,12 @@ class Commands(click.Group):
             ctx.exit(EXIT_OTHER)
 
 
+LONGEST = 1500  # characters of a message
+
+
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    text = " ".join(str(error).split())
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
 
 
 def say(message: str) -> None:
@@ -118,15 +122,32 @@ MEMORY = 512  # MB, as of a scorer; that module would import torch
 
 
 WHERE = [
-    click.option("--workers", default=1, show_default=True, help="Processes of one thread each; 1 is this process."),
-    click.option("--threads", default=1, show_default=True, help="PyTorch threads of a single process."),
+    click.option(
+        "--workers",
+        type=click.IntRange(1, 4096),
+        default=1,
+        show_default=True,
+        help="Processes of one thread each; 1 is this process.",
+    ),
+    click.option(
+        "--threads",
+        type=click.IntRange(1, 1024),
+        default=1,
+        show_default=True,
+        help="PyTorch threads of a single process.",
+    ),
     click.option(
         "--executor",
         default="",
         help="here, processes, dask or ray; with the cluster's place: dask:tcp://host:8786, dask:mine.yaml, ray:auto "
         "[default: here, or processes if --workers, --timeout or --isolate ask for it].",
     ),
-    click.option("--timeout", type=float, default=None, help="Seconds that an architecture may take [default: any]."),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        default=None,
+        help="Seconds that an architecture may take [default: any].",
+    ),
     click.option(
         "--isolate/--no-isolate",
         default=None,

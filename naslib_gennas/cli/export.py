@@ -11,7 +11,9 @@ from .base import main, show
 @click.argument("arch")
 @click.option("--space", required=True, help="Search space; see `gennas spaces`.")
 @click.option("--out", required=True, help="net.pt (the module itself) or net.py (code that needs PyTorch only).")
-@click.option("--classes", default=10, show_default=True, help="Outputs of the classifier.")
+@click.option(
+    "--classes", type=click.IntRange(1, 1_000_000), default=10, show_default=True, help="Outputs of the classifier."
+)
 @click.option("--seed", default=0, show_default=True, help="Of the initial weights in a .pt.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

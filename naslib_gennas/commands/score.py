@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Optional
 
 import numpy as np
@@ -100,7 +101,11 @@ def _expanded(given: Iterable[str]) -> Iterable[str]:
             yield text
             continue
         try:
-            with open(text[1:], encoding="utf-8") as file:
-                yield from (line.strip() for line in file if line.strip())
-        except OSError as error:
-            raise InputError(f"cannot read the architectures in {text[1:]}: {error.strerror}") from None
+            lines = Path(text[1:]).read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+            raise InputError(f"cannot read the architectures in {text[1:]}: {reason}") from None
+        found = [line.strip() for line in lines if line.strip()]
+        if not found:
+            raise InputError(f"{text[1:]} holds no architecture, one a line")
+        yield from found

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Optional
 
 from ..errors import GenNASError, InputError, MissingPackageError
 from ..scoring.failures import ProcessDied
+from ..texts import parse_yaml
 from .elsewhere import Parcel, Pieces, do
 from .protocol import ALONE, EXECUTORS, Job, Resources, Result_co, Work
 
@@ -187,11 +188,9 @@ def _cluster(resources: Resources) -> Any:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        found = parse_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise InputError(f"cannot read the cluster {path}: {str(error).splitlines()[0]}") from None
     if not isinstance(found, dict) or "kind" not in found:
         raise InputError(f"{path} must be a mapping with a kind, such as SLURMCluster, and its settings")

@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..proxy.presets import validate
 from ..registry import unknown
 from ..tables import Table
+from ..texts import parse_yaml
 from .settings import SECTION, Section, is_ours
 
 COMMANDS = ("zc", "zc-benchmarks", "predictors", "bbo")
@@ -129,10 +130,10 @@ def read_config(command: str, file: File, overrides: Sequence[str] = ()) -> Conf
     """
     try:
         with open(file, encoding="utf-8") as stream:
-            config = yaml.safe_load(stream)
+            config = parse_yaml(stream.read())
     except OSError as error:
         raise InputError(f"cannot read the configuration {file}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise InputError(f"{file} is not YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(config, dict):
         raise InputError(f"{file} must hold a mapping of keys to values")

@@ -22,6 +22,7 @@ from ..runs.whole import write_whole
 from ..scoring.score import GENNAS
 from ..spaces.base import SearchSpace
 from ..tables import open_space
+from ..texts import parse_json
 from .believer import Believer
 from .features import DEFAULT, PRESET, SCORE, Reading, check_features, extracted
 from .gaussian_process import GaussianProcess, Group
@@ -249,7 +250,7 @@ class SpectrumPredictor:
     def load(cls, path: Union[str, Path]) -> SpectrumPredictor:
         """Of a file that :meth:`save` wrote; SpecError names it otherwise."""
         try:
-            return cls.from_record(json.loads(Path(path).read_text(encoding="utf-8")))
+            return cls.from_record(parse_json(Path(path).read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, SpecError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise SpecError(f"cannot read the predictor {path}: {reason}") from None

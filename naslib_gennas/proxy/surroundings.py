@@ -15,14 +15,18 @@ CUDNN = {"allow_tf32": False, "deterministic": True, "benchmark": False}
 _threads = 1
 
 
+MOST_THREADS = 1024
+"""The OpenMP library ends the process where there is no memory for more."""
+
+
 def use_threads(count: int) -> None:
     """Compute scores of this process in ``count`` threads of PyTorch [default: 1].
 
     Other numbers of threads add in another order, and a training carries that on: scores differ by more than their last
-    digits. Small networks gain little from a second thread. SpecError for less than 1.
+    digits. Small networks gain little from a second thread. SpecError for less than 1 or more than 1,024.
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise SpecError(f"threads must be a whole number from 1, got {count!r}")
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST_THREADS:
+        raise SpecError(f"threads must be a whole number from 1 to {MOST_THREADS}, got {count!r}")
     global _threads
     _threads = count
 

@@ -13,6 +13,7 @@ from typing import Any, Optional
 import pandas as pd
 
 from ..errors import TableError
+from ..texts import parse_json
 from .nasbench_nlp import after_epoch, with_recipes
 from .registry import READERS, Progress
 
@@ -166,8 +167,8 @@ def _text(path: Path) -> str:
 
 def _json(text: str, where: str) -> object:
     try:
-        found: object = json.loads(text)
-    except json.JSONDecodeError as error:
+        found: object = parse_json(text)
+    except ValueError as error:
         raise TableError(f"{where} is not JSON: {_one_line(error)}") from None
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from ..runs.lines import record_of
 from ..runs.run import CONFIG, ENVIRONMENT, PREDICTIONS, PRESET, RESULTS, SCORES, SPECTRA, SUMMARY, Record
 from ..scoring.score import GENNAS
 from ..scoring.spectra import Spectra
+from ..texts import parse_json
 from .loaded import Check, Found, Learnt, LoadedRun, Predicted, Ranking, SearchResult, Step
 
 T = TypeVar("T")
@@ -201,7 +201,7 @@ def _complaint(error: ValidationError) -> str:
 
 def _json(path: Path) -> Record:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise RunError(f"{path} cannot be read as JSON; run the command again with a new --out") from None
     if not isinstance(data, dict):

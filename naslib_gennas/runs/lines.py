@@ -6,6 +6,8 @@ import json
 import zlib
 from typing import Any, Optional
 
+from ..texts import parse_json
+
 CHECK = "crc32"
 MARK = f', "{CHECK}": "'.encode()
 Record = dict[str, Any]
@@ -34,8 +36,8 @@ def record_of(line: bytes) -> Optional[Record]:
     if start > 0 and line[start:].rstrip() != _ending(body):
         return None
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
+        found = parse_json(body)
+    except ValueError:
         return None
     return found if isinstance(found, dict) and CHECK not in found else None
 

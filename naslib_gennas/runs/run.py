@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import RunError
 from ..progress import warn
+from ..texts import parse_json
 from .lines import Record as Record
 from .lines import line_of, record_of
 from .whole import PART, write_whole
@@ -248,7 +249,7 @@ def _put_aside(path: Path, lines: list[bytes], bad: set[int]) -> None:
 def _json_object(text: bytes) -> Optional[Record]:
     """None if it is none."""
     try:
-        found = json.loads(text)
+        found = parse_json(text)
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

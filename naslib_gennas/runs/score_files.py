@@ -24,6 +24,7 @@ import pandas as pd
 from ..errors import ArchitectureError, InputError, MissingPackageError, TableError
 from ..spaces.base import SearchSpace
 from ..spaces.pasted import CONVERTERS, from_naslib, to_naslib
+from ..texts import parse_json
 from .lines import record_of
 from .run import RESULTS, Record
 from .score_frames import ACCURACY, COLUMNS, Row, score_frame
@@ -145,7 +146,7 @@ def _run_rows(path: Path) -> list[Row]:
 
 def _read_json(path: Path, translate: Translation) -> pd.DataFrame:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TableError(f"cannot read the scores {path}: {error}") from None
     rows: list[Row] = []

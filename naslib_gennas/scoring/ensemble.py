@@ -31,6 +31,7 @@ from .score import ErrorRecord, Score
 from .sources import SOURCES
 
 TABLE = "table:"
+DEEPEST = 20  # aggregations in each other
 EXAMPLE = "rank(gennas,naswot,params)"
 AGGREGATIONS: Registry[Callable[[np.ndarray], np.ndarray]] = Registry("aggregation")
 """Name -> function of the members' scores (members, n), failed ones -inf, to (n,)."""
@@ -219,6 +220,7 @@ class _Parser:
             position = match.end()
         self.tokens.append(("", len(text)))
         self.next = 0
+        self.depth = 0
 
     def take(self, symbol: str) -> bool:
         if self.tokens[self.next][0] != symbol:
@@ -248,12 +250,16 @@ class _Parser:
     def _aggregate(self, name: str, position: int) -> Aggregate:
         if name not in AGGREGATIONS:
             raise self._malformed(unknown("aggregation", name, AGGREGATIONS.names()), position)
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self._malformed(f"more than {DEEPEST} parentheses are in each other", position)
         members = [self.expression()]
         while self.take(","):
             members.append(self.expression())
         if not self.take(")"):
             found, where = self.tokens[self.next]
             raise self._malformed(f"expected ',' or ')', found {found or 'the end'!r}", where)
+        self.depth -= 1
         if len(members) < 2:
             raise self._malformed(f"{name} needs at least two measures", position)
         return Aggregate(name, tuple(members))
@@ -264,4 +270,5 @@ class _Parser:
             raise self._malformed(f"expected ',' or the end, found {found!r}", position)
 
     def _malformed(self, why: str, position: int) -> InputError:
-        return InputError(f"malformed measures {self.text!r}, character {position + 1}: {why}; an example is {EXAMPLE}")
+        shown = self.text if len(self.text) < 200 else self.text[:197] + "..."
+        return InputError(f"malformed measures {shown!r}, character {position + 1}: {why}; an example is {EXAMPLE}")

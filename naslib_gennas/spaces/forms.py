@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
-import yaml
+from ..texts import parse_yaml
 
 LONGEST = 100_000  # characters of a text
 LONGEST_RANGE = 1000
@@ -52,7 +52,7 @@ def literal(text: str) -> Any:
             return reader(text)
         except _Repeated:
             raise
-        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, yaml.YAMLError):
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             continue
     raise ValueError("the text is neither JSON nor a Python literal nor a YAML mapping")
 
@@ -100,7 +100,7 @@ def _python(text: str) -> Any:
 
 
 def _yaml(text: str) -> Any:
-    found = yaml.safe_load(text)
+    found = parse_yaml(text)
     if not isinstance(found, dict):
         raise ValueError("no mapping")
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,6 +14,7 @@ from ..executors.protocol import ALONE, Resources, open_executor
 from ..proxy.presets import Preset
 from ..report.plotting import draw_task_curves
 from ..runs.run import CONFIG, RESULTS, SUMMARY, Run
+from ..texts import parse_json
 from .checks import Source, Transfer, checked, labelled_agreement, split_half
 from .draws import Labelled, also_labelled, elsewhere, split
 from .fitness import Fitness, JointFitness, TaskFitness
@@ -140,8 +140,8 @@ def read_curve(directory: str | Path) -> tuple[str, list[Optional[float]]]:
     """Algorithm and best rho by step of another task search; RunError if the directory holds none."""
     directory = Path(directory)
     try:
-        config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
-        curve = json.loads((directory / CURVE).read_text(encoding="utf-8"))
+        config = parse_json((directory / CONFIG).read_text(encoding="utf-8"))
+        curve = parse_json((directory / CURVE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise RunError(f"{directory} holds no finished task search ({CONFIG} and {CURVE}); check the path") from None
     if not isinstance(config, dict) or config.get("command") != COMMAND or not isinstance(curve, list):

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ...errors import ArchitectureError
 from ...registry import unknown
+from ...texts import parse_json
 
 BASIC, BOTTLENECK, PLAIN = "res_basic_block", "res_bottleneck_block", "double_plain_block"
 KEYS = ("block_type", "bot_muls", "ds", "num_gs", "ss", "ws")
@@ -93,8 +94,8 @@ def parse_net(text: str, rules: Rules) -> AnyNetArchitecture:
     naslib_gennas.errors.ArchitectureError: not a nds_resnet architecture: ds holds 0, which is out of range; an ...
     """
     try:
-        net = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        net = parse_json(text)
+    except ValueError as error:
         raise rules.broken(f"{text[:80]!r} is not JSON: {error}") from None
     if not isinstance(net, dict):
         raise rules.broken(f"the text must be a JSON object with {', '.join(KEYS)}")

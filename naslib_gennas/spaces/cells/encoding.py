@@ -18,6 +18,7 @@ from typing_extensions import TypeGuard
 
 from ...errors import ArchitectureError
 from ...registry import unknown
+from ...texts import parse_json
 
 NONE, SKIP = "none", "skip_connect"
 POOLS = ("avg_pool_3x3", "max_pool_3x3", "max_pool_5x5", "max_pool_7x7")
@@ -246,8 +247,8 @@ def live_cell(cell: Cell) -> Cell:
 
 def _json_object(text: str, rules: Rules) -> Mapping[str, object]:
     try:
-        net = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        net = parse_json(text)
+    except ValueError as error:
         raise rules.broken(f"{text[:80]!r} is not JSON: {error}") from None
     if not isinstance(net, dict):
         raise rules.broken("the text must be a JSON object with depth, width and genotype")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Optional
 
 from ...errors import ArchitectureError
 from ...registry import unknown
+from ...texts import parse_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -230,11 +231,11 @@ def _parsed_compact(text: str) -> NASBench101Architecture:
 
 def _parsed_json(text: str) -> NASBench101Architecture:
     try:
-        data = json.loads(text)
+        data = parse_json(text)
         matrix, names = data["matrix"], data["ops"]
         size = len(matrix)
         rows = [list(row) for row in matrix]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise _broken(text, f"expected JSON with 'matrix' and 'ops' ({type(error).__name__}: {error})") from None
     if any(len(row) != size for row in rows) or size < 2:
         raise _broken(text, f"the matrix must be square with at least 2 rows; rows have {list(map(len, rows))}")
