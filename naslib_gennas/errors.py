@@ -2,7 +2,14 @@
 
 
 class GenNASError(Exception):
-    """Base of all errors raised on purpose by this package."""
+    """Base of all errors raised on purpose by this package; the message is one line.
+
+    >>> str(GenNASError("a\\nb"))
+    'a b'
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(" ".join(line.strip() for line in str(message).splitlines()))
 
 
 class InputError(GenNASError):

@@ -80,6 +80,9 @@ def read_folder(path: Path, part: Optional[str] = None, progress: Progress = Non
 def _frame(rows: dict[int, Row], path: Path) -> pd.DataFrame:
     if not rows:
         raise TableError(f"{path} holds no architecture of NAS-Bench-201 or NATS-Bench")
+    nameless = [str(number) for number, row in sorted(rows.items()) if "arch" not in row]
+    if nameless:
+        raise TableError(f"{path} has no results of a known schedule for number {', '.join(nameless[:5])}")
     numbers = sorted(rows)
     frame = pd.DataFrame([rows[number] for number in numbers])
     accuracies = [name + suffix for suffix in dict.fromkeys(SCHEDULES.values()) for name in METRICS.values()]

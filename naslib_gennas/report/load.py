@@ -169,6 +169,11 @@ class _Files:
         missing = sorted(expected - set(frame.columns))
         if missing:
             raise RunError(f"{path} lacks the columns {', '.join(missing)}; run the command again with a new --out")
+        for column in expected - {"arch"}:
+            try:
+                frame[column] = pd.to_numeric(frame[column])
+            except (ValueError, TypeError) as error:
+                raise RunError(f"{path}, {column}: {error}; run the command again with a new --out") from None
         return frame.replace([np.inf, -np.inf], np.nan)
 
     def curves(self) -> dict[str, list[float]]:
