@@ -221,7 +221,10 @@ KILLED = {
     "correlate": "correlate --space nasbench201 --table t.csv --all --preset tiny --workers {workers}",
     "benchmark": "benchmark --space nasbench201 --table t.csv --measures gennas@tiny,params,zen --workers {workers}",
     "search": "search --space nasbench201 --steps 10 --population 20 --finalists 2 --preset tiny --workers {workers}",
-    "task-search": "task-search --space nasbench201 --table t.csv --labelled 9 --steps 9 --population 9 --fidelity tiny",
+    "task-search": (
+        "task-search --space nasbench201 --table t.csv --labelled 9 --steps 9 --population 9 --tournament 3 "
+        "--fidelity tiny"
+    ),
 }
 
 

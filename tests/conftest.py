@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from naslib_gennas.proxy.surroundings import use_threads
+
 
 @pytest.fixture(scope="session", autouse=True)
 def streams_apart():
@@ -28,3 +30,10 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no benchmark tables at {folder}; GENNAS_SHARED can name the folder above")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """A command sets the threads of its process, which is the tests'."""
+    yield
+    use_threads(1)

@@ -6,7 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
+from naslib_gennas.cli import main
 from naslib_gennas.errors import RunError
 from naslib_gennas.runs.lines import record_of
 from naslib_gennas.runs.run import Run
@@ -262,3 +264,45 @@ def test_failures_are_tried_again_where_that_is_asked_for(tmp_path):
     assert [record["status"] for record in records_in(tmp_path / "run")] == ["ok", "ok"]
     after = (tmp_path / "run" / "results.jsonl").read_bytes().splitlines(keepends=True)
     assert after[0] == before[0] and (tmp_path / "run" / "results.rejected").read_bytes() == before[1]
+
+
+def test_a_table_with_other_content_is_another_run(tmp_path, capsys):
+    table, out = tmp_path / "t.csv", tmp_path / "run"
+    command = [
+        "correlate",
+        "--space",
+        "nasbench201",
+        "--table",
+        str(table),
+        "--all",
+        "--preset",
+        "tiny",
+        "--out",
+        str(out),
+    ]
+    table.write_text("arch,acc\n1,90\n2,91\n3,92\n")
+    assert CliRunner().invoke(main, command).exit_code == 0
+    assert CliRunner().invoke(main, [*command, "--resume"]).exit_code == 0
+    table.write_text("arch,acc\n1,90\n2,91.5\n3,92\n")
+    changed = CliRunner().invoke(main, [*command, "--resume"])
+    assert changed.exit_code == 2 and "table_digest" in changed.stderr
+    config = json.loads((out / "config.json").read_text())
+    del config["table_digest"]  # a run of an earlier version
+    (out / "config.json").write_text(json.dumps(config))
+    assert CliRunner().invoke(main, [*command, "--resume"]).exit_code == 0
+
+
+def test_other_versions_and_processors_are_told_and_no_reason_to_stop(tmp_path, capsys):
+    with Run(tmp_path / "run", {"command": "score"}):
+        pass
+    path = tmp_path / "run" / "environment.json"
+    before = json.loads(path.read_text())
+    for name, value in (("torch", "1.0"), ("vectors", "NO AVX")):
+        path.write_text(json.dumps({**before, name: value, "platform": "another"}))
+        with Run(tmp_path / "run", {"command": "score"}, resume=True):
+            pass
+        told = capsys.readouterr().err
+        assert f"{name} {value} then" in told and "last digits" in told and told.count("\n") == 1
+    with Run(tmp_path / "run", {"command": "score"}, resume=True):
+        pass
+    assert capsys.readouterr().err == ""

@@ -108,7 +108,7 @@ def benchmark(
     metrics = tuple(metric.split(",")) if metric else (table.default_metric,)
     amount = None if everything else sample
     compared = BenchmarkSettings(metrics, tuple(measures), amount, batch_size, image_size)
-    config = _config(scorer, sources[0], compared)
+    config = {**_config(scorer, sources[0], compared), "table_digest": table.digest()}
     with open_run(settings, config) as run, open_executor(resources) as executor:
         result = run_benchmark(scorer, table, compared, run, executor)
     show(result.as_record(), as_json, lambda: "\n".join(_lines(result)))

@@ -133,6 +133,7 @@ def correlate(
         "command": "correlate",
         **scorer.identity(),
         "table": source,
+        "table_digest": table.digest(),
         "metric": metric,
         "sample": "all" if everything else sample,
         **({"curves": True} if curves else {}),

@@ -28,8 +28,12 @@ SCORES = "scores.csv"  # one row an architecture: its ground truth and its score
 
 LOCK, OWNER = "run.lock", "run.owner.json"  # held while a process writes; who that is
 
-IDENTITY = ("space", "preset", "preset_digest", "seed", "device", "images", "images_digest", "threads")
-"""Keys of a configuration that say which scorer made the run. A run whose version did not write one is not asked."""
+IDENTITY = ("space", "preset", "preset_digest", "seed", "device", "images", "images_digest", "threads", "table_digest")
+"""Keys of a configuration that say which scorer and table made the run. A run whose version did not write one is not
+asked."""
+
+LAST_DIGITS = ("naslib_gennas", "torch", "numpy", "vectors", "cuda")
+"""Of the environment: what may change the last digits of scores; a run that goes on with another says so."""
 
 REJECTED = "results.rejected"  # lines that are not as they were written, and failures that are tried again
 FAILED = ("failed", "crashed", "timeout")
@@ -146,7 +150,9 @@ class Run:
                 self.records = _without_failures(directory / RESULTS, self.records)
         else:
             _write_json(directory / CONFIG, self.config)
-        _write_json(directory / ENVIRONMENT, environment())
+        now = environment()
+        _tell_changes(directory / ENVIRONMENT, now)
+        _write_json(directory / ENVIRONMENT, now)
         return open(directory / RESULTS, "ab")
 
 
@@ -189,6 +195,17 @@ def _check_same(directory: Path, config: Record, resume: bool) -> None:
         raise RunError(
             f"{directory} was made with other settings ({'; '.join(changed)}); repeat those or choose another --out"
         )
+
+
+def _tell_changes(path: Path, now: Record) -> None:
+    """Warn if what is at ``path`` was written elsewhere or by other versions."""
+    before = _json_object(path.read_bytes()) if path.exists() else None
+    if before is None:
+        return
+    other = [name for name in LAST_DIGITS if name in before and before[name] != now[name]]
+    if other:
+        changes = "; ".join(f"{name} {before[name]} then, {now[name]} now" for name in other)
+        warn(f"{path.parent} was begun elsewhere ({changes}): scores may differ in their last digits from here on")
 
 
 def _changes(before: Record, now: Record) -> list[str]:
@@ -269,6 +286,7 @@ def environment() -> Record:
         "numpy": numpy.__version__,
         "platform": platform.platform(),
         "processors": os.cpu_count(),
+        "vectors": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "cuda": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "command": sys.argv,

@@ -23,7 +23,8 @@ class TableScorer(BaseScorer):
         self.measure = f"table:{column}"
 
     def identity(self) -> Record:
-        return {"space": self.space.source, "measure": self.measure, "table": self.table.name}
+        table = {"table": self.table.name, "table_digest": self.table.digest()}
+        return {"space": self.space.source, "measure": self.measure, **table}
 
     def key(self, arch: Any) -> str:
         """The text: a table may have a row for each of several architectures that are one network."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -116,6 +117,19 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def digest(self) -> str:
+        """Twelve hexadecimal digits of the architectures and all metrics; another order is another table.
+
+        >>> from naslib_gennas.spaces import load_space
+        >>> rows = pd.DataFrame({"arch": ["3", "5"], "accuracy": [90.5, 88.0]})
+        >>> Table(rows, load_space("nasbench201")).digest()
+        '91fc253c8b0f'
+        """
+        found = hashlib.sha256("\n".join(self.frame["arch"].astype(str)).encode())
+        for metric in self.metrics:
+            found.update(metric.encode() + self.frame[metric].to_numpy(dtype="<f8").tobytes())
+        return found.hexdigest()[:12]
 
     def __repr__(self) -> str:
         metrics = ", ".join(self.metrics)

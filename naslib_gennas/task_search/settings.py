@@ -90,6 +90,7 @@ class TaskSearchSettings:
             "command": COMMAND,
             "space": self.space.source,
             "table": self.table.name,
+            "table_digest": self.table.digest(),
             "metric": self.metric,
             "labelled": self.labelled,
             "seed": self.seed,

@@ -123,6 +123,7 @@ def _benchmark(
         "preset_digest": preset.digest(),
         "seed": scorer.seed,
         "table": table.name,
+        "table_digest": table.digest(),
         "sample": f"{len(table)} by seed {settings.seed}",
     }
     measures = tuple(parse_measure(text) for text in texts)
