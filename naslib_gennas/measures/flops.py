@@ -6,11 +6,9 @@ import warnings
 from contextlib import ExitStack
 
 import torch
-from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from .base import measure
-from .layers import mode, unfused
 from .measured_network import MeasuredNetwork
 
 
@@ -37,15 +35,14 @@ def flops(network: MeasuredNetwork) -> float:
     >>> flops(example()) > 0
     True
     """
-    module, state = network.module(), {**network.leaf_parameters(), **network.buffers()}
+    parameters, modules = network.leaf_parameters(), network.module().modules()
     with ExitStack() as stack:
-        for context in (torch.no_grad(), mode(module, training=False), unfused()):
-            stack.enter_context(context)
+        stack.enter_context(torch.no_grad())
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # of settings for other devices
-        if any(isinstance(part, torch.nn.RNNBase) for part in module.modules()):  # else their kernels hide the products
+        if any(isinstance(part, torch.nn.RNNBase) for part in modules):  # else their kernels hide the products
             stack.enter_context(torch.backends.mkldnn.flags(enabled=False))
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))
         counter = stack.enter_context(FlopCounterMode(display=False))
-        functional_call(module, state, (network.example,))
+        network.call(parameters, network.example, training=False)
     return float(counter.get_total_flops()) / 2 / 1e6  # the counter takes a multiplication and an addition as two

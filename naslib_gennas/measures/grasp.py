@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from ..errors import UnscorableError
+from ..proxy.taps import reason
 from .base import measure
 from .measured_network import MeasuredNetwork, gradients_of
 
@@ -29,5 +31,10 @@ def grasp(network: MeasuredNetwork) -> float:
         gradients = gradients_of(done, layers, create_graph=True)
         product = torch.stack([(g.detach() * g).sum() for g in gradients]).sum()
     weights = [done.parameters[layer.name] for layer in layers]
-    found = torch.autograd.grad(product, weights, retain_graph=True, allow_unused=True)
+    try:
+        found = torch.autograd.grad(product, weights, retain_graph=True, allow_unused=True)
+    except RuntimeError as error:
+        if "is not implemented" not in str(error):
+            raise
+        raise UnscorableError(f"grasp differentiates twice, and PyTorch says: {reason(error)}") from None
     return -sum(float((w.detach() * hg).sum()) for w, hg in zip(weights, found) if hg is not None)

@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call
 
-from ..errors import InputError
+from ..errors import GenNASError, InputError, ModelError
 from ..proxy.layers import own_randomness
+from ..proxy.taps import reason, title
 from .activation_modes import ActivationMode
 from .layers import Layer, Products, layers_of, mode, unfused
 from .pretext_data import TrainingImages
@@ -119,8 +120,15 @@ class MeasuredNetwork:
 
     @shared
     def skeleton(self) -> nn.Module:
-        """The network as it is made, possibly without storage: for counting only."""
-        return self._make()
+        """The network as it is made, possibly without storage: for counting only.
+
+        ModelError for one with parameters that have no shape yet.
+        """
+        network = self._make()
+        for name, parameter in network.named_parameters():
+            if isinstance(parameter, nn.parameter.UninitializedParameter):
+                raise ModelError(f"the parameter {name} of {title(network)} has no shape yet; run the model once")
+        return network
 
     @shared
     def module(self) -> nn.Module:
@@ -170,19 +178,29 @@ class MeasuredNetwork:
         inputs.requires_grad_(inputs.is_floating_point())
         with torch.enable_grad(), products.of(self.layers()), seen:
             outputs = self.call(parameters, inputs)
-            if not isinstance(outputs, torch.Tensor) or outputs.dim() != 2:
-                raise InputError("measures need a network that returns one tensor of logits (batch, classes)")
+            if outputs.dim() != 2:
+                raise InputError(
+                    f"measures need a network that returns logits (batch, classes), not {tuple(outputs.shape)}"
+                )
             loss = F.cross_entropy(outputs, self._labels_of(outputs.shape[1])[rows].to(outputs.device))
         return ForwardPass(parameters, inputs, outputs, loss, seen.patterns, products)
 
     def leaf_parameters(self) -> Tensors:
-        """The parameters' values as leaves of a graph of their own, on the device of the images."""
-        parameters = self.module().named_parameters()
-        return {name: p.detach().to(self.images.device).requires_grad_() for name, p in parameters}
+        """The parameters' values as leaves of a graph of their own, on the device of the images and as exact.
+
+        Whole numbers have no gradient.
+        """
+        values = {name: self._here(p.detach()) for name, p in self.module().named_parameters()}
+        return {name: p.requires_grad_(p.is_floating_point() or p.is_complex()) for name, p in values.items()}
 
     def buffers(self) -> Tensors:
         """Copies of the network's buffers, which a forward pass in training mode changes."""
-        return {n: b.detach().to(self.images.device, copy=True) for n, b in self.module().named_buffers()}
+        return {n: self._here(b.detach()).clone() for n, b in self.module().named_buffers()}
+
+    def _here(self, value: torch.Tensor) -> torch.Tensor:
+        """On the device of the images; half precision becomes theirs."""
+        same = not value.is_floating_point() or not self.images.is_floating_point()
+        return value.to(self.images.device, value.dtype if same else self.images.dtype)
 
     def call(
         self,
@@ -191,12 +209,23 @@ class MeasuredNetwork:
         buffers: Optional[Mapping[str, torch.Tensor]] = None,
         training: bool = True,
     ) -> torch.Tensor:
-        """The network's outputs with these parameters and buffers in place of its own."""
+        """The network's outputs with these parameters and buffers in place of its own; of several, the first.
+
+        ModelError for a network that does not run on the batch.
+        """
         network = self.module()
         state = {**parameters, **(self.buffers() if buffers is None else buffers)}
         with mode(network, training), own_randomness(self.seed, inputs.device), unfused():
-            outputs: torch.Tensor = functional_call(network, state, (inputs,))
-        return outputs
+            try:
+                outputs = functional_call(network, state, (inputs,))
+            except (torch.cuda.OutOfMemoryError, GenNASError):
+                raise
+            except Exception as error:
+                if "CUDA error" in str(error):
+                    raise
+                what = f"{title(network)} does not run on a batch of shape {tuple(inputs.shape)}"
+                raise ModelError(f"{what}: {reason(error)}") from error
+        return _first_tensor(outputs, network)
 
     @property
     def labels(self) -> torch.Tensor:
@@ -263,6 +292,17 @@ class MeasuredNetwork:
             cost.own = elapsed - cost.nested
             if self._costs:
                 self._costs[-1].nested += elapsed
+
+
+def _first_tensor(outputs: Any, network: nn.Module) -> torch.Tensor:
+    """Of a tensor, a mapping (``logits`` or ``out`` before others) or a sequence."""
+    if isinstance(outputs, Mapping):
+        outputs = next((outputs[key] for key in ("logits", "out") if key in outputs), list(outputs.values()))
+    found = outputs if isinstance(outputs, (list, tuple)) else (outputs,)
+    tensors = [value for value in found if isinstance(value, torch.Tensor)]
+    if not tensors:
+        raise InputError(f"{title(network)} returns {type(outputs).__name__} without a tensor of logits in it")
+    return tensors[0]
 
 
 def gradients_of(done: ForwardPass, layers: Sequence[Layer], create_graph: bool = False) -> list[torch.Tensor]:
