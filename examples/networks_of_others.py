@@ -46,12 +46,12 @@ TORCHVISION = (
 
 PREAMBLE = """# Networks that people bring
 
-What works on which kind of network: every measure that needs one network, and two presets. `ok` is a value; a number is the
-sentence below, which the command says, too. Of several outputs the first counts (`logits` or `out` of a dictionary).
-Half precision is measured in single. The network is neither changed nor copied.
+What works on which kind of network: every measure that needs one network, and two presets. `ok` is a value; a number
+is the sentence below, which the command says, too. Of several outputs the first counts (`logits` or `out` of a
+dictionary). Half precision is measured in single. The network is neither changed nor copied.
 
-Made by `python examples/networks_of_others.py --made --libraries --out docs/networks.md`: kinds that we made, and networks of
-timm and torchvision with random weights, 4 images of 64 x 64. A test repeats the kinds.
+Made by `python examples/networks_of_others.py --made --libraries --out docs/networks.md`: kinds that we made, and
+networks of timm and torchvision with random weights, 4 images of 64 x 64. A test repeats the kinds.
 """
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import click
 import pytest
@@ -416,3 +417,53 @@ def test_lists_are_tables_on_a_terminal_and_plain_lines_elsewhere(monkeypatch):
     assert "\x1b[" in coloured and "search space" in coloured
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[36m" not in CliRunner().invoke(main, ["spaces"]).stdout  # cyan
+
+
+def test_files_of_others_are_replaced_with_force_only(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text("arch,acc\n1,90\n2,91\n3,92\n")
+    run = ["correlate", "--space", "nasbench201", "--table", "t.csv", "--all", "--preset", "tiny", "--out", "run"]
+    assert CliRunner().invoke(main, run).exit_code == 0
+    commands = {
+        "page.html": ["report", "run", "--out", "page.html"],
+        "out.csv": ["tables", "convert", "t.csv", "out.csv"],
+        "scores.csv": ["scores", "convert", "run", "scores.csv"],
+        "signals.svg": ["signals", "--picture", "signals.svg"],
+    }
+    for name, command in commands.items():
+        Path(name).write_text("mine")
+        refused = CliRunner().invoke(main, command)
+        assert refused.exit_code == 2 and f"{name} would be overwritten" in refused.stderr
+        assert Path(name).read_text() == "mine"
+        assert CliRunner().invoke(main, [*command, "--force"]).exit_code == 0
+        assert Path(name).read_text() != "mine"
+    assert CliRunner().invoke(main, commands["page.html"]).exit_code == 0  # its own page
+    assert CliRunner().invoke(main, ["scores", "convert", "scores.csv", "run", "scores.csv"]).exit_code == 0
+
+
+def test_poor_surroundings(tmp_path):
+    """No locale, a home that cannot be written, no proxy to anywhere, another working directory."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o500)
+    keep = {
+        name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "PYTHONPATH", "OMP_NUM_THREADS") if name in os.environ
+    }
+    poor = {**keep, "LC_ALL": "C", "LANG": "C", "HOME": str(home), "http_proxy": "http://127.0.0.1:9", "TERM": "dumb"}
+    text = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+    command = [
+        sys.executable,
+        "-m",
+        "naslib_gennas.cli",
+        "score",
+        "--space",
+        "nasbench201",
+        text,
+        "--preset",
+        "tiny",
+        "--json",
+    ]
+    done = subprocess.run([*command, "--out", "rün"], env=poor, cwd=tmp_path, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    expected = Scorer("nasbench201", "tiny").score(text).value
+    assert json.loads(done.stdout)["scores"][0]["score"] == expected
+    assert (tmp_path / "rün" / "results.jsonl").is_file() and not list(home.iterdir())

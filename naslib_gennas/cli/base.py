@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 import click
@@ -269,6 +270,22 @@ def read_table(source: str, space: Any, strict: bool) -> Table:
     if table.problems:
         say(f"table {source}: {table.problems}")
     return table
+
+
+def force_option(command: Command) -> Command:
+    return click.option("--force", is_flag=True, help="Replace the file if it is there.")(command)
+
+
+def check_free(out: str, force: bool, mark: str = "") -> None:
+    """InputError if the file ``out`` is there and would be replaced; one that begins with ``mark`` in it is our own."""
+    path = Path(out)
+    if force or not path.exists():
+        return
+    if mark and path.is_file():
+        with open(path, "rb") as file:
+            if mark.encode() in file.read(1000):
+                return
+    raise InputError(f"{out} would be overwritten; choose another name, or add --force")
 
 
 def number(value: float | None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ArchitectureError, InputError
-from .base import main, say, show, show_list
+from .base import check_free, force_option, main, say, show, show_list
 
 if TYPE_CHECKING:
     from ..spaces import SearchSpace
@@ -77,7 +77,8 @@ def _can_be_listed(space: SearchSpace) -> bool:
 @click.argument("action", required=False, default="list", metavar="[show]")
 @click.argument("name", required=False)
 @click.option("--picture", default=None, help="Draw all signals into this .png or .svg file.")
-def signals(action: str, name: str | None, picture: str | None) -> None:
+@force_option
+def signals(action: str, name: str | None, picture: str | None, force: bool) -> None:
     """List the signals, or `signals show NAME`; --picture draws them, as in the paper's Fig. 3."""
     from ..proxy.tasks import SIGNALS
     from ..registry import unknown
@@ -85,6 +86,7 @@ def signals(action: str, name: str | None, picture: str | None) -> None:
     if picture:
         from ..report.plotting import draw_signals
 
+        check_free(picture, force)
         draw_signals(picture)
         say(f"wrote {picture}")
     elif action == "show":
@@ -118,10 +120,12 @@ def tables() -> None:
 @tables.command()
 @click.argument("source")
 @click.argument("out")
-def convert(source: str, out: str) -> None:
+@force_option
+def convert(source: str, out: str, force: bool) -> None:
     """Convert a benchmark file SOURCE (.pth, .tfrecord, .json, ...) to the small table OUT (.csv or .csv.gz)."""
     from ..tables import convert_table
 
+    check_free(out, force)
     say(f"wrote {convert_table(source, out)} architectures to {out}")
 
 

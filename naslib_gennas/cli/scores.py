@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ..errors import InputError
-from .base import main, read_table, say, show
+from .base import check_free, force_option, main, read_table, say, show
 
 
 @main.group()
@@ -44,6 +44,7 @@ def show_scores(source: str, architecture: str, space: str, measure: str | None,
 @click.option("--dataset", default=None, help="Name of the data set, for scores that have none.")
 @click.option("--table", default=None, help="Ground truth: adds its accuracies as val_accuracy.")
 @click.option("--metric", default=None, help="Column of the table [default: the space's own].")
+@force_option
 def convert(
     sources: tuple[str, ...],
     out: str,
@@ -51,12 +52,17 @@ def convert(
     dataset: str | None,
     table: str | None,
     metric: str | None,
+    force: bool,
 ) -> None:
-    """Merge SOURCES and write OUT: .csv, .csv.gz, .parquet, or .json in the layout of zc_<space>.json."""
+    """Merge SOURCES and write OUT: .csv, .csv.gz, .parquet, or .json in the layout of zc_<space>.json.
+
+    OUT may be one of the SOURCES; another file that is there is replaced with --force only.
+    """
     from ..runs.score_files import read_scores, translations, write_scores
     from ..runs.score_frames import merge_scores, with_accuracy
     from ..tables import open_space
 
+    check_free(out, force or out in sources)
     needs_space = [name for name in (*sources, out) if name.endswith(".json")] + ([table] if table else [])
     if needs_space and not space:
         raise InputError(f"{needs_space[0]} needs --space, the search space of the architectures")

@@ -32,6 +32,7 @@ class Environment(Result):
         naslib_gennas, python, torch, numpy: versions.
         platform: operating system and processor.
         processors: None where it is unknown.
+        vectors: what PyTorch uses of the processor's, such as AVX512.
         threads: of PyTorch, in this process.
         cuda: names of the devices.
     """
@@ -42,6 +43,7 @@ class Environment(Result):
     numpy: str
     platform: str
     processors: Optional[int]
+    vectors: str
     threads: int
     cuda: tuple[str, ...]
 
@@ -108,7 +110,7 @@ def lines(found: Examination) -> list[str]:
     """An examination as lines for a person."""
     facts, naslib = found.environment, found.naslib
     shown = [f"naslib_gennas {facts.naslib_gennas}, Python {facts.python}, {facts.platform}"]
-    shown.append(f"processors {facts.processors}, PyTorch threads {facts.threads}")
+    shown.append(f"processors {facts.processors} ({facts.vectors}), PyTorch threads {facts.threads}")
     shown.append("CUDA: " + (", ".join(facts.cuda) or "no device; scoring runs on the CPU"))
     shown += [f"  {name:14} {version}" for name, version in found.required.items()]
     for name, part in found.optional.items():

@@ -24,6 +24,7 @@ from .reference import RHO, TAU, published_ranking, published_value
 
 MAX_BYTES = 5_000_000
 RETRIEVED = ("5%", "10%", "20%", "50%")
+GENERATOR = "naslib_gennas"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 Heads = list[tuple[str, bool]]
@@ -96,6 +97,7 @@ def _page(runs: list[LoadedRun], figures: Figures) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        f'<meta name="generator" content="{GENERATOR}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
         f'{body}\n<div id="tip" role="status"></div>\n'
