@@ -190,3 +190,31 @@ def test_every_measure_has_a_value_or_a_sentence(kind):
         assert score.value is not None or "Error: " not in (score.message or ""), (name, score.message)
     assert sum(score.value is not None for score in found.values()) >= len(BY_ITSELF) - 3, found
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+PUBLISHED = {  # multiply-accumulate operations in 10^9 as torchvision lists them, side of the image
+    "alexnet": (0.714, 224),
+    "vgg11": (7.609, 224),
+    "resnet18": (1.814, 224),
+    "resnet50": (4.089, 224),
+    "wide_resnet50_2": (11.398, 224),
+    "resnext50_32x4d": (4.23, 224),
+    "densenet121": (2.834, 224),
+    "mobilenet_v2": (0.301, 224),
+    "mnasnet0_5": (0.104, 224),
+    "squeezenet1_1": (0.349, 224),
+    "efficientnet_b0": (0.386, 224),
+    "regnet_x_400mf": (0.414, 224),
+    "convnext_tiny": (4.456, 224),
+    "vit_b_32": (4.409, 224),
+    "vit_b_16": (17.564, 224),
+    "swin_t": (4.491, 224),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_flops_are_the_published_ones(name):
+    models = pytest.importorskip("torchvision.models", reason="torchvision is not installed")
+    expected, size = PUBLISHED[name]
+    found = measure_module(models.get_model(name), ["flops"], images=torch.zeros(2, 3, size, size))["flops"].value
+    assert found / 1e3 == pytest.approx(expected, abs=6e-4)

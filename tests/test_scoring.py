@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from naslib_gennas import Scorer, load_preset
-from naslib_gennas.errors import DeviceError, SpecError
+from naslib_gennas.errors import ArchitectureError, DeviceError, SpecError
 from naslib_gennas.spaces.nasbench201.encoding import NASBench201Architecture
 
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
@@ -117,3 +117,19 @@ def test_a_seed_is_a_whole_number(seed):
 
 def test_a_seed_may_be_numpys():
     assert Scorer("nasbench201", "tiny", np.int64(3)).seed == 3
+
+
+@pytest.mark.parametrize(
+    "given", [1, np.int64(1), "1", [4, 0, 3, 1, 4, 3], (4, 0, 3, 1, 4, 3), np.array([4, 0, 3, 1, 4, 3])]
+)
+def test_architectures_as_numbers_lists_and_arrays(given):
+    scorer = Scorer("nasbench201", "tiny")
+    text = "1" if np.ndim(given) == 0 else str(CODES)
+    assert scorer.score(given) == scorer.score(scorer.space.parse(text))
+
+
+@pytest.mark.parametrize("given", [None, object(), 1.5, True, b"1", {1, 2}])
+def test_what_is_no_architecture_is_refused_in_one_sentence(given):
+    with pytest.raises(ArchitectureError, match="nasbench201") as error:
+        Scorer("nasbench201", "tiny").score(given)
+    assert "\n" not in str(error.value)

@@ -128,7 +128,10 @@ class Processes:
             ) from None
         except (BrokenProcessPool, ProcessExpired):
             self._stop()
-            raise GenNASError("the worker processes end as soon as they start; is there enough memory?") from None
+            raise GenNASError(
+                "the worker processes end as soon as they start: a script that uses workers needs "
+                "`if __name__ == '__main__':` around its calls, and workers need memory"
+            ) from None
         except BaseException:
             self._stop()
             raise

@@ -256,7 +256,7 @@ class SpectrumPredictor:
             raise SpecError(f"cannot read the predictor {path}: {reason}") from None
 
     def _parsed(self, archs: Iterable[Any]) -> list[Any]:
-        return [self.space.parse(str(arch)) if isinstance(arch, (str, int)) else arch for arch in archs]
+        return [self.space.read(arch) for arch in archs]
 
     def _reference(self) -> list[Any]:
         if self.space.size is not None and self.space.size <= LISTED:

@@ -82,8 +82,8 @@ class BaseScorer(ABC):
         return attempted(str(arch), key, self.measure, lambda: self.compute(arch, key))
 
     def parsed(self, arch: Any) -> Any:
-        """The architecture, if it is given as its text."""
-        return self.space.parse(arch) if isinstance(arch, str) else arch
+        """The architecture, if it is given as its text or in a form that its space reads."""
+        return self.space.read(arch)
 
     def score_many(self, archs: Iterable[Any]) -> Iterator[Score]:
         return map(self.score, archs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, Union
 
 from typing_extensions import TypeVar
@@ -118,6 +119,34 @@ class SearchSpace(ABC, Generic[Arch]):
             if arch is not None:
                 return self.parse(str(arch))
         raise error
+
+    def read(self, given: Any) -> Arch:
+        """``given`` if it is an architecture of the space, otherwise the one that it is a text or a form of.
+
+        ArchitectureError for anything else.
+
+        >>> space = load_space("nasbench201")
+        >>> space.read(5) == space.read("5") == space.parse("5")
+        True
+        """
+        if isinstance(given, str):
+            return self.parse(given)
+        if self._kind is None or isinstance(given, self._kind):
+            found: Arch = given
+            return found
+        plain = given.tolist() if hasattr(given, "tolist") else given
+        if isinstance(plain, bool) or not isinstance(plain, (int, list, tuple, dict)):
+            what = f"{type(given).__name__} {str(given)[:80]!r}"
+            raise ArchitectureError(f"expected an architecture of {self.name} or its text, got {what}")
+        return self.parse(str(plain))
+
+    @cached_property
+    def _kind(self) -> Optional[type]:
+        """Of the architectures; None if there is no example to see it by."""
+        try:
+            return type(self.parse(self.example))
+        except (ArchitectureError, IndexError):
+            return None
 
     @abstractmethod
     def canonical(self, arch: Arch) -> str:
@@ -251,7 +280,7 @@ def load_space(name: Union[str, SearchSpace]) -> SearchSpace:
     >>> space.parse(str(parent)) == parent != space.mutate(parent, np.random.default_rng(1))
     True
     """
-    return name if isinstance(name, SearchSpace) else SPACES[name]()
+    return name if isinstance(name, SearchSpace) else SPACES[str(name)]()
 
 
 def _remade(name: str, state: Mapping[str, object]) -> SearchSpace:

@@ -67,7 +67,7 @@ def open_space(name: str | SearchSpace) -> SearchSpace:
     """
     if isinstance(name, SearchSpace):
         return name
-    plain, colon, file = name.partition(":")
+    plain, colon, file = str(name).partition(":")
     space = load_space(plain)
     if not colon:
         return space

@@ -92,7 +92,7 @@ def export(
     if taken and not force:
         raise InputError(f"{' and '.join(taken)} would be overwritten; choose another name, or add --force")
     space = open_space(space)
-    arch = space.parse(arch) if isinstance(arch, str) else arch
+    arch = space.read(arch)
     network = _network(space, arch, classes, seed)
     facts = _facts(space, arch, network, out, classes, seed)
     _write(out, WRITERS[out.suffix](space, arch, network, classes), facts)
@@ -143,7 +143,7 @@ def network_code(space: SearchSpace, arch: Any, classes: int = 10) -> str:
     It is checked before it is returned: same names and shapes in the state dict, same outputs for the same
     weights up to rounding. Raises InputError where that cannot be had.
     """
-    arch = space.parse(arch) if isinstance(arch, str) else arch
+    arch = space.read(arch)
     try:
         with uninitialised():
             code = source_of(space.build_network(arch, classes), torch.empty(EXAMPLE_SHAPE))
