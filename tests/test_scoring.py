@@ -119,9 +119,10 @@ def test_a_seed_may_be_numpys():
     assert Scorer("nasbench201", "tiny", np.int64(3)).seed == 3
 
 
-@pytest.mark.parametrize(
-    "given", [1, np.int64(1), "1", [4, 0, 3, 1, 4, 3], (4, 0, 3, 1, 4, 3), np.array([4, 0, 3, 1, 4, 3])]
-)
+CODES = [4, 0, 3, 1, 4, 3]  # NASLib's
+
+
+@pytest.mark.parametrize("given", [1, np.int64(1), "1", CODES, tuple(CODES), np.array(CODES)], ids=range(6))
 def test_architectures_as_numbers_lists_and_arrays(given):
     scorer = Scorer("nasbench201", "tiny")
     text = "1" if np.ndim(given) == 0 else str(CODES)
