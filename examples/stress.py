@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import itertools
 import json
 import random
 import resource
@@ -219,7 +220,7 @@ def fuzz(inputs: int, seed: int, folder: Path) -> list[str]:
 KILLED = {
     "score": "score --space nasbench201 --sample 60 --preset tiny --workers {workers}",
     "correlate": "correlate --space nasbench201 --table t.csv --all --preset tiny --workers {workers}",
-    "benchmark": "benchmark --space nasbench201 --table t.csv --measures gennas@tiny,params,zen --workers {workers}",
+    "benchmark": "benchmark --space nasbench201 --table t.csv --all --measures gennas@tiny,params --workers {workers}",
     "search": "search --space nasbench201 --steps 10 --population 20 --finalists 2 --preset tiny --workers {workers}",
     "task-search": (
         "task-search --space nasbench201 --table t.csv --labelled 9 --steps 9 --population 9 --tournament 3 "
@@ -234,7 +235,9 @@ def kills(count: int, seed: int, folder: Path, executor: str = "") -> list[str]:
     (folder / "t.csv").write_text("arch,acc\n" + rows)
     draw, wrong, done = random.Random(seed), [], Counter()
     references: dict[str, dict[str, object]] = {}
-    while sum(done.values()) < count:
+    for number in itertools.count():
+        if sum(done.values()) >= count:
+            break
         name = draw.choice(list(KILLED))
         text = KILLED[name].format(workers=draw.choice((1, 2))) + (f" --executor {executor}" if executor else "")
         words = [sys.executable, "-m", "naslib_gennas.cli", *text.split(), "--seed", "0"]
@@ -242,7 +245,7 @@ def kills(count: int, seed: int, folder: Path, executor: str = "") -> list[str]:
             started = time.monotonic()
             subprocess.run([*words, "--out", f"{name}-whole"], cwd=folder, check=True, capture_output=True)
             references[name] = {"scores": _scores(folder / f"{name}-whole"), "seconds": time.monotonic() - started}
-        out, resumed = f"{name}-{sum(done.values())}", False
+        out, resumed = f"{name}-{number}", False
         while sum(done.values()) < count and draw.random() < 0.75:
             process = subprocess.Popen(
                 [*words, "--out", out, *(["--resume"] if resumed else [])],
@@ -260,6 +263,7 @@ def kills(count: int, seed: int, folder: Path, executor: str = "") -> list[str]:
         last = subprocess.run(
             [*words, "--out", out, *(["--resume"] if resumed else [])], cwd=folder, capture_output=True, text=True
         )
+        print(f"{sum(done.values())} kills", file=sys.stderr, flush=True)
         if last.returncode:
             wrong.append(f"{text}: exit code {last.returncode}: {last.stderr.strip().splitlines()[-1:]}")
         elif _scores(folder / out) != references[name]["scores"]:
