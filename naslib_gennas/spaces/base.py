@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, Union
 
 from typing_extensions import TypeVar
 
-from ..errors import ArchitectureError, SpecError
+from ..errors import ArchitectureError, GenNASError, SpecError
 from ..proxy.fidelity import NETWORK_OPTIONS, OWN, PAPER, PAPER_CODE, NetworkOption
 from ..registry import Registry
 from .forms import Form, literal
@@ -145,7 +145,7 @@ class SearchSpace(ABC, Generic[Arch]):
         """Of the architectures; None if there is no example to see it by."""
         try:
             return type(self.parse(self.example))
-        except (ArchitectureError, IndexError):
+        except (GenNASError, IndexError):
             return None
 
     @abstractmethod

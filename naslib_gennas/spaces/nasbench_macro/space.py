@@ -28,8 +28,8 @@ class NASBenchMacro(SearchSpace[NASBenchMacroArchitecture]):
     >>> space = NASBenchMacro()
     >>> space.parameters(space.parse("00000122"))
     2170538
-    >>> str(space.representative(space.parse("10020110")))
-    '10200110'
+    >>> str(space.representative(space.parse("10202110")))
+    '10220110'
     """
 
     name = "nasbench_macro"
