@@ -61,7 +61,8 @@ def _facts(space: SearchSpace) -> dict[str, str]:
         "metrics": ", ".join(getattr(space, "metrics", ())) or "those of the table",
     }
     if convolutional:
-        facts["proxy network"] = f"{space.cells} cells a stack, {space.channels} channels, unless the preset says more"
+        cells = "1 cell" if space.cells == 1 else f"{space.cells} cells"
+        facts["proxy network"] = f"{cells} a stack, {space.channels} channels, unless the preset says more"
     return {**facts, "example": space.example}
 
 
