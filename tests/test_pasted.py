@@ -184,3 +184,14 @@ def test_literals():
         "b": [3, [1, 2]],
     }
     assert literal("OrderedDict([('a', 1)])") == {"a": 1}
+
+
+THIN = "{'DEPTHS': [1, 1, 1], 'WIDTHS': [8, 8, 8], 'GROUP_WS': [0, 0, 0]}"
+STEEP = "{'W0': 8, 'WA': 0, 'WM': 1e308, 'DEPTH': 3, 'GROUP_W': 0}"
+
+
+@pytest.mark.parametrize("text", [THIN, STEEP])
+def test_numbers_that_divide_by_zero_are_told(text):
+    with pytest.raises(ArchitectureError, match="nds_resnext_a") as error:
+        load_space("nds_resnext_a").parse(text)
+    assert "\n" not in str(error.value)

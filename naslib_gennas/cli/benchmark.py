@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..measures.base import Measure
     from ..runs.run import Record
     from ..scoring.gennas import GenNASScorer
+    from ..tables import Table
 
 OWN = ("texts", "metric", "space", "preset", "everything")  # what a suite decides itself
 
@@ -108,7 +109,7 @@ def benchmark(
     metrics = tuple(metric.split(",")) if metric else (table.default_metric,)
     amount = None if everything else sample
     compared = BenchmarkSettings(metrics, tuple(measures), amount, batch_size, image_size)
-    config = {**_config(scorer, sources[0], compared), "table_digest": table.digest()}
+    config = _config(scorer, sources[0], table, compared)
     with open_run(settings, config) as run, open_executor(resources) as executor:
         result = run_benchmark(scorer, table, compared, run, executor)
     show(result.as_record(), as_json, lambda: "\n".join(_lines(result)))
@@ -116,12 +117,13 @@ def benchmark(
         say(line)
 
 
-def _config(scorer: GenNASScorer, source: str, settings: BenchmarkSettings) -> Record:
+def _config(scorer: GenNASScorer, source: str, table: Table, settings: BenchmarkSettings) -> Record:
     return {
         "command": "benchmark",
         **scorer.identity(),
         "measures": [str(expression) for expression in settings.measures],
         "table": source,
+        "table_digest": table.digest(),
         "metrics": list(settings.metrics),
         "sample": "all" if settings.sample is None else settings.sample,
         "batch_size": settings.batch_size,

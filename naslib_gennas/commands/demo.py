@@ -66,11 +66,11 @@ def demo(table: Table, out: Path, workers: int, seed: int = 0, resume: bool = Fa
     use_threads(workers)
     scorer = GenNASScorer(table.space, SCREEN, seed)
     say(f"1/3  all {len(table):,} cells of {SPACE} in closed form ({SCREEN}): nothing is trained")
-    ranking = _ranking(scorer, table, _run(out, "ranking", scorer, resume))
+    ranking = _ranking(scorer, table, _run(out, "ranking", scorer, table, resume))
     say(f"2/3  {SAMPLE} of them beside other measures")
-    others = _others(scorer, table, _run(out, "others", scorer, resume))
+    others = _others(scorer, table, _run(out, "others", scorer, table, resume))
     say(f"3/3  the best {KEPT} are trained ({TRAINED}), the best {FINALISTS} again by other draws")
-    found = _search(scorer, table, _run(out, "search", scorer, resume), workers)
+    found = _search(scorer, table, _run(out, "search", scorer, table, resume), workers)
     page = out / PAGE
     write_report([out / name for name in PARTS], page)
     return DemoResult(
@@ -88,8 +88,9 @@ PARTS = {"ranking": "correlate", "others": "benchmark", "search": "search"}
 """Directory of a run -> the command that makes such a run."""
 
 
-def _run(out: Path, name: str, scorer: GenNASScorer, resume: bool) -> Run:
-    config: Record = {"command": PARTS[name], "demo": True, **scorer.identity(), "table": TABLE, "metric": METRIC}
+def _run(out: Path, name: str, scorer: GenNASScorer, table: Table, resume: bool) -> Run:
+    truth = {"table": TABLE, "table_digest": table.digest(), "metric": METRIC}
+    config: Record = {"command": PARTS[name], "demo": True, **scorer.identity(), **truth}
     return Run(out / name, config, resume and (out / name).exists())
 
 

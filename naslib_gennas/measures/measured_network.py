@@ -16,7 +16,7 @@ from torch.func import functional_call
 
 from ..errors import GenNASError, InputError, ModelError
 from ..proxy.layers import own_randomness
-from ..proxy.taps import reason, title
+from ..proxy.taps import check_shapes, reason, title
 from .activation_modes import ActivationMode
 from .layers import Layer, Products, layers_of, mode, unfused
 from .pretext_data import TrainingImages
@@ -125,9 +125,7 @@ class MeasuredNetwork:
         ModelError for one with parameters that have no shape yet.
         """
         network = self._make()
-        for name, parameter in network.named_parameters():
-            if isinstance(parameter, nn.parameter.UninitializedParameter):
-                raise ModelError(f"the parameter {name} of {title(network)} has no shape yet; run the model once")
+        check_shapes(network)
         return network
 
     @shared

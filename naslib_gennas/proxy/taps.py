@@ -120,6 +120,18 @@ def skeleton(network: nn.Module) -> nn.Module:
         ) from error
 
 
+def check_shapes(network: nn.Module) -> None:
+    """ModelError if a lazy layer of ``network`` has no parameters yet.
+
+    >>> check_shapes(nn.LazyLinear(3))
+    Traceback (most recent call last):
+    naslib_gennas.errors.ModelError: the parameter weight of LazyLinear has no shape yet; run the model once
+    """
+    for name, parameter in network.named_parameters():
+        if isinstance(parameter, nn.parameter.UninitializedParameter):
+            raise ModelError(f"the parameter {name} of {title(network)} has no shape yet; run the model once")
+
+
 def check_model(network: object) -> None:
     """ModelError unless ``network`` is a module that images alone can be given to.
 
@@ -132,9 +144,7 @@ module whose forward takes the images only
         raise ModelError(f"expected a torch.nn.Module, got {type(network).__name__}")
     if isinstance(network, torch.jit.ScriptModule):
         raise ModelError(f"{title(network)} is a TorchScript module; give the Python module it was made from")
-    for name, parameter in network.named_parameters():
-        if isinstance(parameter, nn.parameter.UninitializedParameter):
-            raise ModelError(f"the parameter {name} of {title(network)} has no shape yet; run the model once")
+    check_shapes(network)
     needed = [
         p.name
         for p in inspect.signature(network.forward).parameters.values()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Optional, Union
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, Generic, Optional, Union
 
 from typing_extensions import TypeVar
 
@@ -25,6 +25,30 @@ Arch = TypeVar("Arch", bound=Hashable, default=Any)
 """The architectures of a space; a plain ``SearchSpace`` is a space of any."""
 
 SPACES: Registry[type[SearchSpace]] = Registry("search space", group="naslib_gennas.spaces")
+
+
+Space = TypeVar("Space", bound="SearchSpace[Any]")
+
+
+def or_pasted(parse: Callable[[Space, str], Arch]) -> Callable[[Space, str], Arch]:
+    """Decorates a ``parse`` of the space's own text form: texts in one of ``forms`` are read, too.
+
+    >>> str(load_space("nats_sss").parse("[8, 16, 24, 32, 40]"))
+    '8:16:24:32:40'
+    """
+
+    @wraps(parse)
+    def of_any_form(self: Space, text: str) -> Arch:
+        text = str(text).strip()
+        try:
+            return parse(self, text)
+        except ArchitectureError as error:
+            found = self.pasted(text)
+            if found is None:
+                raise error from None
+            return parse(self, str(found))
+
+    return of_any_form
 
 
 class SearchSpace(ABC, Generic[Arch]):
@@ -97,28 +121,26 @@ class SearchSpace(ABC, Generic[Arch]):
     def parse(self, text: str) -> Arch:
         """The architecture that ``text`` describes; ArchitectureError says where the text breaks."""
 
-    def pasted(self, text: str, error: ArchitectureError) -> Arch:
-        """The architecture of a text in one of ``forms``; for a text in none of them ``error`` is raised, which says
-        why it is not in the space's own.
+    def pasted(self, text: str) -> Optional[Arch]:
+        """What a text in one of ``forms`` stands for, None for a text in none of them.
 
-        >>> str(load_space("nats_sss").parse("[8, 16, 24, 32, 40]"))
-        '8:16:24:32:40'
+        ArchitectureError, with the form named, for a broken one.
         """
         try:
             value = literal(text)
         except ValueError:
-            raise error from None
+            return None
         for form in self.forms:
             try:
                 arch: Optional[Arch] = form.read(value)
             except ArchitectureError:
                 raise
-            except (ValueError, TypeError, OverflowError) as wrong:
+            except (ValueError, TypeError, ArithmeticError, LookupError) as wrong:
                 what = f"not a {self.name} architecture: {text[:80]!r}, read as {form.name}: {wrong}"
                 raise ArchitectureError(f"{what}; an example is {form.example}") from None
             if arch is not None:
-                return self.parse(str(arch))
-        raise error
+                return arch
+        return None
 
     def read(self, given: Any) -> Arch:
         """``given`` if it is an architecture of the space, otherwise the one that it is a text or a form of.

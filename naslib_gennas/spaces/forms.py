@@ -63,14 +63,45 @@ def whole_numbers(value: Any, count: Optional[int], highest: int, what: str) -> 
     >>> whole_numbers([1, 0], 2, highest=3, what="operation")
     (1, 0)
     """
-    if not is_list(value) or not value or not all(isinstance(item, int) and item is not True for item in value):
+    if not value or not all_whole(value):
         return None
     if count is not None and len(value) != count:
         raise ValueError(f"it has {len(value)} numbers, expected {count}")
-    for place, code in enumerate(value):
-        if not 0 <= code <= highest:
-            raise ValueError(f"{what} {place} is {code}, expected 0 to {highest}")
+    check_range(value, highest, what)
     return tuple(value)
+
+
+def all_whole(value: Any) -> bool:
+    """A list or a tuple of whole numbers only."""
+    return is_list(value) and all(map(_is_whole, value))
+
+
+def check_range(numbers: Iterable[Any], highest: int, what: str) -> None:
+    """ValueError unless all are whole numbers from 0 to ``highest``; ``what`` they are.
+
+    >>> check_range([1, 5], highest=4, what="operation")
+    Traceback (most recent call last):
+    ValueError: operation 1 is 5, expected 0 to 4
+    """
+    for place, number in enumerate(numbers):
+        if not _is_whole(number) or not 0 <= number <= highest:
+            raise ValueError(f"{what} {place} is {number}, expected 0 to {highest}")
+
+
+def as_json(value: Any) -> str:
+    """The JSON of a literal; ValueError if it holds what JSON has no way to write.
+
+    >>> as_json({"a": (1, 2)})
+    '{"a": [1, 2]}'
+    """
+    try:
+        return json.dumps(value)
+    except TypeError:
+        raise ValueError("it holds something else than numbers, names, lists and mappings") from None
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_list(value: Any) -> bool:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from ..forms import Form, is_list
+from ..forms import Form, as_json, is_list
 from .encoding import BASIC, BOTTLENECK, KEYS, AnyNetArchitecture, Rules, parse_net
 
 BLOCKS = {"res_basic_block": BASIC, "res_bottleneck_block": BOTTLENECK}
@@ -23,7 +23,7 @@ def of_record(value: Any, rules: Rules) -> Optional[AnyNetArchitecture]:
     """``net`` of an NDS record, or the record, as a Python dictionary."""
     if not isinstance(value, dict) or not ("net" in value or set(KEYS) & set(value)):
         return None
-    return _parsed(value.get("net", value), rules)
+    return parse_net(as_json(value.get("net", value)), rules)
 
 
 def of_anynet(value: Any, rules: Rules, stem_stride: int) -> Optional[AnyNetArchitecture]:
@@ -41,17 +41,15 @@ def of_anynet(value: Any, rules: Rules, stem_stride: int) -> Optional[AnyNetArch
     inner = [max(1, round(width * ratio)) for width, ratio in zip(section["widths"], ratios)]
     groups = [max(1, size // group) for size, group in zip(inner, section.get("group_ws", inner))]
     named = str(section.get("block_type", rules.block))
-    return _parsed(
-        {
-            "block_type": BLOCKS.get(named, named),
-            "bot_muls": [1.0, *ratios] if bottleneck else [],
-            "ds": [1, *section["depths"]],
-            "num_gs": [1, *groups] if bottleneck else [],
-            "ss": [stem_stride, *rules.strides],
-            "ws": [stem, *section["widths"]],
-        },
-        rules,
-    )
+    net = {
+        "block_type": BLOCKS.get(named, named),
+        "bot_muls": [1.0, *ratios] if bottleneck else [],
+        "ds": [1, *section["depths"]],
+        "num_gs": [1, *groups] if bottleneck else [],
+        "ss": [stem_stride, *rules.strides],
+        "ws": [stem, *section["widths"]],
+    }
+    return parse_net(as_json(net), rules)
 
 
 def of_regnet(value: Any, rules: Rules, stem_stride: int) -> Optional[AnyNetArchitecture]:
@@ -95,15 +93,8 @@ def _section(value: Any, name: str) -> Optional[Mapping[str, Any]]:
     return {str(key).lower(): item for key, item in section.items()} if isinstance(section, dict) else None
 
 
-def _parsed(net: Any, rules: Rules) -> AnyNetArchitecture:
-    try:
-        return parse_net(json.dumps(net), rules)
-    except TypeError:
-        raise ValueError("it holds something else than numbers, names and lists") from None
-
-
 def forms(rules: Rules, stem_stride: int) -> tuple[Form, ...]:
-    """Of a space."""
+    """The forms of a space with these rules, whose stem divides the size of an image by ``stem_stride``."""
     stages = range(1, rules.stages)
     numbers: Sequence[str] = [", ".join(str(base * 2**stage) for stage in stages) for base in (1, 16)]
     more = f", GROUP_WS: [{', '.join('8' for _ in stages)}]" if rules.block == BOTTLENECK else ""

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...errors import ArchitectureError
 from ...proxy.fidelity import NetworkOption
-from ..base import SPACES, SearchSpace
+from ..base import SPACES, SearchSpace, or_pasted
 from ..forms import Form
 from .counts import counts
 from .encoding import (
@@ -131,13 +131,10 @@ class AnyNetSpace(SearchSpace[AnyNetArchitecture]):
         vectors = np.array([similarity_vector(other) for other in others])
         return others[int(np.abs(vectors - similarity_vector(arch)).sum(axis=1).argmin())]
 
+    @or_pasted
     def parse(self, text: str) -> AnyNetArchitecture:
         """The JSON of an NDS record's ``net``, or one of ``forms``."""
-        text = str(text).strip()
-        try:
-            return parse_net(text, self.rules)
-        except ArchitectureError as error:
-            return self.pasted(text, error)
+        return parse_net(text, self.rules)
 
     @cached_property
     def forms(self) -> tuple[Form, ...]:  # type: ignore[override]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Callable, Optional
 
-from ..forms import Form, is_list
+from ..forms import Form, as_json, is_list
 from .encoding import INPUTS, KINDS, Cell, CellArchitecture, Rules, cells_of_genotype, parse_net
 
 Made = Callable[[Cell, Cell], Any]
@@ -29,10 +29,7 @@ def of_net(value: Any, rules: Rules) -> Optional[CellArchitecture]:
     """``net`` of an NDS record, or the record, as a Python dictionary."""
     if not isinstance(value, dict) or not {"net", "genotype"} & set(value):
         return None
-    try:
-        return parse_net(json.dumps(value.get("net", value)), rules)
-    except TypeError:
-        raise ValueError("it holds something else than numbers, names and lists") from None
+    return parse_net(as_json(value.get("net", value)), rules)
 
 
 def genotype_forms(rules: Rules, made: Made, example: CellArchitecture) -> tuple[Form, ...]:

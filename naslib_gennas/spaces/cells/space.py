@@ -12,9 +12,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Optional
 
-from ...errors import ArchitectureError
 from ...proxy.fidelity import NetworkOption
-from ..base import SPACES, SearchSpace
+from ..base import SPACES, SearchSpace, or_pasted
 from ..forms import Form
 from .counts import counts
 from .encoding import (
@@ -132,18 +131,12 @@ class CellSpace(SearchSpace[CellArchitecture]):
         child = concatenated(edges, self.loose) if ruled else Cell(edges, cell.concat)
         return replace(arch, reduce=child) if reduction else replace(arch, normal=child)
 
+    @or_pasted
     def parse(self, text: str) -> CellArchitecture:
         """The JSON of an NDS record's ``net``; ``aux`` and ``drop_prob`` concern training only and are dropped.
 
         Of the ``forms`` a genotype says nothing of depth and width: those in the middle of the space are taken.
         """
-        text = str(text).strip()
-        try:
-            return self._own(text)
-        except ArchitectureError as error:
-            return self.pasted(text, error)
-
-    def _own(self, text: str) -> CellArchitecture:
         return parse_net(text, self.rules)
 
     @cached_property
@@ -257,8 +250,9 @@ class NASBench301(CellSpace):
         cells = 3 * fidelity.cells if fidelity.cells else arch.depth
         return cells, 2 * ((fidelity.channels or self.channels) // 2) or MIN_WIDTH
 
-    def _own(self, text: str) -> CellArchitecture:
-        """The tuple as NASLib writes it, or the same as JSON lists."""
+    @or_pasted
+    def parse(self, text: str) -> CellArchitecture:
+        """The tuple as NASLib writes it, or the same as JSON lists, or one of ``forms``."""
         return self._middle_sized(*parse_compact(text, self.rules))
 
     def from_compact(self, cells: object) -> CompactArchitecture:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Optional
 
-from ..forms import Form, is_list
+from ..forms import Form, all_whole, as_json, check_range, is_list
 from .encoding import INPUT, MAX_VERTICES, OUTPUT, NASBench101Architecture, parse_cell
 
 NASLIB_INPUT, NASLIB_OUTPUT, NASLIB_CONV3X3 = 0, 1, 4  # NASLib's codes; 4, 3, 2 are our operations 0, 1, 2
@@ -15,14 +14,14 @@ OPS_KEYS = ("ops", "module_operations", "operations")
 
 def of_codes(value: Any) -> Optional[NASBench101Architecture]:
     """NASLib's tuple: row by row the whole adjacency matrix, then the operations with input and output."""
-    if not is_list(value) or not all(isinstance(item, int) and not isinstance(item, bool) for item in value):
+    if not all_whole(value):
         return None
     size = next((n for n in range(2, MAX_VERTICES + 1) if n * n + n == len(value)), None)
     if size is None:
         raise ValueError(f"it has {len(value)} numbers, expected n * n + n for a cell of 2 to {MAX_VERTICES} vertices")
     bits, ops = tuple(value[: size * size]), tuple(value[size * size :])
-    _check(bits, 1, "matrix entry")
-    _check(ops, NASLIB_CONV3X3, "operation")
+    check_range(bits, 1, "matrix entry")
+    check_range(ops, NASLIB_CONV3X3, "operation")
     matrix = tuple(bits[row * size : (row + 1) * size] for row in range(size))
     if any(matrix[u][v] for u in range(size) for v in range(u + 1)):
         raise ValueError("its matrix has an edge on or below the diagonal")
@@ -60,16 +59,7 @@ def of_mapping(value: Any) -> Optional[NASBench101Architecture]:
 def _cell(matrix: Any, ops: Any) -> NASBench101Architecture:
     if is_list(ops) and is_list(matrix) and len(ops) == len(matrix) - 2:
         ops = [INPUT, *ops, OUTPUT]
-    try:
-        return parse_cell(json.dumps({"matrix": matrix, "ops": ops}))
-    except TypeError:
-        raise ValueError("the matrix must hold numbers, the operations names") from None
-
-
-def _check(codes: tuple[int, ...], highest: int, what: str) -> None:
-    for place, code in enumerate(codes):
-        if not 0 <= code <= highest:
-            raise ValueError(f"{what} {place} is {code}, expected 0 to {highest}")
+    return parse_cell(as_json({"matrix": matrix, "ops": ops}))
 
 
 FORMS = (

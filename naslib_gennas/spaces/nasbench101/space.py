@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ...errors import ArchitectureError
 from ...proxy.fidelity import NetworkOption
-from ..base import SPACES, SearchSpace
+from ..base import SPACES, SearchSpace, or_pasted
 from .encoding import (
     EDGE_SLOTS,
     EXAMPLE,
@@ -93,13 +92,10 @@ class NASBench101(SearchSpace[NASBench101Architecture]):
             if fault(child) is None and self.canonical(child) != parent:
                 return child
 
+    @or_pasted
     def parse(self, text: str) -> NASBench101Architecture:
         """``V:hex:digits`` or ``{"matrix": [[...]], "ops": [...]}``, or one of ``forms``."""
-        text = str(text).strip()
-        try:
-            return parse_cell(text)
-        except ArchitectureError as error:
-            return self.pasted(text, error)
+        return parse_cell(text)
 
     def canonical(self, arch: NASBench101Architecture) -> str:
         """The benchmark's graph hash (MD5 by iterated neighbourhoods) of the pruned cell."""

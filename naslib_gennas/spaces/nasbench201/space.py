@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ...errors import ArchitectureError
 from ...proxy.fidelity import NetworkOption
-from ..base import SPACES, SearchSpace
+from ..base import SPACES, SearchSpace, or_pasted
 from .encoding import (
     COUNT,
     EDGES,
@@ -74,13 +73,10 @@ class NASBench201(SearchSpace[NASBench201Architecture]):
             if child != arch:
                 return child
 
+    @or_pasted
     def parse(self, text: str) -> NASBench201Architecture:
         """The benchmark's string, its number 0..15624, or one of ``forms``."""
-        text = str(text).strip()
-        try:
-            return parse_cell(text)
-        except ArchitectureError as error:
-            return self.pasted(text, error)
+        return parse_cell(text)
 
     def canonical(self, arch: NASBench201Architecture) -> str:
         return str(self.representative(arch))

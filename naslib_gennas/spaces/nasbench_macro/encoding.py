@@ -9,10 +9,8 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Optional
 
 from ...errors import ArchitectureError
-from ..forms import Form, whole_numbers
 
 OPERATIONS = ("identity", "ir_3x3_e3", "ir_5x5_e6")
 IDENTITY = 0
@@ -54,15 +52,6 @@ def parse_layers(text: str) -> NASBenchMacroArchitecture:
             f"{len(OPERATIONS) - 1}, leading zeros included; an example is {EXAMPLE}"
         )
     return NASBenchMacroArchitecture(tuple(map(int, text)))
-
-
-def of_numbers(value: Any) -> Optional[NASBenchMacroArchitecture]:
-    """Eight operations as a list."""
-    ops = whole_numbers(value, LAYERS, len(OPERATIONS) - 1, "layer")
-    return None if ops is None else NASBenchMacroArchitecture(ops)
-
-
-FORMS = (Form("a list of operations", "[1, 2, 0, 1, 2, 2, 1, 0]", of_numbers),)
 
 
 def packed(arch: NASBenchMacroArchitecture) -> NASBenchMacroArchitecture:

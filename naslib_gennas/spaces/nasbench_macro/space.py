@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ...errors import ArchitectureError
-from ..base import SPACES, SearchSpace
-from .encoding import COUNT, EXAMPLE, FORMS, LAYERS, OPERATIONS, NASBenchMacroArchitecture, every, packed, parse_layers
+from ..base import SPACES, SearchSpace, or_pasted
+from .encoding import COUNT, EXAMPLE, LAYERS, OPERATIONS, NASBenchMacroArchitecture, every, packed, parse_layers
+from .forms import FORMS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,13 +54,10 @@ class NASBenchMacro(SearchSpace[NASBenchMacroArchitecture]):
         ops[place] = (ops[place] + int(rng.integers(1, len(OPERATIONS)))) % len(OPERATIONS)
         return NASBenchMacroArchitecture(tuple(ops))
 
+    @or_pasted
     def parse(self, text: str) -> NASBenchMacroArchitecture:
         """The benchmark's eight digits."""
-        text = str(text).strip()
-        try:
-            return parse_layers(text)
-        except ArchitectureError as error:
-            return self.pasted(text, error)
+        return parse_layers(text)
 
     def canonical(self, arch: NASBenchMacroArchitecture) -> str:
         return str(self.representative(arch))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Optional
 
 from ...errors import ArchitectureError
-from ..forms import Form, is_list
+from ..forms import Form, as_json, check_range, is_list
 from .encoding import NASBenchNLPArchitecture, Node, parse_recipe
 
 INPUTS = ("x", "h_prev_0", "h_prev_1", "h_prev_2")  # NASLib's nodes 0 to 3, always there
@@ -24,14 +23,14 @@ def of_codes(spec: Any) -> Optional[NASBenchNLPArchitecture]:
         raise ValueError("expected (edges, operations, states)")
     edges, ops, states = spec
     first, count = len(INPUTS), len(ops)
-    _check(ops, len(OPERATIONS) - 1, "operation")
-    _check(states, count - 1, "state")
+    check_range(ops, len(OPERATIONS) - 1, "operation")
+    check_range(states, count - 1, "state")
     if set(ops[:first]) != {0} or 0 in ops[first:] or any(state < first for state in states):
         raise ValueError(f"its first {first} nodes, and no others, must be inputs (operation 0)")
     for edge in edges:
         if not is_list(edge) or len(edge) != 2:
             raise ValueError(f"{edge} is no edge (source, target)")
-        _check(edge, count - 1, "end of an edge")
+        check_range(edge, count - 1, "end of an edge")
     numbers = {"h_new": iter(range(count)), "node": iter(range(count))}
     kinds = ["h_new" if node in states else "node" for node in range(first, count)]
     names = [*INPUTS, *(f"{kind}_{next(numbers[kind])}" for kind in kinds)]
@@ -54,16 +53,7 @@ def of_recipe(value: Any) -> Optional[NASBenchNLPArchitecture]:
     """A recipe as a Python dictionary."""
     if not isinstance(value, dict):
         return None
-    try:
-        return parse_recipe(json.dumps(value.get("recipe", value)))
-    except TypeError:
-        raise ValueError("it holds something else than names and lists") from None
-
-
-def _check(codes: Any, highest: int, what: str) -> None:
-    for place, code in enumerate(codes):
-        if not isinstance(code, int) or not 0 <= code <= highest:
-            raise ValueError(f"{what} {place} is {code}, expected 0 to {highest}")
+    return parse_recipe(as_json(value.get("recipe", value)))
 
 
 def _in_order(arch: NASBenchNLPArchitecture) -> list[Node]:

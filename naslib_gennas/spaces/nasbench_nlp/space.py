@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Union
 
-from ...errors import ArchitectureError
-from ..base import SPACES, SearchSpace
+from ..base import SPACES, SearchSpace, or_pasted
 from .encoding import (
     EXAMPLE,
     FEWEST_AND_MOST_INPUTS,
@@ -72,13 +71,10 @@ class NASBenchNLP(SearchSpace[NASBenchNLPArchitecture]):
             recipes = RecipeSet(random_recipe(rng) for _ in range(CANDIDATES))
         return recipes.nearest(arch, rng)
 
+    @or_pasted
     def parse(self, text: str) -> NASBenchNLPArchitecture:
         """The recipe's JSON, as in the benchmark's files, or one of ``forms``."""
-        text = str(text).strip()
-        try:
-            return parse_recipe(text)
-        except ArchitectureError as error:
-            return self.pasted(text, error)
+        return parse_recipe(text)
 
     def canonical(self, arch: NASBenchNLPArchitecture) -> str:
         return str(self.representative(arch))

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Optional
 
 from ...errors import ArchitectureError
-from ..forms import Form, whole_numbers
 
 WIDTHS = (8, 16, 24, 32, 40, 48, 56, 64)
 PLACES = 5
@@ -62,15 +60,6 @@ def numbered(index: int) -> NATSSizeArchitecture:
         raise ArchitectureError(f"nats_sss numbers its architectures 0 to {COUNT - 1}; got {index}")
     base = len(WIDTHS)
     return NATSSizeArchitecture(tuple(WIDTHS[index // base**place % base] for place in reversed(range(PLACES))))
-
-
-def of_numbers(value: Any) -> Optional[NATSSizeArchitecture]:
-    """Five widths as a list."""
-    widths = whole_numbers(value, PLACES, WIDTHS[-1], "width")
-    return None if widths is None else parse_widths(":".join(map(str, widths)))
-
-
-FORMS = (Form("a list of widths", "[8, 16, 24, 32, 40]", of_numbers),)
 
 
 def _broken(text: str, why: str) -> ArchitectureError:

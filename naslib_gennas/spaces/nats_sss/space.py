@@ -9,9 +9,9 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ...errors import ArchitectureError
-from ..base import SPACES, SearchSpace
-from .encoding import COUNT, EXAMPLE, FORMS, PLACES, WIDTHS, NATSSizeArchitecture, numbered, parse_widths
+from ..base import SPACES, SearchSpace, or_pasted
+from .encoding import COUNT, EXAMPLE, PLACES, WIDTHS, NATSSizeArchitecture, numbered, parse_widths
+from .forms import FORMS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,13 +60,10 @@ class NATSSize(SearchSpace[NATSSizeArchitecture]):
             if child != arch:
                 return child
 
+    @or_pasted
     def parse(self, text: str) -> NATSSizeArchitecture:
         """The benchmark's string, or its number 0..32767."""
-        text = str(text).strip()
-        try:
-            return parse_widths(text)
-        except ArchitectureError as error:
-            return self.pasted(text, error)
+        return parse_widths(text)
 
     def canonical(self, arch: NATSSizeArchitecture) -> str:
         return str(arch)

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ...errors import ArchitectureError
-from ..base import SPACES, Arch, SearchSpace
+from ..base import SPACES, Arch, SearchSpace, or_pasted
 from ..nasbench201.encoding import EDGES
 from .encoding import (
     BASE,
@@ -93,13 +92,10 @@ class TransNASMicro(TransNASSpace[TransNASMicroArchitecture]):
             if child != arch:
                 return child
 
+    @or_pasted
     def parse(self, text: str) -> TransNASMicroArchitecture:
         """The benchmark's string."""
-        text = str(text).strip()
-        try:
-            return parse_micro(text)
-        except ArchitectureError as error:
-            return self.pasted(text, error)
+        return parse_micro(text)
 
     def representative(self, arch: TransNASMicroArchitecture) -> TransNASMicroArchitecture:
         """Nodes 1 and 2 can be exchanged where no edge joins them."""
@@ -186,13 +182,10 @@ class TransNASMacro(TransNASSpace[TransNASMacroArchitecture]):
         valid = edits(arch.modules)
         return TransNASMacroArchitecture(valid[rng.integers(len(valid))])
 
+    @or_pasted
     def parse(self, text: str) -> TransNASMacroArchitecture:
         """The benchmark's string."""
-        text = str(text).strip()
-        try:
-            return parse_macro(text)
-        except ArchitectureError as error:
-            return self.pasted(text, error)
+        return parse_macro(text)
 
     def representative(self, arch: TransNASMacroArchitecture) -> TransNASMacroArchitecture:
         return arch
