@@ -39,9 +39,10 @@ from naslib_gennas.scoring.ensemble import parse_measures
 from naslib_gennas.spaces import SPACES, load_space
 from naslib_gennas.tables import load_table
 
-MEMORY = 12 * 2**30  # bytes of address space, so that an allocation without limit is seen
+MEMORY = 6 * 2**30  # bytes of address space, so that an allocation without limit is seen
 SLOW = 20  # seconds for one input
 CELLS = "arch,acc\n" + "".join(f"{i},{90 + i / 10}\n" for i in range(20))
+SCORES = "arch,dataset,measure,score,seconds\n" + "".join(f"{i},,naswot,{i / 10},0.1\n" for i in range(20))
 Target = Callable[[bytes, Path], object]
 
 
@@ -107,7 +108,7 @@ def targets(folder: Path) -> list[tuple[str, list[bytes], Target]]:
         found.append((f"table {name}", contents, _file(name, lambda path: load_table(path, "nasbench201"))))
         found.append((f"reader {name}", contents, _file(name, read_frame)))
     suite = b'{"cifar10": {"(2, 2, 0, 2, 4, 0)": {"gennas": 1}}}'
-    scores = {"s.csv": CELLS.replace("acc", "score").encode(), "s.json": suite}
+    scores = {"s.csv": SCORES.encode(), "s.json": suite}
     ours, _ = translations(load_space("nasbench201"))
     for name, content in scores.items():
         found.append((f"scores {name}", [content], _file(name, lambda path: read_scores(path, ours))))
@@ -151,7 +152,7 @@ HOSTILE = (
 def damaged(good: list[bytes], draw: random.Random) -> bytes:
     """One of ``good``, changed in up to five places."""
     data = bytearray(draw.choice(good))
-    for _ in range(draw.randint(1, 5)):
+    for _ in range(draw.choice((1, 1, 1, 2, 5))):
         at = draw.randrange(len(data) + 1)
         end = min(len(data), at + draw.randint(1, 30))
         how = draw.randrange(7)
@@ -172,6 +173,15 @@ def damaged(good: list[bytes], draw: random.Random) -> bytes:
         else:
             data[at:end] = str(draw.choice([-1, 0, 10**6, 2**63, 1e-300, 1e300])).encode()
     return bytes(data)
+
+
+def _fault(message: str) -> str:
+    """What is wrong with a message, if anything."""
+    if "MemoryError" in message:
+        return "out of memory"
+    if "\n" in message.strip():
+        return "several lines"
+    return "" if message.strip() else "empty message"
 
 
 def fuzz(inputs: int, seed: int, folder: Path) -> list[str]:
@@ -204,7 +214,7 @@ def fuzz(inputs: int, seed: int, folder: Path) -> list[str]:
             outcomes["taken"] += 1
         except GenNASError as error:
             outcomes["one sentence"] += 1
-            why = "several lines" if "\n" in str(error).strip() else "empty message" if not str(error).strip() else ""
+            why = _fault(str(error))
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise

@@ -108,6 +108,9 @@ class Measure:
         return replace(self, name=name, function=function, family=None)
 
 
+MOST_DIGITS = 6  # of a number of epochs
+
+
 class Measures(Registry[Measure]):
     """The measures by name; those called with a number are registered as ``NAME@N``.
 
@@ -124,8 +127,8 @@ class Measures(Registry[Measure]):
             return replace(self[GENNAS], name=f"{GENNAS}@{load_preset(which).name}")
         if not at or name.endswith(PLACEHOLDER) or family + PLACEHOLDER not in self.names():
             return super().__getitem__(name)
-        if not which.isdecimal() or int(which) < 1:
-            raise InputError(f"{name}: after @ stands a number of epochs from 1, such as {family}@10")
+        if not which.isdecimal() or len(which) > MOST_DIGITS or int(which) < 1:
+            raise InputError(f"{name[:80]}: after @ stands a number of epochs from 1, such as {family}@10")
         return super().__getitem__(family + PLACEHOLDER).at(name, int(which))
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from ..errors import TableError
 from ..spaces.pasted import from_naslib
+from .pickles import BoundedUnpickler
 from .registry import READERS, Progress
 
 NAME, MODULE, FILE = "analog-nasbench", "analognasbench.data", "analognasbench/data.anb"
@@ -26,14 +27,11 @@ class Record:
     """Attributes and nothing else."""
 
 
-class _Records(pickle.Unpickler):
+class _Records(BoundedUnpickler):
     def find_class(self, module: str, name: str) -> type[Record]:
         if module == MODULE and name in CLASSES:
             return Record
         raise pickle.UnpicklingError(f"it names {module}.{name}, which is no part of such a table")
-
-    def persistent_load(self, pid: object) -> None:
-        raise pickle.UnpicklingError("it refers to something outside")
 
 
 @READERS.register(".anb")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import bz2
 import pickle
-import sys
 import zipfile
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import TableError
+from .pickles import BoundedUnpickler
 from .registry import FOLDER, READERS, Progress
 
 METRICS = {
@@ -175,14 +175,6 @@ class _Opaque:
     extend = append
 
 
-class _Memo(list[Any]):
-    """The unpickler's memo: its keys are 0, 1, 2, ..., and a list needs a tenth of a dict's memory."""
-
-    def __setitem__(self, place: Any, value: Any) -> None:
-        self.extend([None] * (place + 1 - len(self)))
-        super().__setitem__(place, value)
-
-
 SCALAR = np.float64(0).__reduce__()[0]  # rebuilds numpy numbers; moved between modules over numpy's versions
 PLAIN: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): OrderedDict,
@@ -192,22 +184,18 @@ PLAIN: dict[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "scalar"): SCALAR,
     ("numpy._core.multiarray", "scalar"): SCALAR,
 }
-STEPS: dict[int, Any] = dict(pickle._Unpickler.dispatch)  # opcode -> what Python's unpickler does
 
 
-class _Walk(pickle._Unpickler):
+class _Walk(BoundedUnpickler):
     """Reads one pickle; curves shrink to their last epoch, trials to a few numbers, architectures to rows.
 
     The Python unpickler, because the C one has no hook for a dictionary's items.
     """
 
-    dispatch: ClassVar[dict[int, Any]] = dict(STEPS)
-    stack: list[Any]  # of the unpickler
-    pop_mark: Callable[[], list[Any]]
+    dispatch: ClassVar[dict[int, Any]] = dict(BoundedUnpickler.dispatch)
 
     def __init__(self, stream: IO[bytes], on_row: Optional[Callable[[], None]] = None):
-        super().__init__(stream, encoding="latin1")
-        self.memo = _Memo()
+        super().__init__(stream)
         self.rows: dict[int, Row] = {}
         self._on_row = on_row
 
@@ -249,15 +237,5 @@ class _Walk(pickle._Unpickler):
         for place in range(0, len(items), 2):
             self._store(target, items[place], items[place + 1])
 
-    def load_binunicode(self) -> None:
-        STEPS[pickle.BINUNICODE[0]](self)
-        self.stack[-1] = sys.intern(self.stack[-1])
-
-    def load_short_binunicode(self) -> None:
-        STEPS[pickle.SHORT_BINUNICODE[0]](self)
-        self.stack[-1] = sys.intern(self.stack[-1])
-
     dispatch[pickle.SETITEM[0]] = load_setitem
     dispatch[pickle.SETITEMS[0]] = load_setitems
-    dispatch[pickle.BINUNICODE[0]] = load_binunicode
-    dispatch[pickle.SHORT_BINUNICODE[0]] = load_short_binunicode
