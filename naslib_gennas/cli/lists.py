@@ -104,13 +104,35 @@ def signals(action: str, name: str | None, picture: str | None, force: bool) -> 
 
 
 @main.command()
+@click.option("--naslib", "runners", is_flag=True, help="Run every runner of the NASLib that is found, for seconds.")
+@click.option("--space", "spaces", multiple=True, help="With --naslib: on these spaces [default: nasbench201].")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def doctor(as_json: bool) -> None:
-    """Versions, devices, threads, and which optional parts are installed."""
-    from ..commands.doctor import examine, lines
+def doctor(runners: bool, spaces: tuple[str, ...], as_json: bool) -> None:
+    """Versions, devices, threads, and which optional parts are installed.
 
-    found = examine()
-    show(found.as_record(), as_json, lambda: "\n".join(lines(found)))
+    With --naslib: which of NASLib's runners work; JSON: {"checks": [{"runner", "what", "space", "problem",
+    "seconds"}]}, "problem" being empty where it works. Exit code 3 if one does not.
+    """
+    from ..commands.doctor import check_naslib, examine, lines
+
+    if spaces and not runners:
+        raise InputError("--space is for --naslib, which runs NASLib's runners on it")
+    if not runners:
+        found = examine()
+        show(found.as_record(), as_json, lambda: "\n".join(lines(found)))
+        return
+    checks = []
+    for check in check_naslib(spaces or ("nasbench201",)):
+        checks.append(check)
+        if not as_json:
+            state = f"works ({check.seconds:.1f} s)" if not check.problem else check.problem
+            click.echo(f"{check.space}  {check.runner:13}  {check.what:20}  {state}")
+    if as_json:
+        show({"checks": [check.as_record() for check in checks]}, True, str)
+    failed = sum(bool(check.problem) for check in checks)
+    say(f"{len(checks) - failed} of {len(checks)} configurations of NASLib's runners work")
+    if failed:
+        raise click.exceptions.Exit(3)
 
 
 @main.group()

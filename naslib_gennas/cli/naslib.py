@@ -8,7 +8,7 @@ from .base import main, read_table, say
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
-@click.argument("runner", type=click.Choice(["zc", "zc-benchmarks", "predictors", "bbo"]))
+@click.argument("runner", type=click.Choice(["zc", "zc-benchmarks", "predictors", "bbo", "xgb"]))
 @click.option("--config-file", required=True, help="NASLib's YAML; see examples/naslib.")
 @click.option("--table", "source", default=None, help="Ground truth instead of NASLib's own files.")
 @click.option("--metric", default=None, help="Column of the table [default: that of the data set].")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata, util
 from typing import Optional
 
-from ..errors import InputError
+from ..errors import InputError, UnknownNameError
+from ..registry import unknown
 from ..runs.run import Record, environment
 from .result import Result
 
@@ -121,6 +122,33 @@ def lines(found: Examination) -> list[str]:
         need = {True: "needed", False: "not needed", None: "cannot tell, a package is missing"}[repair.needed]
         shown.append(f"  {repair.name:28} {need}: {repair.why}")
     return shown
+
+
+@dataclass(frozen=True)
+class RunnerCheck(Result):
+    """A configuration of one of NASLib's runners on a space: ``problem`` is empty where it works."""
+
+    runner: str
+    what: str
+    space: str
+    problem: str
+    seconds: float
+
+
+def check_naslib(spaces: Sequence[str]) -> Iterator[RunnerCheck]:
+    """Every runner of the NASLib that is found, on invented accuracies; ``spaces`` by our names or NASLib's.
+
+    Raises MissingPackageError without NASLib, UnknownNameError for a space that its runners do not have.
+    """
+    from ..plugin.runner_config import DATASETS, NASLIB_NAMES
+    from ..plugin.self_test import check_runners
+
+    names = [NASLIB_NAMES.get(space, space) for space in spaces]
+    for name in names:
+        if name not in DATASETS:
+            raise UnknownNameError(unknown("search space of NASLib's runners", name, DATASETS))
+    for check in check_runners(names):
+        yield RunnerCheck(check.runner, check.what, check.space, check.problem, check.seconds)
 
 
 def _naslib() -> NASLibFound:

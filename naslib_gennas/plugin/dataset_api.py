@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, Union
 
 import numpy as np
@@ -14,6 +16,7 @@ from ..errors import TableError
 from ..readers import SCHEMES
 from ..registry import Registry
 from ..spaces.base import SearchSpace, load_space
+from ..spaces.pasted import from_naslib, to_naslib
 from ..tables import Table
 from .loading import load
 from .specifications import DatasetAPI, nasbench101_rules
@@ -24,20 +27,47 @@ LAST_EPOCH_101 = 108
 
 Row = dict[str, Union[str, float]]  # arch, and accuracies in per cent
 
-APIS: Registry[Callable[[Table, str, str], DatasetAPI]] = Registry("search space with a dataset API from a table")
-"""Space -> function of (table, data set, metric) that makes what NASLib's ``get_dataset_api`` returns."""
+
+@dataclass(frozen=True)
+class Truth:
+    """A column of a table; what it lacks is NaN if ``partial``, else a TableError."""
+
+    table: Table
+    metric: str
+    partial: bool = False
+
+    def value(self, arch: Any) -> float:
+        """Of an architecture or its text."""
+        value = self.table.value(arch, self.metric)
+        if value is None and not self.partial:
+            raise TableError(
+                f"the table {self.table.name} has no {self.metric} of {arch}, which NASLib asks for; give a larger one"
+            )
+        return math.nan if value is None else value
+
+    def texts(self) -> Iterator[str]:
+        """Of the architectures that have one."""
+        return iter(self.table.frame["arch"][self.table.column(self.metric).notna()])
+
+    def __len__(self) -> int:
+        return int(self.table.column(self.metric).notna().sum())
+
+
+APIS: Registry[Callable[[Truth, str], DatasetAPI]] = Registry("search space with a dataset API from a table")
+"""Space -> function of (ground truth, data set) that makes what NASLib's ``get_dataset_api`` returns."""
 
 FRAMES: Registry[Callable[[DatasetAPI, str], list[Row]]] = Registry("search space with NASLib data")
 """Space -> function of (dataset API, data set) that lists its architectures as rows of a table."""
 
 
-def from_table(table: Table, dataset: str = "cifar10", metric: str | None = None) -> DatasetAPI:
+def from_table(table: Table, dataset: str = "cifar10", metric: str | None = None, partial: bool = False) -> DatasetAPI:
     """What NASLib's ``get_dataset_api`` would return if it had the data of ``table``.
 
     Only the final accuracies are known: ``metric`` stands for the validation accuracy [default:
     :func:`metric_of`]; times, losses and training accuracies are NaN. Architectures are found by text, then by
-    canonical form. Raises UnknownNameError for a space without dataset API, TableError for an unknown metric
-    and, when NASLib asks, for an architecture that is not in the table or an epoch before the last.
+    canonical form; one that is not there is NaN if ``partial``. Raises UnknownNameError for a space without dataset
+    API, TableError for an unknown metric and, when NASLib asks, for an architecture that is not in the table or an
+    epoch before the last.
 
     >>> from naslib_gennas import load_table
     >>> table = load_table("analog-nasbench", "nasbench201")
@@ -47,13 +77,14 @@ def from_table(table: Table, dataset: str = "cifar10", metric: str | None = None
     """
     metric = metric or metric_of(table, dataset)
     table.column(metric)
-    return APIS[table.space.name](table, dataset, metric)
+    return APIS[table.space.name](Truth(table, metric, partial), dataset)
 
 
 def metric_of(table: Table, dataset: str) -> str:
-    """The column of validation accuracies on ``dataset``, else of test accuracies, else the table's default."""
+    """The column of validation accuracies on ``dataset``, else of test accuracies, else its own, else the default."""
     stem = COLUMNS.get(dataset, dataset)
-    return next((name for name in (f"{stem}_valid", f"{stem}_test") if name in table.metrics), table.default_metric)
+    names = (f"{stem}_valid", f"{stem}_test", stem)
+    return next((name for name in names if name in table.metrics), table.default_metric)
 
 
 def to_frame(space_name: str, dataset: str = "cifar10") -> pd.DataFrame:
@@ -82,13 +113,6 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _value(table: Table, arch: Any, metric: str) -> float:
-    value = table.value(arch, metric)
-    if value is None:
-        raise TableError(f"the table {table.name} has no {metric} of {arch}, which NASLib asks for; give a larger one")
-    return value
-
-
 class _Final:
     """A learning curve of which only the end is known."""
 
@@ -110,31 +134,30 @@ Entry = dict[str, dict[str, object]]  # data set -> quantity -> what can be inde
 
 
 class _Entries201(Mapping[str, Entry]):
-    def __init__(self, table: Table, dataset: str, metric: str):
-        self.table = table
+    def __init__(self, truth: Truth, dataset: str):
+        self.truth = truth
         self.key = KEYS_201.get(dataset, dataset)
-        self.metric = metric
 
     def __getitem__(self, text: str) -> Entry:
-        accuracy = _Final(_value(self.table, text, self.metric), self.table.name)
-        unknown = _Final(math.nan, self.table.name)
+        accuracy = _Final(self.truth.value(text), self.truth.table.name)
+        unknown = _Final(math.nan, self.truth.table.name)
         costs = dict.fromkeys(UNKNOWN_COSTS_201, math.nan)
         curves = dict.fromkeys(UNKNOWN_CURVES_201, unknown)
         return {self.key: {**curves, "eval_acc1es": accuracy, "cost_info": costs}}
 
     def __contains__(self, text: object) -> bool:
-        return self.table.value(text, self.metric) is not None
+        return self.truth.table.value(text, self.truth.metric) is not None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.table.frame["arch"][self.table.column(self.metric).notna()])
+        return self.truth.texts()
 
     def __len__(self) -> int:
-        return int(self.table.column(self.metric).notna().sum())
+        return len(self.truth)
 
 
 @APIS.register("nasbench201")
-def _api_201(table: Table, dataset: str, metric: str) -> DatasetAPI:
-    return {"nb201_data": _Entries201(table, dataset, metric)}
+def _api_201(truth: Truth, dataset: str) -> DatasetAPI:
+    return {"nb201_data": _Entries201(truth, dataset)}
 
 
 @FRAMES.register("nasbench201")
@@ -163,8 +186,8 @@ else:
 class _Table101(_Reader101):
     """Goes in front of NASLib's class, whose data are a table then; which cells are valid stays its own business."""
 
-    def __init__(self, table: Table, metric: str, rules: Any):  # the original reads a file
-        self._table, self._metric, self.config = table, metric, rules
+    def __init__(self, truth: Truth, rules: Any):  # the original reads a file
+        self._truth, self._table, self.config = truth, truth.table, rules
 
     def query(self, model_spec: Any, epochs: int = LAST_EPOCH_101, stop_halfway: bool = False) -> Data:
         if epochs != LAST_EPOCH_101:
@@ -192,16 +215,16 @@ class _Table101(_Reader101):
             "trainable_parameters": math.nan,
             "training_time": math.nan,
             "train_accuracy": math.nan,
-            "validation_accuracy": _value(self._table, arch, self._metric) / 100,
+            "validation_accuracy": self._truth.value(arch) / 100,
             "test_accuracy": math.nan if tested is None else tested / 100,
         }
 
 
 @APIS.register("nasbench101")
-def _api_101(table: Table, dataset: str, metric: str) -> DatasetAPI:
+def _api_101(truth: Truth, dataset: str) -> DatasetAPI:
     empty = nasbench101_rules(load())
     kind: Any = type("NASBench", (_Table101, empty["api"].NASBench), {})
-    return {"api": empty["api"], "nb101_data": kind(table, metric, empty["nb101_data"].config)}
+    return {"api": empty["api"], "nb101_data": kind(truth, empty["nb101_data"].config)}
 
 
 @FRAMES.register("nasbench101")
@@ -215,3 +238,78 @@ def _row_101(space: SearchSpace, fixed: Data, computed: Mapping[int, list[Data]]
     runs = computed[LAST_EPOCH_101]
     means = {name: 100 * float(np.mean([run[f"final_{name}_accuracy"] for run in runs])) for name in SPLITS_101}
     return {"arch": str(space.parse(json.dumps(cell))), **{SPLITS_101[name]: mean for name, mean in means.items()}}
+
+
+# --- NAS-Bench-301: {"nb301_model": surrogates of accuracy and time, "nb301_arches", "nb301_data": what was trained}
+
+
+class _Surrogate301:
+    """In the place of NAS-Bench-301's surrogate of accuracies: the table."""
+
+    def __init__(self, truth: Truth):
+        self.truth = truth
+
+    def predict(self, config: Any, representation: str = "genotype", **unused: Any) -> float:
+        return self.truth.value(self.truth.table.space.parse(str(config)))
+
+
+class _Unknown301:
+    """In the place of its surrogate of times."""
+
+    def predict(self, *args: Any, **kwargs: Any) -> float:
+        return math.nan
+
+
+class _Trained301(Mapping[Any, dict[str, object]]):
+    """NASLib's compact form -> a time and learning curves, of which the end is known."""
+
+    def __init__(self, truth: Truth):
+        self.truth = truth
+
+    def __getitem__(self, compact: Any) -> dict[str, object]:
+        table = self.truth.table
+        accuracy = _Final(self.truth.value(from_naslib(table.space.name, compact)), table.name)
+        return {"train_losses": _Final(math.nan, table.name), "runtime": math.nan, "val_accuracies": accuracy}
+
+    def __iter__(self) -> Iterator[Any]:
+        space = self.truth.table.space
+        return (to_naslib(space.name, space.parse(text)) for text in self.truth.texts())
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+
+@APIS.register("nasbench301")
+def _api_301(truth: Truth, dataset: str) -> DatasetAPI:
+    trained = _Trained301(truth)
+    return {
+        "nb301_model": [_Surrogate301(truth), _Unknown301()],
+        "nb301_arches": list(trained),
+        "nb301_data": trained,
+    }
+
+
+# --- TransNAS-Bench-101: {"api": object with get_single_metric(text, task, quantity, mode), "task"}
+
+VALIDATION = ("valid_top1", "valid_acc", "valid_ssim", "valid_neg_loss")  # what stands for an accuracy, by task
+
+
+class _TransNAS:
+    def __init__(self, truth: Truth):
+        self.truth = truth
+
+    def get_single_metric(self, arch: str, task: str, quantity: str, mode: str = "final") -> float:
+        return self.truth.value(arch) if quantity in VALIDATION else math.nan
+
+    def get_arch_result(self, arch: str) -> _TransNAS:
+        return self
+
+    def query_all_results(self) -> Mapping[str, dict[str, object]]:
+        """Curves and costs, of which nothing is known."""
+        return defaultdict(dict)
+
+
+@APIS.register("transnas101_micro")
+@APIS.register("transnas101_macro")
+def _api_transnas(truth: Truth, dataset: str) -> DatasetAPI:
+    return {"api": _TransNAS(truth), "task": dataset}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Callable
+from collections.abc import Iterator, Mapping
+from typing import Any, Callable, Optional
 
-from ..errors import InputError
-from ..spaces.pasted import to_naslib
+from ..errors import InputError, TableError
+from ..spaces.pasted import from_naslib, to_naslib
 from ..tables import Table
 from .dataset_api import from_table, metric_of
 from .loading import NASLib
 from .runner_config import Job
-from .specifications import DatasetAPI, validity_api
+from .score_api import ACCURACY, ScoreAPI, pool
+from .specifications import DatasetAPI, Fitness, validity_api
 from .swaps import Swaps
 
 Content = dict[str, Any]  # of one of NASLib's files
@@ -19,9 +20,14 @@ Content = dict[str, Any]  # of one of NASLib's files
 FUNCTIONS = ("get_dataset_api", "get_zc_benchmark_api", "load_sampled_architectures")
 
 
-def substitute_ground_truth(job: Job, naslib: NASLib, swaps: Swaps) -> None:
-    """NASLib's three kinds of files: from the table, else its own, else a clear error."""
-    truth = GroundTruth(job, naslib)
+def substitute_ground_truth(
+    job: Job, naslib: NASLib, swaps: Swaps, live: Callable[[str, str], Any], fitness: Optional[Fitness]
+) -> None:
+    """NASLib's three kinds of files: from the table, else its own, else a clear error.
+
+    ``live`` computes scores that no file holds, ``fitness`` stands for the accuracies of a search by our score.
+    """
+    truth = GroundTruth(job, naslib, live, fitness)
     source = f"made of the table {job.table.name}" if job.table else "NASLib's own file if it is there"
     for name in FUNCTIONS:
         swaps.swap(naslib[name], getattr(truth, name), f"{name}: {source}")
@@ -30,30 +36,39 @@ def substitute_ground_truth(job: Job, naslib: NASLib, swaps: Swaps) -> None:
 class GroundTruth:
     """Functions in the place of NASLib's of the same names."""
 
-    def __init__(self, job: Job, naslib: NASLib):
+    def __init__(self, job: Job, naslib: NASLib, live: Callable[[str, str], Any], fitness: Optional[Fitness] = None):
         self.job = job
         self.naslib = naslib
+        self._live, self._fitness = live, fitness
         self._original: dict[str, Callable[..., Content]] = {name: naslib[name] for name in FUNCTIONS}
 
     def get_dataset_api(self, search_space: str | None = None, dataset: str | None = None) -> DatasetAPI | None:
         """From the table; a search by our score needs none."""
         if self.job.table is not None:
-            return from_table(self.job.table, dataset or self.job.dataset, self.job.metric)
+            partial = bool(self.job.fitness)  # accuracies are for the report only
+            return from_table(self.job.table, dataset or self.job.dataset, self.job.metric, partial)
         if not self.job.fitness:
             return self._stock("get_dataset_api", search_space, dataset)
         try:
             return self._original["get_dataset_api"](search_space, dataset)
-        except (AssertionError, OSError, ImportError):
+        except (AssertionError, OSError, ImportError, NotImplementedError):
             self.job.say("ground truth: none; name a --table to have accuracies in the report")
             return validity_api(self.naslib, search_space or self.job.space)
 
-    def get_zc_benchmark_api(self, search_space: str, dataset: str) -> Content:
-        """``{str(compact form): {"val_accuracy": accuracy}}``."""
-        if self.job.command == "bbo" and (self.job.fitness or not self.job.search.get("use_zc_api")):
-            return {}  # NASLib would take its accuracies for the fitness
-        if self.job.table is not None:
-            return {str(spec): {"val_accuracy": value} for spec, value in self._rows(self.job.table)}
-        return self._stock("get_zc_benchmark_api", search_space, dataset)
+    def get_zc_benchmark_api(self, search_space: str, dataset: str) -> ScoreAPI | Content:
+        """Of the table, else NASLib's own, else of architectures that are drawn, for a search by our score."""
+        job = self.job
+        if job.command == "bbo" and job.of_develop() and (job.fitness or not job.search.get("use_zc_api")):
+            return {}  # that branch would take its accuracies for the fitness
+        api = self._score_api(search_space, dataset)
+        api.compute = self._computed
+        drawn = int(job.config["train_size"]) + int(job.config["test_size"]) if job.command == "xgb" else 0
+        if len(api) < drawn:
+            raise InputError(
+                f"xgb draws {drawn} different architectures (train_size and test_size), and {len(api)} are known; "
+                "lower them, or name a larger table"
+            )
+        return api
 
     def load_sampled_architectures(self, search_space: str, postfix: str = "") -> dict[str, str]:
         """``{number: str(compact form)}``."""
@@ -61,17 +76,51 @@ class GroundTruth:
             return {str(number): str(spec) for number, (spec, _) in enumerate(self._rows(self.job.table))}
         return self._stock("load_sampled_architectures", search_space, postfix)
 
+    def _score_api(self, search_space: str, dataset: str) -> ScoreAPI:
+        table = self.job.table
+        if self._fitness is not None:
+            listed = [str(spec) for spec, _ in self._rows(table)] if table else pool(self.job.own_space, self.job.seed)
+            return ScoreAPI(((key, {}) for key in listed), lambda key: {})
+        if table is not None:
+            return ScoreAPI(((str(spec), {ACCURACY: value}) for spec, value in self._rows(table)), self._looked_up)
+        content = self._stock("get_zc_benchmark_api", search_space, dataset)
+        return ScoreAPI(content.items(), self._unknown)
+
+    def _computed(self, key: str, name: str) -> Any:
+        if name == ACCURACY and self._fitness is not None:
+            return self._fitness(key)
+        return self._live(key, name)
+
+    def _looked_up(self, key: str) -> Mapping[str, Any]:
+        """The entry of an architecture that the table may list in another form."""
+        table = self.job.table
+        assert table is not None
+        arch = from_naslib(table.space.name, key)
+        value = table.value(arch, self._metric(table))
+        if value is None:
+            raise TableError(
+                f"the table {table.name} lacks {arch}, which NASLib asks for; name a table of the whole space"
+            )
+        return {ACCURACY: value}
+
+    def _unknown(self, key: str) -> Mapping[str, Any]:
+        raise InputError(f"NASLib's own score file lacks {key}, which its search asks for; name a --table of the space")
+
     def _rows(self, table: Table) -> Iterator[tuple[Any, float]]:
         """(NASLib's compact form, accuracy) of the architectures whose accuracy is known."""
-        values = table.column(self.job.metric or metric_of(table, self.job.dataset))
+        values = table.column(self._metric(table))
         for text, value in zip(table.frame["arch"][values.notna()], values[values.notna()]):
             yield to_naslib(table.space.name, table.space.parse(text)), float(value)
+
+    def _metric(self, table: Table) -> str:
+        return self.job.metric or metric_of(table, self.job.dataset)
 
     def _stock(self, name: str, *arguments: str | None) -> Content:
         try:
             return self._original[name](*arguments)
-        except (AssertionError, OSError, ImportError, KeyError) as error:
+        except (AssertionError, OSError, ImportError, KeyError, NotImplementedError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise InputError(
                 f"NASLib's {name} finds no data of {self.job.space} on {self.job.dataset} "
-                f"({str(error).splitlines()[0]}); name a table with --table"
+                f"({reason}); name a table with --table"
             ) from error

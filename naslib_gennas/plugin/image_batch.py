@@ -15,10 +15,38 @@ from .swaps import Swaps
 
 EMBEDDED_BATCH = 64  # images at most, where none are named
 SIZE = 32  # pixels
-SIZES = {"ImageNet16-120": 16}  # of the data sets that are smaller
+SIZES = {"ImageNet16-120": 16, "jigsaw": 3 * SIZE}  # of the data sets that differ
 STOCK_FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
 
 Batch = tuple[torch.Tensor, torch.Tensor]
+
+CLASSES = {"class_scene": 63, "class_object": 100, "room_layout": 9}  # of soft labels
+PIECES = 3  # a side, of a jigsaw puzzle
+
+
+def task_batch(task: str, images: torch.Tensor, labels: torch.Tensor) -> Batch:
+    """What a network of TransNAS-Bench-101 for ``task`` is fed with, and compared with; other tasks take labels.
+
+    images (b, 3, s, s), labels (b,). Soft labels are one-hot; autoencoder and normal take the images themselves,
+    segmentsemantic the labels at every pixel, jigsaw nine pieces of s // 3 pixels.
+
+    >>> images, labels = torch.zeros(2, 3, 48, 48), torch.tensor([0, 1])
+    >>> [tuple(values.shape) for values in task_batch("jigsaw", images, labels)]
+    [(2, 9, 3, 16, 16), (2,)]
+    >>> task_batch("class_scene", images, labels)[1].shape
+    torch.Size([2, 63])
+    """
+    if task in CLASSES:
+        return images, torch.nn.functional.one_hot(labels % CLASSES[task], CLASSES[task]).float()
+    if task in ("autoencoder", "normal"):
+        return images, images
+    if task == "segmentsemantic":
+        return images, labels[:, None, None].expand(-1, *images.shape[-2:]).contiguous()
+    if task == "jigsaw":
+        side = images.shape[-1] // PIECES
+        cut = images[..., : side * PIECES, : side * PIECES].unfold(2, side, side).unfold(3, side, side)
+        return cut.permute(0, 2, 3, 1, 4, 5).reshape(len(images), PIECES**2, -1, side, side), labels
+    return images, labels
 
 
 def image_batch(source: str | None, count: int, size: int) -> Batch:
@@ -51,7 +79,7 @@ def substitute_loaders(job: Job, naslib: NASLib, swaps: Swaps) -> None:
 
     def get_train_val_loaders(config: Any, *unused: Any, **named: Any) -> Any:
         count = config["batch_size"] if "batch_size" in config else config.search.batch_size
-        loader = [image_batch(job.images, int(count), SIZES.get(job.dataset, SIZE))]
+        loader = [task_batch(job.dataset, *image_batch(job.images, int(count), SIZES.get(job.dataset, SIZE)))]
         return loader, loader, loader, None, None
 
     source = job.images or "the embedded photographs, labels 0 to 9 in turn"

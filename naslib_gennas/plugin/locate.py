@@ -29,6 +29,7 @@ _COMMON = {
     "Bananas": "naslib.optimizers:Bananas",
     "Npenas": "naslib.optimizers:Npenas",
     "Ensemble": "naslib.predictors.ensemble:Ensemble",
+    "ZCEnsembleEvaluator": "naslib.evaluators.zc_ensemble_evaluator:ZCEnsembleEvaluator",
     "Trainer": "naslib.defaults.trainer:Trainer",
     "get_dataset_api": "naslib.utils:get_dataset_api",
     "get_zc_benchmark_api": "naslib.utils:get_zc_benchmark_api",
@@ -81,6 +82,7 @@ DEVELOP = Layout(
         "zc-benchmarks": "naslib/runners/zc/benchmarks/runner.py",
         "predictors": "naslib/runners/predictors/runner.py",
         "bbo": "naslib/runners/bbo/runner.py",
+        "xgb": "naslib/runners/zc/bbo/xgb_runner.py",
     },
 )
 
@@ -103,8 +105,8 @@ ZEROCOST = Layout(
     runners={
         "zc": "naslib/runners/runner.py",
         "zc-benchmarks": "naslib/runners/benchmarks/runner.py",
-        "predictors": "naslib/runners/nas_predictors/runner.py",
         "bbo": "naslib/runners/bbo/runner.py",
+        "xgb": "naslib/runners/bbo/xgb_runner.py",
     },
 )
 

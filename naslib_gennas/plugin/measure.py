@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from functools import cache, wraps
 from typing import Any, Callable
 
+import numpy as np
 import torch
 from torch.backends import cudnn
 
 from ..errors import UnknownNameError
+from ..progress import progress
 from ..proxy.presets import DEFAULT_PRESET, load_preset, preset_names
 from ..registry import unknown
 from ..runs.score_files import FAILURE
 from .graphs import GraphScorer, Loader
+from .image_batch import EMBEDDED_BATCH, SIZE, Batch, image_batch, task_batch
 from .loading import NASLib, load
 from .settings import SECTION, is_ours
 
@@ -82,10 +85,11 @@ def _implementation(preset: str) -> Callable[..., torch.Tensor]:
 
 
 def _answer_directly(zero_cost: Any) -> None:
-    """Let ``ZeroCost.query`` come to our measures without NASLib's detour, once.
+    """Let ``ZeroCost.query`` come to our measures without NASLib's detour, once; and take lists as well as graphs.
 
     The detour needs a loader, moves the graph between devices and leaves it in training mode; and the constructor
-    sets flags of cuDNN for the whole process.
+    sets flags of cuDNN for the whole process. NASLib's comparison of predictors hands over a list of graphs that have
+    no networks yet, and no loader: its own measures see the embedded photographs then, or ``train_loader``.
     """
     if hasattr(zero_cost, "_gennas"):
         return
@@ -101,14 +105,37 @@ def _answer_directly(zero_cost: Any) -> None:
     @wraps(stock)
     def query(self: Any, graph: Any, dataloader: Loader = None, info: Any = None) -> Any:
         name, names = self.method_type, measure_names()
+        if isinstance(graph, (list, tuple, np.ndarray)):
+            loader = None if _is_info(dataloader) else dataloader
+            graphs = progress(graph, len(graph), name)
+            return np.array([query(self, each, loader, info) for each in graphs], dtype=np.float64)
         if not is_ours(name):
-            return stock(self, graph, dataloader, info)
+            loader = getattr(self, "train_loader", None) if dataloader is None else dataloader
+            return stock(self, _parsed(graph), [_photographs(graph)] if loader is None else loader, info)
         if name not in names:
             raise UnknownNameError(unknown("measure of gennas", name, names))
         score = _score(names[name], graph, dataloader, self.device)
         return FAILURE if math.isnan(score) else score
 
     zero_cost.__init__, zero_cost.query, zero_cost._gennas = __init__, query, True
+
+
+def _is_info(given: Any) -> bool:
+    """What a list of graphs is accompanied by in NASLib's comparison of predictors: a dictionary for each."""
+    return isinstance(given, list) and all(isinstance(each, dict) for each in given)
+
+
+def _parsed(graph: Any) -> Any:
+    """``graph`` if it has a network, else a copy that has one."""
+    if getattr(graph, "is_parsed", True):
+        return graph
+    copied = graph.clone()
+    copied.parse()
+    return copied
+
+
+def _photographs(graph: Any) -> Batch:
+    return task_batch(str(getattr(graph, "dataset", "")), *image_batch(None, EMBEDDED_BATCH, SIZE))
 
 
 def _score(preset: str, graph: Any, loader: Loader, device: torch.device) -> float:

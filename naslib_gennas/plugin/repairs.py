@@ -181,6 +181,22 @@ class CellBuilder(Repair):
         return bool(users)
 
 
+class Statistics(Repair):
+    name = "tensorwatch"
+    why = "NASLib counts params and flops with tensorwatch: without it these two measures fail"
+
+    def needed(self) -> bool:
+        return not importable("tensorwatch")
+
+    def apply(self, modules: Modules) -> bool:
+        from .model_stats import get_model_stats
+
+        users = [module for module in modules if "get_model_stats" in vars(module)]
+        for module in users:
+            vars(module)["get_model_stats"] = get_model_stats
+        return bool(users)
+
+
 REPAIRS: tuple[Repair, ...] = (
     StubPackages(
         "optional-packages",
@@ -199,6 +215,7 @@ REPAIRS: tuple[Repair, ...] = (
     RemovedNumpyNames(),
     PlainHashes(),
     CellBuilder(),
+    Statistics(),
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """NASLib's own runner scripts with the plug-in active and something in the place of missing files.
 
 The scripts on disk stay as they are. What is put in the place of something of NASLib's is said, and put back
-afterwards; the compiled script gets a line more where its predictors are listed and where it passes over errors.
+afterwards; the compiled script gets a line more where it passes over errors.
 """
 
 from __future__ import annotations
@@ -13,27 +13,26 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Callable
+from typing import Callable
 
 import yaml
 
-from ..errors import GenNASError, InputError
+from ..errors import GenNASError
+from ..registry import unknown
 from ..tables import Table
-from .image_batch import SIZE, image_batch
 from .loading import NASLib, load
+from .locate import layout_of, require
 from .runner_config import Config, File, Job, Say, read_config
-from .settings import is_ours
-from .substitutes import make_predictor, substitute
+from .substitutes import substitute
 from .swaps import Swaps
 
-if TYPE_CHECKING:
-    from .predictor import GenNASPredictor
-
-NOTE, PREDICTORS = "_gennas_note", "_gennas_predictors"  # names in the script's scope
+OLD_WARNINGS = ("Using a non-full backward hook", "Implicit dimension choice for softmax")
+NOTE = "_gennas_note"  # a name in the script's scope
 
 
 def run_stock(
@@ -50,7 +49,7 @@ def run_stock(
     """Run NASLib's script ``command`` with the plug-in active; returns the folders that it wrote to.
 
     Args:
-        command: ``zc``, ``zc-benchmarks``, ``predictors`` or ``bbo``.
+        command: ``zc``, ``zc-benchmarks``, ``predictors``, ``bbo`` or ``xgb``.
         config_file: NASLib's YAML; ``predictor: gennas`` and, with ``optimizer``, ``fitness: gennas`` work
             there, and a section ``gennas`` (preset, seed, device, ...) describes the score.
         overrides: alternating keys and values that replace those of the file, as NASLib takes them.
@@ -68,8 +67,10 @@ def run_stock(
     >>> run_stock("zc", "examples/naslib/zc.yaml", ["test_size", "20"], table=table)  # doctest: +SKIP
     [PosixPath('runs/naslib/zc/nasbench201/cifar10/gennas/0')]
     """
-    config = read_config(command, config_file, overrides)
-    job = Job(command, config, table, metric, images, say)
+    root = require(naslib)
+    layout = layout_of(root)
+    config = read_config(command, config_file, overrides, layout)
+    job = Job(command, config, table, metric, images, say, layout)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         arguments = ["--config-file", _written(config, Path(folder) / Path(config_file).name)]
@@ -85,30 +86,33 @@ def run_stock(
 
 
 def _execute(job: Job, script: Path, naslib: NASLib) -> None:
+    """The script, by the name of a main program; whatever it stops with becomes one sentence."""
     tree = ast.parse(script.read_text(encoding="utf-8"), str(script))
     scope: dict[str, object] = {"__name__": "__main__", "__file__": str(script), NOTE: job.failures.append}
     _note_failures(tree)
-    if job.command == "predictors" and is_ours(job.predictor):
-        _offer(tree, "supported_predictors")
-        scope[PREDICTORS] = {job.predictor: _predictor(job)}
-        job.say(f"supported_predictors: {job.predictor} added")
-    with _tensorboard(job):
+    with _tensorboard(job), old_warnings():
         try:
             exec(compile(tree, str(script), "exec"), scope)
-        except (KeyError, AttributeError, AssertionError, ValueError, TypeError) as error:
-            if isinstance(error, GenNASError):
-                raise
-            raise GenNASError(
-                f"NASLib's {script.relative_to(naslib.root)} stopped with {type(error).__name__}: {error} "
-                f"({_place(error)}); check the keys of its configuration"
-            ) from error
+        except GenNASError:
+            raise
+        except Exception as error:
+            raise GenNASError(_sentence(job, error, scope, str(script.relative_to(naslib.root)))) from error
 
 
-def _predictor(job: Job) -> GenNASPredictor:
-    predictor = make_predictor(job, job.predictor)
-    if job.images is not None:  # PredictorEvaluator hands over no loader
-        predictor.dataloader = [image_batch(job.images, job.search["batch_size"], SIZE)]
-    return predictor
+def _sentence(job: Job, error: Exception, scope: Mapping[str, object], script: str) -> str:
+    """What went wrong in a script whose global names are in ``scope``; a name that it does not know, with near ones."""
+    if isinstance(error, KeyError) and error.args:
+        for key in ("predictor", "optimizer", "search_space", "dataset"):
+            if error.args[0] == job.config.get(key):
+                return unknown(f"{key} of NASLib's {script}", str(error.args[0]), _names_in(scope))
+    shown = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"NASLib's {script} stopped with {shown} ({_place(error)}); check the keys of its configuration"
+
+
+def _names_in(scope: Mapping[str, object]) -> set[str]:
+    """What a script lets its user choose among: the keys of its dictionaries."""
+    lists = [value for name, value in scope.items() if isinstance(value, dict) and not name.startswith("_")]
+    return {key for found in lists for key in found if isinstance(key, str)}
 
 
 def _written(config: Config, path: Path) -> str:
@@ -139,21 +143,18 @@ def _note_failures(tree: ast.Module) -> None:
     ast.fix_missing_locations(tree)
 
 
-def _offer(tree: ast.Module, table: str) -> None:
-    """Adds ``table.update(`` our predictors ``)`` after the statement that makes ``table``."""
-    for number, statement in enumerate(tree.body):
-        names = [target.id for target in getattr(statement, "targets", ()) if isinstance(target, ast.Name)]
-        if table in names:
-            addition = ast.parse(f"{table}.update({PREDICTORS})").body
-            tree.body[number + 1 : number + 1] = [ast.copy_location(line, statement) for line in addition]
-            ast.fix_missing_locations(tree)
-            return
-    raise InputError(f"NASLib's predictors runner makes no {table}; check out its branch Develop")
-
-
 def _place(error: Exception) -> str:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{Path(frame.filename).name}, line {frame.lineno}"
+
+
+@contextlib.contextmanager
+def old_warnings() -> Iterator[None]:
+    """Silences what code of NASLib's age is warned of, and nothing else."""
+    with warnings.catch_warnings():
+        for message in OLD_WARNINGS:
+            warnings.filterwarnings("ignore", message)
+        yield
 
 
 @contextlib.contextmanager

@@ -13,13 +13,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, ClassVar
 
-from ..spaces.pasted import from_naslib
+import numpy as np
+
+from ..spaces.base import load_space
+from ..spaces.pasted import OUR_NAMES, from_naslib, to_naslib
 from .loading import NASLib
 
+MACRO, MODULES = "transnas101_macro", 6  # at most
 KINDS = {
     "nasbench101": "NasBench101SearchSpace",
     "nasbench201": "NasBench201SearchSpace",
     "nasbench301": "NasBench301SearchSpace",
+    "transnas101_micro": "TransBench101SearchSpaceMicro",
+    MACRO: "TransBench101SearchSpaceMacro",
 }
 """Our name of a space -> NASLib's class; the spaces whose individuals can be specifications."""
 
@@ -37,6 +43,8 @@ if TYPE_CHECKING:
         def get_hash(self) -> Any: ...
         def get_nbhd(self, dataset_api: Any = None) -> Any: ...
         def get_type(self) -> str: ...
+        def set_op_indices(self, op_indices: Any) -> None: ...
+        def set_spec(self, spec: Any) -> None: ...
         def query(self, metric: Any, *args: Any, **kwargs: Any) -> Any: ...
 else:
     _Space = object
@@ -50,6 +58,36 @@ class _Answers:
     validation: Any  # the metric that the fitness stands for
     fitness: Fitness | None
     truth: bool  # whether other metrics are looked up
+
+
+class _MacroSpace(_Space):
+    """Goes between NASLib's space of skeletons and individuals of it: its own mutations fail on every parent."""
+
+    def set_op_indices(self, op_indices: Any) -> None:
+        codes = [*op_indices, *[0] * (MODULES - len(op_indices))]  # as it fills its own, and encodes them
+        super().set_op_indices(np.array(codes))  # its neighbourhoods compare them with 0
+
+    def mutate(self, parent: Any, *args: Any, **kwargs: Any) -> None:
+        self.set_spec(mutated(MACRO, parent.get_hash()))
+
+
+def mutated(space: str, spec: Any) -> Any:
+    """One of our mutations of NASLib's compact form, drawn with the generator that NASLib draws from."""
+    rng = np.random.default_rng(np.random.randint(2**31))
+    return to_naslib(space, load_space(space).mutate(from_naslib(space, spec), rng))
+
+
+def with_networks(kind: type, dataset: str) -> type[Any]:
+    """NASLib's space ``kind``, where individuals need their networks. Of TransNAS-Bench-101's skeletons: for this data
+    set, which a script does not say, and with mutations."""
+    if kind.__name__ != KINDS[MACRO]:
+        return kind
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        super(made, self).__init__(*args, **({} if args else {"dataset": dataset}), **kwargs)
+
+    made: type[Any] = type(kind.__name__, (_MacroSpace, kind), {"__init__": __init__})
+    return made
 
 
 class _Specification(_Space):
@@ -78,7 +116,9 @@ class _Specification(_Space):
             return self._fitness
         if not answers.truth:
             return -1.0
-        with _replaced(answers.kind, "convert_naslib_to_str", _text):  # branch zerocost reads it off the network
+        with contextlib.ExitStack() as stack:
+            for name, conversion in _CONVERSIONS.items():  # branch zerocost reads them off the network
+                stack.enter_context(_replaced(answers.kind, name, conversion))
             return super().query(metric, *args, **kwargs)
 
     def get_nbhd(self, dataset_api: Any = None) -> Any:
@@ -94,7 +134,8 @@ def specification(naslib: NASLib, kind: type, fitness: Fitness | None = None, tr
     accuracy. Other quantities are looked up in the dataset API if ``truth``, else they are -1.
     """
     answers = _Answers(kind, naslib["Metric"].VAL_ACCURACY, fitness, truth)
-    return type(kind.__name__, (_Specification, kind), {"_answers": answers})
+    bases = (_Specification, _MacroSpace, kind) if kind.__name__ == KINDS[MACRO] else (_Specification, kind)
+    return type(kind.__name__, bases, {"_answers": answers})
 
 
 def validity_api(naslib: NASLib, space: str) -> DatasetAPI | None:
@@ -116,7 +157,16 @@ def nasbench101_rules(naslib: NASLib) -> DatasetAPI:
 
 
 def _text(individual: Any) -> str:
-    return str(from_naslib(individual.get_type(), individual.get_hash()))
+    kind = individual.get_type()
+    return str(from_naslib(OUR_NAMES.get(kind, kind), individual.get_hash()))
+
+
+def _genotype(individual: Any) -> Any:
+    package = individual._answers.kind.__module__.rpartition(".")[0]
+    return sys.modules[f"{package}.conversions"].convert_compact_to_genotype(individual.get_hash())
+
+
+_CONVERSIONS = {"convert_naslib_to_str": _text, "convert_naslib_to_genotype": _genotype}
 
 
 @contextlib.contextmanager

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import functools
 import inspect
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ..runs.score_files import FAILURE
-from ..spaces.pasted import CONVERTERS, from_naslib
+from ..spaces.pasted import from_naslib
 from .graphs import value_of
 from .ground_truth import substitute_ground_truth
 from .image_batch import substitute_loaders
 from .loading import NASLib
 from .measure import register
 from .runner_config import Job
+from .score_api import LiveScores, Predictors
 from .settings import is_ours
-from .specifications import KINDS, Fitness, specification
+from .specifications import KINDS, Fitness, mutated, specification, validity_api, with_networks
 from .swaps import Swaps
+
+STAND_IN = "jacov"  # a predictor that NASLib's comparison of predictors knows
 
 if TYPE_CHECKING:
     from .predictor import GenNASPredictor
@@ -28,11 +28,16 @@ if TYPE_CHECKING:
 def substitute(job: Job, naslib: NASLib, swaps: Swaps) -> None:
     """All that this job needs and NASLib lacks."""
     register(naslib=naslib)
+    predictors = functools.cache(functools.partial(make_predictor, job))
+    fitness = _fitness(job, job.fitness) if job.fitness else None
+    live = LiveScores(job, naslib, predictors)
     _redirect_results(job, naslib, swaps)
     substitute_loaders(job, naslib, swaps)
-    substitute_ground_truth(job, naslib, swaps)
-    _substitute_scores(job, naslib, swaps)
-    _substitute_spaces(job, naslib, swaps)
+    substitute_ground_truth(job, naslib, swaps, live, None if job.of_develop() else fitness)
+    _substitute_scores(job, naslib, swaps, predictors)
+    _substitute_spaces(job, naslib, swaps, fitness)
+    _offer_predictor(job, naslib, swaps, predictors)
+    _repair_mutations(job, naslib, swaps)
     _repair_npenas(job, naslib, swaps)
 
 
@@ -51,7 +56,11 @@ def _redirect_results(job: Job, naslib: NASLib, swaps: Swaps) -> None:
 
     def get_config_from_args(*args: Any, **kwargs: Any) -> Any:
         config = original(*args, **kwargs)
-        job.saved.append(str(config.save))
+        job.loaded.append(config)
+        if "search" in config and "seed" not in config.search:
+            config.search.seed = config.seed  # as one branch does
+        if job.command == "predictors" and is_ours(job.predictor):
+            config.predictor = STAND_IN
         if job.command == "zc-benchmarks":
             config.data = str(config.save)
         return config
@@ -62,79 +71,56 @@ def _redirect_results(job: Job, naslib: NASLib, swaps: Swaps) -> None:
     swaps.swap(original, get_config_from_args, where)
 
 
-def _substitute_scores(job: Job, naslib: NASLib, swaps: Swaps) -> None:
-    """``ZeroCost("gennas")`` with the settings of the section ``gennas``; scores missing in a file, computed."""
+def _substitute_scores(job: Job, naslib: NASLib, swaps: Swaps, ours: Predictors) -> None:
+    """``ZeroCost("gennas")`` with the settings of the section ``gennas``; NASLib's own with the images of the job."""
     stock = naslib["ZeroCost"]
 
-    @functools.cache
-    def ours(name: str) -> GenNASPredictor:
-        return make_predictor(job, name)
-
     def zero_cost(method_type: str = "jacov") -> Any:
-        return ours(method_type) if is_ours(method_type) else stock(method_type)
+        if is_ours(method_type):
+            return ours(method_type)
+        measure = stock(method_type)
+        if job.command == "predictors":  # hands over no loader
+            measure.train_loader = naslib["get_train_val_loaders"](job.loaded[-1])[0]
+        return measure
 
     swaps.swap(stock, zero_cost, "ZeroCost: gennas and gennas_<preset> with the settings of the section 'gennas'")
-    if job.command == "zc":
-        base = naslib["ZeroCostPredictorEvaluator"]
-        live = _Live(naslib, naslib["get_search_space"](job.space, job.dataset))
-        evaluator = type("LiveEvaluator", (_LiveEvaluator, base), {"_live": live})
-        swaps.swap(base, evaluator, "scores that no file holds are computed")
 
 
-if TYPE_CHECKING:
-
-    class _Evaluator:
-        """What is used of NASLib's zero-cost evaluator."""
-
-        config: Any
-        predictor: Any
-        search_space: Any
-
-        def single_evaluate(self, test_data: Any, zc_api: Any) -> Any: ...
-else:
-    _Evaluator = object
-
-
-@dataclass(frozen=True)
-class _Live:
-    """What networks are built of, where a measure of NASLib's needs them."""
-
-    naslib: NASLib
-    space: Any
-
-
-class _LiveEvaluator(_Evaluator):
-    """Goes in front of NASLib's evaluator, which only looks scores up: the missing ones are computed first."""
-
-    _live: ClassVar[_Live]
-
-    def single_evaluate(self, test_data: Any, zc_api: Mapping[str, dict[str, object]]) -> Any:
-        name = self.predictor.method_type
-        entries = [(spec, zc_api.get(str(spec))) for spec in test_data[0]]
-        missing = [(spec, entry) for spec, entry in entries if entry is not None and name not in entry]
-        loader = self._live.naslib["get_train_val_loaders"](self.config)[0] if missing else None
-        for spec, entry in missing:
-            if name not in entry:  # an architecture can be there twice
-                entry[name] = self._scored(spec, loader)
-        return super().single_evaluate(test_data, zc_api)
-
-    def _scored(self, spec: Any, loader: Any) -> dict[str, float]:
-        """A score and the seconds that it took, as NASLib's files have them."""
-        space = self.search_space if is_ours(self.predictor.method_type) else self._live.space
-        graph = space.clone()
-        graph.set_spec(spec)
-        graph.parse()
-        started = time.perf_counter()
-        score = self.predictor.query(graph, loader)
-        return {"score": float(score), "time": time.perf_counter() - started}
-
-
-def _substitute_spaces(job: Job, naslib: NASLib, swaps: Swaps) -> None:
-    """Individuals without networks where nothing needs the networks, and with our fitness where wanted."""
-    if job.space not in KINDS or job.space not in CONVERTERS or not job.builds_no_networks():
+def _offer_predictor(job: Job, naslib: NASLib, swaps: Swaps, ours: Predictors) -> None:
+    """NASLib's comparison of predictors picks one of a list of its own: it gets another one's name, and then ours."""
+    if job.command != "predictors":
         return
-    kind, stock = naslib[KINDS[job.space]], naslib["get_search_space"]
-    fitness = _fitness(job, job.fitness) if job.fitness else None
+    evaluator, name = naslib["PredictorEvaluator"], job.predictor
+    adapt = evaluator.adapt_search_space
+
+    def adapt_search_space(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            adapt(self, *args, **kwargs)
+        except NotImplementedError:  # of TransNAS-Bench-101, under the names that its spaces have
+            self.full_lc = self.hyperparameters = False
+
+    swaps.attribute(evaluator, "adapt_search_space", adapt_search_space)
+    if not is_ours(name):
+        return
+
+    def predictor_evaluator(predictor: Any, *args: Any, config: Any = None, **kwargs: Any) -> Any:
+        config.predictor = name
+        found = ours(name)
+        if job.images is not None:
+            found.dataloader = naslib["get_train_val_loaders"](config)[0]
+        return evaluator(found, *args, config=config, **kwargs)
+
+    swaps.swap(evaluator, predictor_evaluator, f"PredictorEvaluator: gets the predictor {name}")
+
+
+def _substitute_spaces(job: Job, naslib: NASLib, swaps: Swaps, fitness: Fitness | None) -> None:
+    """Individuals without networks where nothing needs the networks, and with our fitness where wanted."""
+    if job.own_space not in KINDS:
+        return
+    kind, stock = naslib[KINDS[job.own_space]], naslib["get_search_space"]
+    if not job.builds_no_networks():
+        swaps.swap(kind, with_networks(kind, job.dataset))
+        return
     truth = job.table is not None or fitness is None
     light = specification(naslib, kind, fitness, truth)
 
@@ -148,17 +134,37 @@ def _substitute_spaces(job: Job, naslib: NASLib, swaps: Swaps) -> None:
 
 
 def _fitness(job: Job, measure: str) -> Fitness:
-    scorer = make_predictor(job, measure).scorer(job.space, job.images)
+    scorer = make_predictor(job, measure).scorer(job.own_space, job.images)
 
     def fitness(spec: Any) -> float:
-        value = value_of(scorer.score(from_naslib(job.space, spec)))
+        value = value_of(scorer.score(from_naslib(job.own_space, spec)))
         return FAILURE if value is None else value
 
     return fitness
 
 
+def _repair_mutations(job: Job, naslib: NASLib, swaps: Swaps) -> None:
+    """Zerocost's Npenas has no rules that tell valid mutations of some spaces, and none of NAS-Bench-301."""
+    if job.command != "bbo" or job.of_develop():
+        return
+    kind = naslib["Npenas"]
+    adapt, mutate = kind.adapt_search_space, kind.mutate_arch
+
+    def adapt_search_space(self: Any, search_space: Any, scope: Any = None, dataset_api: Any = None) -> None:
+        adapt(self, search_space, scope, dataset_api or validity_api(naslib, job.space))
+
+    def mutate_arch(self: Any, arch_hash: Any, dataset_api: Any) -> Any:
+        try:
+            return mutate(self, arch_hash, dataset_api)
+        except NotImplementedError:
+            return mutated(job.own_space, arch_hash)
+
+    swaps.attribute(kind, "adapt_search_space", adapt_search_space)
+    swaps.attribute(kind, "mutate_arch", mutate_arch)
+
+
 def _repair_npenas(job: Job, naslib: NASLib, swaps: Swaps) -> None:
-    """Npenas hands ``query_zc_scores`` arguments that it does not take, and a hash for the architecture."""
+    """Develop's hands ``query_zc_scores`` arguments that it does not take, and a hash for the architecture."""
     kind = naslib["Npenas"]
     original = kind.query_zc_scores
     if job.command != "bbo" or len(inspect.signature(original).parameters) != 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import sys
 import types
@@ -17,7 +18,7 @@ from click.testing import CliRunner
 from naslib_gennas.cli import main
 from naslib_gennas.errors import InputError, MissingPackageError
 from naslib_gennas.plugin import locate, runner
-from naslib_gennas.plugin.runner_config import DEFAULTS, Job, read_config
+from naslib_gennas.plugin.runner_config import DATASETS, DEFAULTS, Job, read_config
 from naslib_gennas.plugin.settings import is_ours
 
 DIGITS = str(Path(__file__).parents[1] / "data" / "digits.csv.gz")
@@ -77,7 +78,9 @@ def test_the_section_describes_the_score(tmp_path):
         ({"seed": None}, [], "no key 'seed', which NASLib's runner zc needs"),
         ({"dataset": "cifar1000"}, [], "nasbench201 has no data set 'cifar1000'; it has: cifar10, "),
         ({"search_space": "nasbench101", "dataset": "cifar100"}, [], "nasbench101 has no data set 'cifar100'"),
-        ({"search_space": "asr", "dataset": "timit"}, [], "gennas cannot score asr: NASLib builds no network"),
+        ({"search_space": "transnas101_micro", "dataset": "cifar10"}, [], "transbench101_micro has no data set"),
+        ({"search_space": "darts"}, [], "no search space for zc is called 'darts'; there are: nasbench101, "),
+        ({"search_space": "nasbench302"}, [], "no search space for zc is called 'nasbench302'; did you mean nasben"),
         ({"gennas": {"presett": "fast"}}, [], "gennas: presett: there is no such key"),
         ({"gennas": {"seed": -1}}, [], "gennas: seed: .* got -1"),
         ({"fitness": "gennas"}, [], "fitness is for the runner bbo"),
@@ -91,6 +94,45 @@ def test_bad_configurations(tmp_path, changes, overrides, message):
     with pytest.raises(InputError, match=message) as caught:
         read_config("zc", write(tmp_path, **changes), overrides)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("command", "layout", "changes", "message"),
+    [
+        ("bbo", locate.ZEROCOST, {"optimizer": "re"}, "no optimizer of bbo in branch zerocost is called 're'"),
+        ("bbo", locate.DEVELOP, {"optimizer": "banana"}, "did you mean bananas"),
+        ("bbo", locate.DEVELOP, {"optimizer": "re", "search_space": "asr"}, "gennas cannot score asr"),
+        ("bbo", locate.DEVELOP, {"optimizer": "re", "search": {"zc_names": "gennas"}}, "zc_names must be a list"),
+        (
+            "bbo",
+            locate.ZEROCOST,
+            {"optimizer": "bananas", "search": {"acq_fn_optimization": "mutation"}},
+            "its bananas cannot mutate",
+        ),
+        ("predictors", locate.ZEROCOST, {}, "branch zerocost of NASLib has no runner predictors that runs; it has: zc"),
+        ("xgb", locate.DEVELOP, {"train_size": 4}, "no key 'zc_names', which NASLib's runner xgb needs"),
+        ("xgb", locate.DEVELOP, {"train_size": 4, "zc_names": []}, "zc_names is empty"),
+    ],
+)
+def test_configurations_that_a_script_does_not_have(tmp_path, command, layout, changes, message):
+    fitness = {"fitness": "gennas"} if changes.get("search_space") == "asr" else {}
+    with pytest.raises(InputError, match=message) as caught:
+        read_config(command, write(tmp_path, **changes, **fitness), (), layout)
+    assert "\n" not in str(caught.value)
+
+
+def test_defaults_of_the_branch(tmp_path):
+    file = write(tmp_path, optimizer="bananas", search={"epochs": 5, "zc_names": ["gennas"]})
+    zerocost, develop = (read_config("bbo", file, (), layout) for layout in (locate.ZEROCOST, locate.DEVELOP))
+    assert zerocost["config_type"] == "bbo" and zerocost["batch_size"] == 64
+    assert zerocost["search"]["predictor_type"] == "xgb" and develop["search"]["predictor_type"] == "rf"
+    assert zerocost["search"]["zc_ensemble"] and develop["search"]["zc"]
+    plain = write(tmp_path, optimizer="bananas")
+    assert read_config("bbo", plain, (), locate.ZEROCOST)["search"]["zc_ensemble"] is False
+    assert "zc" not in read_config("bbo", plain, (), locate.DEVELOP)["search"]
+    assert read_config("zc", write(tmp_path, search_space="transnas101_micro", dataset="jigsaw"))["search_space"] == (
+        "transbench101_micro"
+    )
 
 
 def test_unreadable_configurations(tmp_path):
@@ -110,9 +152,16 @@ def test_names():
     assert is_ours("gennas") and is_ours("gennas_best") and not is_ours("gennasty") and not is_ours("synflow")
 
 
-@pytest.mark.parametrize("command", ["zc", "zc-benchmarks", "predictors", "bbo"])
-def test_examples_are_valid(command):
-    config = read_config(command, EXAMPLES / "naslib" / f"{command}.yaml")
+@pytest.mark.parametrize(
+    ("command", "example", "layout"),
+    [
+        *[(name, name, locate.DEVELOP) for name in ("zc", "zc-benchmarks", "predictors", "bbo", "xgb")],
+        *[(name, name, locate.ZEROCOST) for name in ("zc", "zc-benchmarks", "xgb")],
+        ("bbo", "bbo-zerocost", locate.ZEROCOST),
+    ],
+)
+def test_examples_are_valid(command, example, layout):
+    config = read_config(command, EXAMPLES / "naslib" / f"{example}.yaml", (), layout)
     assert config["gennas"] == {"preset": "fast", "seed": 0}
 
 
@@ -125,16 +174,6 @@ def test_without_naslib(tmp_path, monkeypatch):
     assert done.exit_code == 2 and "NASLIB_HOME" in done.stderr
     done = CliRunner().invoke(main, ["naslib", "zc", "--config-file", str(write(tmp_path)), "seed"])
     assert done.exit_code == 2 and "has no value" in done.stderr
-
-
-def test_predictors_are_offered_after_the_table_is_made():
-    tree = ast.parse("table = {'a': 1}\nfound = table['b']")
-    runner._offer(tree, "table")
-    scope = {runner.PREDICTORS: {"b": 2}}
-    exec(compile(tree, "script", "exec"), scope)
-    assert scope["found"] == 2
-    with pytest.raises(InputError, match="makes no other"):
-        runner._offer(tree, "other")
 
 
 def test_failures_that_the_script_passes_over_are_noted():
@@ -195,9 +234,9 @@ SETUP = """
     digits = load_table(sys.argv[3], "nasbench201")
     said = []
 
-    def run(command, *overrides, **supplies):
+    def run(command, *overrides, example=None, **supplies):
         pairs = ["out_dir", str(folder / "out"), "gennas.preset", str(folder / "tiny.yaml"), *map(str, overrides)]
-        [saved] = run_stock(command, examples / f"{command}.yaml", pairs, say=said.append, **supplies)
+        [saved] = run_stock(command, examples / f"{example or command}.yaml", pairs, say=said.append, **supplies)
         return saved
 
     def files():
@@ -311,7 +350,79 @@ def test_predictors_runner(fresh_python, naslib_home, folder):
     config, scores = json.loads(file.read_text())
     assert -1 <= scores["kendalltau"] <= 1 and len(scores["full_testpred"]) == 6
     assert min(scores["full_testpred"]) > 0
-    assert "supported_predictors: gennas added" in said
+    assert "PredictorEvaluator: gets the predictor gennas" in said
+    for name in ("params", "jacov"):  # NASLib's own get the list of graphs that its evaluator hands over
+        saved = run("predictors", "test_size", 4, "train_size_single", 3, "predictor", name, table=table)
+        [file] = saved.glob("*.json")
+        assert len(json.loads(file.read_text())[1]["full_testpred"]) == 4
+    """,
+        EXAMPLES / "naslib",
+        folder,
+        DIGITS,
+    )
+
+
+@pytest.mark.naslib
+@pytest.mark.parametrize("space", sorted(DATASETS))
+def test_every_runner_on_every_space(fresh_python, space):
+    """What this needs of NASLib's optional packages is missing (xgboost), or it works."""
+    out = fresh_python(
+        """
+        import sys
+        from naslib_gennas.plugin.self_test import check_runners
+        for check in check_runners([sys.argv[1]]):
+            print(f"{check.runner} {check.what}: {check.problem or 'works'}")
+        """,
+        space,
+    )
+    rows = out.splitlines()
+    assert len(rows) >= 11
+    lacking = [] if importlib.util.find_spec("xgboost") else ["xgboost is missing"]
+    assert [row for row in rows if not any(text in row for text in ("works", *lacking))] == []
+
+
+@pytest.mark.naslib
+def test_search_of_zerocost(fresh_python, naslib_home, folder):
+    """Accuracies are the table's, scores of features ours, and both are there under NASLib's names."""
+    pytest.importorskip("xgboost")
+    if locate.layout_of(naslib_home) is not locate.ZEROCOST:
+        pytest.skip("this is branch zerocost's runner")
+    fresh_python(
+        SETUP
+        + """
+    table = load_table(folder / "all.csv", "nasbench201")
+    small = ["search.epochs", 14, "search.num_init", 5, "search.zc_names", "[gennas]", "batch_size", 8]
+    for optimizer in ("bananas", "npenas"):
+        saved = run("bbo", *small, "optimizer", optimizer, example="bbo-zerocost", table=table)
+        result = json.loads((saved / "errors.json").read_text())
+        found = result[1]["valid_acc"]
+        assert len(found) == 14 and found == sorted(found)  # the best so far
+        assert all(table.frame["cifar10_valid"].sub(value).abs().min() < 1e-9 for value in found)
+    assert files() == before
+    """,
+        EXAMPLES / "naslib",
+        folder,
+        DIGITS,
+    )
+
+
+@pytest.mark.naslib
+def test_failures_of_scripts_are_sentences(fresh_python, naslib_home, folder):
+    fresh_python(
+        SETUP
+        + """
+    import pytest
+    from naslib_gennas.errors import GenNASError
+
+    for pairs, words in (
+        (["predictor", "nwott"], ["nwott", "did you mean nwot"]),
+        (["predictor", "gennas_fest"], ["fest", "did you mean fast"]),
+    ):
+        with pytest.raises(GenNASError) as caught:
+            run("zc", "test_size", 4, *pairs, table=digits)
+        assert all(word in str(caught.value) for word in words) and chr(10) not in str(caught.value)
+    with pytest.raises(GenNASError, match="xgb draws 99998 different architectures"):
+        run("xgb", "train_size", 49999, "test_size", 49999, table=digits)
     """,
         EXAMPLES / "naslib",
         folder,
