@@ -29,6 +29,7 @@ _COMMON = {
     "Bananas": "naslib.optimizers:Bananas",
     "Npenas": "naslib.optimizers:Npenas",
     "Ensemble": "naslib.predictors.ensemble:Ensemble",
+    "encode_spec": "naslib.predictors.utils.encodings:encode_spec",
     "ZCEnsembleEvaluator": "naslib.evaluators.zc_ensemble_evaluator:ZCEnsembleEvaluator",
     "Trainer": "naslib.defaults.trainer:Trainer",
     "get_dataset_api": "naslib.utils:get_dataset_api",

@@ -95,6 +95,8 @@ def _jobs(branch: str) -> Iterator[tuple[str, str, Config]]:
         if optimizer in ("bananas", "npenas"):
             search = {**SEARCH, "zc_names": FEATURES}
             yield "bbo", f"{optimizer} with gennas", {"optimizer": optimizer, "search": search}
+            search = {**SEARCH, "predictor_type": "gennas"}
+            yield "bbo", f"{optimizer} on gennas", {"optimizer": optimizer, "search": search}
 
 
 def _check(runner: str, what: str, config: Config, table: Table, naslib: str | os.PathLike[str] | None) -> Check:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..runs.score_files import FAILURE
@@ -37,6 +38,7 @@ def substitute(job: Job, naslib: NASLib, swaps: Swaps) -> None:
     _substitute_scores(job, naslib, swaps, predictors)
     _substitute_spaces(job, naslib, swaps, fitness)
     _offer_predictor(job, naslib, swaps, predictors)
+    _name_encodings(job, naslib, swaps)
     _repair_mutations(job, naslib, swaps)
     _repair_npenas(job, naslib, swaps)
 
@@ -141,6 +143,37 @@ def _fitness(job: Job, measure: str) -> Fitness:
         return FAILURE if value is None else value
 
     return fitness
+
+
+class Encoding(list[float]):
+    """Numbers that NASLib's predictors learn from, and the architecture that they stand for, which ours reads.
+
+    >>> encoding = Encoding([0, 1], "nasbench201", (4, 0, 3, 1, 4, 3))
+    >>> encoding, encoding.get_hash()
+    ([0, 1], (4, 0, 3, 1, 4, 3))
+    """
+
+    def __init__(self, numbers: Iterable[float], kind: str, spec: Any):
+        super().__init__(numbers)
+        self._kind, self._spec = kind, spec
+
+    def get_type(self) -> str:
+        return self._kind
+
+    def get_hash(self) -> Any:
+        return self._spec
+
+
+def _name_encodings(job: Job, naslib: NASLib, swaps: Swaps) -> None:
+    """Branch zerocost hands its predictors encodings only."""
+    if job.command != "bbo" or job.of_develop() or not is_ours(str(job.search.get("predictor_type"))):
+        return
+    stock = naslib["encode_spec"]
+
+    def encode_spec(spec: Any, *args: Any, **kwargs: Any) -> Encoding:
+        return Encoding(stock(spec, *args, **kwargs), job.space, spec)
+
+    swaps.swap(stock, encode_spec, "encode_spec: encodings know their architectures")
 
 
 def _repair_mutations(job: Job, naslib: NASLib, swaps: Swaps) -> None:

@@ -74,9 +74,34 @@ def test_what_a_table_does_not_know(table201):
     with pytest.raises(TableError, match="cifar10_valid"):
         from_table(table201, metric="cifar10_vaild")
     with pytest.raises(UnknownNameError, match="nasbench201"):
-        arch = load_space("nasbench301").example
-        frame = pd.DataFrame({"arch": [arch], "accuracy": [94.0]})
-        from_table(Table(frame, load_space("nasbench301")))
+        space = load_space("nasbench_macro")
+        from_table(Table(pd.DataFrame({"arch": [space.example], "accuracy": [94.0]}), space))
+
+
+def test_of_nasbench301():
+    space = load_space("nasbench301")
+    arch, other = space.parse(space.example), space.sample(np.random.default_rng(0))
+    table = Table(pd.DataFrame({"arch": [str(arch)], "cifar10_valid": [94.0]}), space)
+    api = from_table(table)
+    [compact] = api["nb301_arches"]
+    assert compact == to_naslib("nasbench301", arch)
+    assert api["nb301_data"][compact]["val_accuracies"][-1] == 94.0 and len(api["nb301_data"]) == 1
+    accuracy, seconds = api["nb301_model"]
+    assert accuracy.predict(str(arch), representation="genotype") == 94.0 and math.isnan(seconds.predict(str(arch)))
+    with pytest.raises(TableError, match="give a larger one"):
+        accuracy.predict(str(other))
+    assert math.isnan(from_table(table, partial=True)["nb301_model"][0].predict(str(other)))
+
+
+@pytest.mark.parametrize("name", ["transnas101_micro", "transnas101_macro"])
+def test_of_transnas(name):
+    space = load_space(name)
+    table = Table(pd.DataFrame({"arch": [space.example], "jigsaw": [90.0], "normal": [0.5]}), space)
+    for task, quantity, value in (("jigsaw", "valid_top1", 90.0), ("normal", "valid_ssim", 0.5)):
+        api = from_table(table, task)
+        assert api["task"] == task
+        assert api["api"].get_single_metric(str(space.example), task, quantity, mode="final") == value
+        assert math.isnan(api["api"].get_single_metric(str(space.example), task, "train_loss"))
 
 
 def standing_for_naslib(monkeypatch, get_dataset_api):
