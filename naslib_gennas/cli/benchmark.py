@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..scoring.gennas import GenNASScorer
     from ..tables import Table
 
+STUDY = "nbs-zero"
 OWN = ("texts", "metric", "space", "preset", "everything")  # what a suite decides itself
 
 
@@ -45,7 +46,7 @@ OWN = ("texts", "metric", "space", "preset", "everything")  # what a suite decid
     "params and flops are always added. See `gennas measures`.",
 )
 @click.option("--metric", default=None, help="Columns of the table, comma-separated [default: the space's own].")
-@click.option("--suite", default=None, help="A table or figure of the paper instead: table1, ..., fig8.")
+@click.option("--suite", default=None, help="A table or figure of the paper instead: table1, ..., fig8; or nbs-zero.")
 @click.option("--quick", is_flag=True, help="A small version of the suite, in minutes; its numbers say little.")
 @click.option(
     "--solver",
@@ -90,11 +91,19 @@ def benchmark(
     With --suite, JSON: {"suite", "title", "rows": [{"part", "space", "row", "method", "quantity", "value", "interval",
     "printed", "published", "n", "failures", "seconds_per_architecture", "note", ...}], "missing": [{"item", "why"}],
     "note", ...}; "value" is null where a number is printed only. Exit code 2 if nothing of it can be run.
+
+    --suite nbs-zero repeats the study of NAS-Bench-Suite-Zero on --table SPACE:FILE ... (its own zc_*.json, or any
+    table) with --measures [gennas@instant, gennas@hybrid, gennas@fast, gennas@best]; --out gets nbs-zero.csv and
+    nbs-zero.html. JSON: {"rows": [{"part", "space", "task", "proxy", "other", "value", "low", "high", "n"}], "ours",
+    "missing", "seed"}.
     """
     from ..commands.benchmark import BenchmarkSettings, expressions
     from ..commands.benchmark import benchmark as run_benchmark
     from ..executors import open_executor
 
+    if suite == STUDY:
+        _study(sources, texts, as_json, settings, quick=quick, sample=sample, resources=resources)
+        return
     if suite is not None:
         common = {"resources": resources, "batch_size": batch_size, "image_size": image_size, "strict": strict}
         _suite(suite, sources, as_json, settings, quick=quick, solver=solver, sample=sample, **common)
@@ -129,6 +138,33 @@ def _config(scorer: GenNASScorer, source: str, table: Table, settings: Benchmark
         "batch_size": settings.batch_size,
         "image_size": settings.image_size,
     }
+
+
+def _study(
+    sources: tuple[str, ...],
+    texts: tuple[str, ...],
+    as_json: bool,
+    settings: dict[str, Any],
+    sample: int,
+    **options: Any,
+) -> None:
+    from ..commands.study import StudySettings, run_study, text_of
+    from ..scoring.gennas import find_device
+
+    for option in ("metric", "space", "preset", "solver", "everything", "strict"):
+        if _given(option):
+            raise InputError(f"--suite {STUDY} has no use for --{'all' if option == 'everything' else option}")
+    find_device(settings["device"])
+    bound = StudySettings(
+        sources,
+        ",".join(texts) if _given("texts") else None,
+        sample=sample if _given("sample") else None,
+        **{option: settings[option] for option in ("seed", "device", "images")},
+        **options,
+    )
+    with open_run(settings, bound.config()) as run:
+        result = run_study(bound, run)
+    show(result.as_record(), as_json, lambda: text_of(result))
 
 
 def _suite(

@@ -74,6 +74,21 @@ def read_json(path: Path, part: Optional[str] = None, progress: Progress = None)
     return _with_architectures(pd.DataFrame(rows), path)
 
 
+def data_sets(path: Path) -> list[str]:
+    """The data sets of a ``.json`` of data set -> architecture -> numbers; none of any other file.
+
+    Raises TableError for a ``.json`` that cannot be read.
+    """
+    if not path.is_file() or not path.name.lower().endswith((".json", ".json.gz")):
+        return []
+    content = _json(_text(path), str(path))
+    if not isinstance(content, dict) or not all(isinstance(value, dict) for value in content.values()):
+        return []
+    if _depth(content) == 4 and len(content) == 1:
+        (content,) = content.values()
+    return list(content) if _depth(content) == 3 else []
+
+
 def _with_architectures(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     """The frame with a text column ``arch`` in front, made from whichever columns describe the cells."""
     frame.columns = pd.Index([str(name) for name in frame.columns])
