@@ -7,7 +7,7 @@ from html import escape
 from typing import Optional
 
 POSITIVE, NEGATIVE = "#0072B2", "#D55E00"
-CELL, LINE, LETTER = 54, 22, 6.6  # pixels of a cell, a row, a letter
+CELL, LINE, LETTER = 54, 22, 7.4  # pixels of a cell, a row, a letter
 LINE_OF_HEAD = 14
 
 

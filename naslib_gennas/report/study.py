@@ -165,7 +165,7 @@ def _curves(rows: pd.DataFrame) -> str:
     lines = []
     for i, name in enumerate(rows["proxy"].unique()):
         there = rows[rows["proxy"] == name]
-        points = [(axes.px(float(x)), axes.py(y)) for x, y in zip(there["other"].astype(float), there["value"])]
+        points = [(float(x), float(y)) for x, y in zip(there["other"].astype(float), there["value"])]
         lines.append(polyline(axes, points, style(i)))
     return axes.svg(lines, "Kendall's tau by labels")
 

@@ -25,18 +25,18 @@ SHUFFLES = 20
 def structure(space: SearchSpace, archs: Sequence[Any]) -> pd.DataFrame:
     """What proxies may be biased to, a row an architecture; columns that do not vary are left out.
 
-    ``conv - pool``: convolutions minus pools of a cell; ``cell size``: operations that are not none; ``skips``.
+    ``conv-pool``: convolutions minus pools of a cell; ``cell size``: operations that are not none; ``skips``.
 
     >>> from naslib_gennas.spaces import load_space
     >>> space = load_space("nasbench201")
     >>> cells = ["|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|avg_pool_3x3~2|", "5"]
     >>> structure(space, [space.parse(cell) for cell in cells]).iloc[0].to_dict()
-    {'conv - pool': 0.0, 'cell size': 3.0, 'skips': 1.0}
+    {'conv-pool': 0.0, 'cell size': 3.0}
     """
     counts = pd.DataFrame([_operations(space.encoding(arch)) for arch in archs])
     found = pd.DataFrame(
         {
-            "conv - pool": counts["conv"] - counts["pool"],
+            "conv-pool": counts["conv"] - counts["pool"],
             "cell size": counts.sum(axis=1),
             "skips": counts["skip"],
         }
@@ -58,7 +58,7 @@ def binned(values: Sequence[float] | Floats) -> Bins:
     """(n,) numbers of equally full bins, as many as Sturges' rule says; equal values share one.
 
     >>> binned([5.0, 1.0, 3.0, 2.0]).tolist()
-    [2, 0, 1, 0]
+    [2, 0, 1, 1]
     """
     count = math.ceil(math.log2(len(values))) + 1
     places = (rank_data(np.asarray(values, dtype=np.float64)) - 0.5) / len(values)
@@ -116,7 +116,8 @@ def debiased(scores: Floats, bias: Floats, constant: float) -> Floats:
 
     The paper divides the scores themselves; ranks make that independent of their sign and unit.
     """
-    return rank_data(scores) / (bias - bias.min() + constant)
+    corrected: Floats = rank_data(scores) / (bias - bias.min() + constant)
+    return corrected
 
 
 def least_biased(scores: Floats, bias: Floats) -> Floats:
