@@ -160,7 +160,11 @@ def _labels(rows: pd.DataFrame) -> Iterator[str]:
 def _curves(rows: pd.DataFrame) -> str:
     sizes = rows["other"].astype(float)
     axes = Axes(
-        (float(sizes.min()), float(sizes.max())), limits(rows["value"].tolist()), "labels", "Kendall's tau", log_x=True
+        (0.9 * float(sizes.min()), 1.1 * float(sizes.max())),
+        limits(rows["value"].tolist()),
+        "labels",
+        "Kendall's tau",
+        log_x=True,
     )
     lines = []
     for i, name in enumerate(rows["proxy"].unique()):
