@@ -15,7 +15,10 @@ from naslib_gennas.proxy import surroundings
 from naslib_gennas.scoring.measure import measure_scorers
 
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"
-MEASURES = "synflow naswot jacob_cov snip grasp fisher grad_norm l2_norm plain zen epe_nas zico params flops".split()
+MEASURES = (
+    "synflow naswot jacob_cov snip grasp fisher grad_norm l2_norm plain zen epe_nas zico params flops "
+    "swap meco ntk trainability"
+).split()
 PRESETS = {"tiny": "nasbench201", "instant": "nasbench201", "hybrid": "nasbench201", "rnn-fast": "nasbench_nlp"}
 
 

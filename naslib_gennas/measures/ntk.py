@@ -1,0 +1,34 @@
+"""Condition number of the neural tangent kernel."""
+
+from __future__ import annotations
+
+import torch
+
+from .base import measure
+from .measured_network import MeasuredNetwork
+from .single_images import gradients_of_images
+
+
+@measure(
+    "ntk",
+    source="Chen et al., ICLR 2021 (TE-NAS), https://arxiv.org/abs/2102.11535, Section 3.1",
+    passes="1 forward, as many backward as images",
+    memory="activations, as many gradients as images",
+    rnn=False,
+)
+def ntk(network: MeasuredNetwork) -> float:
+    """- log of the largest by the smallest eigenvalue of the kernel; K[i, j] = g_i . g_j, g the gradient of an image's
+    summed logits by all weights.
+
+    At most 0; -inf for a kernel that is singular to working precision.
+
+    >>> from naslib_gennas.measures.measured_network import example
+    >>> ntk(example()) < 0
+    True
+    """
+    sums = network.forward().outputs.sum(dim=1)
+    gradients = [torch.cat([part.flatten() for part in found]) for found in gradients_of_images(network, sums)]
+    rows = torch.stack(gradients).double()
+    values = torch.linalg.eigvalsh(rows @ rows.T)
+    smallest, largest = float(values[0]), float(values[-1])
+    return -float(torch.log(torch.tensor(largest / smallest))) if smallest > 0 else float("-inf")
