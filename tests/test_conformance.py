@@ -198,10 +198,14 @@ def test_scorer_conforms(check, name):
 
 BLIND_AND_SEEING = (partial(Staged, 6, True), partial(Staged, 6))
 NARROW_AND_WIDE = (partial(SmallNetwork, 4), partial(SmallNetwork, 16))
-WIDE_IS_BETTER = ("params", "flops", "l2_norm")
+ONE_AND_THREE = (partial(SmallNetwork, 1), partial(SmallNetwork, 3))
+WIDE_IS_BETTER = ("params", "flops", "l2_norm", "expressivity", "az_nas")
+FEW_UNITS = ("swap",)  # six images have 64 patterns, which larger networks have all
 WITHOUT_ORDER = {
     "grasp": "it has either sign",
     "plain": "it has either sign",
+    "progressivity": "it compares blocks, which the two networks do not have",
+    "trainability": "it compares blocks, which the two networks do not have",
     "fisher": "blind networks have large values before their BatchNorms",
 }
 
@@ -213,6 +217,8 @@ def measure_case(name):
         return MeasureCase(name, unchecked=dict.fromkeys(others, reason))
     if name in WITHOUT_ORDER:
         return MeasureCase(name, unchecked={"check_order": WITHOUT_ORDER[name]})
+    if name in FEW_UNITS:
+        return MeasureCase(name, tuple(partial(SmallNetwork, width) for width in (1, 2, 3)), ONE_AND_THREE)
     return MeasureCase(name, order=NARROW_AND_WIDE if name in WIDE_IS_BETTER else BLIND_AND_SEEING)
 
 

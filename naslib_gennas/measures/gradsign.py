@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 
@@ -27,7 +29,7 @@ def gradsign(network: MeasuredNetwork) -> float:
     >>> 0 < gradsign(example()) < 4 * 1e-3
     True
     """
-    losses = F.cross_entropy(network.forward().outputs, network.labels, reduction="none")
+    losses = partial(F.cross_entropy, target=network.labels, reduction="none")
     total = [torch.zeros_like(weight) for weight in network.weights()]
     for gradients in gradients_of_images(network, losses):
         for sums, gradient in zip(total, gradients):

@@ -26,8 +26,8 @@ def ntk(network: MeasuredNetwork) -> float:
     >>> ntk(example()) < 0
     True
     """
-    sums = network.forward().outputs.sum(dim=1)
-    gradients = [torch.cat([part.flatten() for part in found]) for found in gradients_of_images(network, sums)]
+    found = gradients_of_images(network, lambda outputs: outputs.sum(dim=1))
+    gradients = [torch.cat([part.flatten() for part in parts]) for parts in found]
     rows = torch.stack(gradients).double()
     values = torch.linalg.eigvalsh(rows @ rows.T)
     smallest, largest = float(values[0]), float(values[-1])

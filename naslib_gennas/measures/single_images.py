@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Callable
 
 import torch
 
 from .measured_network import MeasuredNetwork
 
+Values = Callable[[torch.Tensor], torch.Tensor]
 
-def gradients_of_images(network: MeasuredNetwork, values: torch.Tensor) -> Iterator[list[torch.Tensor]]:
-    """For every image the gradients of its entry of ``values`` (b,) by the layers' weights, zero where unused.
 
-    ``values`` come from the outputs of the shared forward pass, whose batch normalisation saw the whole batch.
+def gradients_of_images(network: MeasuredNetwork, values_of: Values) -> Iterator[list[torch.Tensor]]:
+    """For every image the gradients of its entry of ``values_of(outputs)`` (b,) by the layers' weights; zero if unused.
+
+    The outputs are those of the shared forward pass, whose batch normalisation saw the whole batch.
 
     >>> from naslib_gennas.measures.measured_network import example
-    >>> network = example()
-    >>> len(list(gradients_of_images(network, network.forward().outputs.sum(dim=1))))
+    >>> len(list(gradients_of_images(example(), lambda outputs: outputs.sum(dim=1))))
     4
     """
-    parameters = network.forward().parameters
-    weights = [parameters[layer.name] for layer in network.layers()]
+    done = network.forward()
+    weights = [done.parameters[layer.name] for layer in network.layers()]
+    with torch.enable_grad():
+        values = list(values_of(done.outputs))
     for value in values:
         found = torch.autograd.grad(value, weights, retain_graph=True, allow_unused=True)
         yield [torch.zeros_like(weight) if gradient is None else gradient for weight, gradient in zip(weights, found)]
