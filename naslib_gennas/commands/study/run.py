@@ -30,6 +30,7 @@ QUICK_MEASURES, QUICK_SAMPLE, QUICK_DRAWS = "gennas@instant,gennas@hybrid", 60, 
 DRAWS = 10  # of labels
 STEPS = 3  # proxies that are known at once
 GENNAS = "gennas"
+THEIRS = {"jacob_cov": "jacov", "naswot": "nwot"}  # our name of a measure -> the suite's
 CSV, PAGE = "nbs-zero.csv", "nbs-zero.html"
 
 Floats = npt.NDArray[np.float64]
@@ -121,7 +122,9 @@ def _studied(tasks: Sequence[Task], settings: StudySettings, run: Run) -> Iterat
             place = task.table.space
             archs = [place.parse(text) for text in task.texts]
             ours = scores.loc[task.texts].reset_index(drop=True)
-            taken = {name: f"{name} (here)" if name in task.published else name for name in ours}
+            taken = {
+                name: f"{THEIRS.get(name, name)} (here)" for name in ours if THEIRS.get(name, name) in task.published
+            }
             ours = ours.rename(columns=taken)
             encoding = pd.DataFrame([place.encoding(arch) for arch in archs])
             yield Studied(task, pd.concat([task.published, ours], axis=1), tuple(map(str, ours)), encoding)
