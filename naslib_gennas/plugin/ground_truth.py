@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, Callable, Optional
+
+import numpy as np
+import pandas as pd
 
 from ..errors import InputError, TableError
 from ..spaces.pasted import from_naslib, to_naslib
@@ -82,7 +86,7 @@ class GroundTruth:
             listed = [str(spec) for spec, _ in self._rows(table)] if table else pool(self.job.own_space, self.job.seed)
             return ScoreAPI(((key, {}) for key in listed), lambda key: {})
         if table is not None:
-            return ScoreAPI(((str(spec), {ACCURACY: value}) for spec, value in self._rows(table)), self._looked_up)
+            return ScoreAPI(((str(spec), self._entry(row)) for spec, row in self._rows(table)), self._looked_up)
         content = self._stock("get_zc_benchmark_api", search_space, dataset)
         return ScoreAPI(content.items(), self._unknown)
 
@@ -96,21 +100,35 @@ class GroundTruth:
         table = self.job.table
         assert table is not None
         arch = from_naslib(table.space.name, key)
-        value = table.value(arch, self._metric(table))
-        if value is None:
+        row = table.find(arch)
+        if row is None or np.isnan(table.column(self._metric(table)).iloc[row]):
             raise TableError(
                 f"the table {table.name} lacks {arch}, which NASLib asks for; name a table of the whole space"
             )
-        return {ACCURACY: value}
+        return self._entry(row)
+
+    def _entry(self, row: int) -> Mapping[str, Any]:
+        """What the table says of the architecture in a row: its accuracy, and every other column as a proxy."""
+        assert self.job.table is not None
+        numbers = self._numbers.iloc[row]
+        known = numbers[np.isfinite(numbers)]
+        proxies = {str(name): {"score": float(value), "time": 0.0} for name, value in known.items()}
+        return {**proxies, ACCURACY: float(numbers[self._metric(self.job.table)])}
+
+    @functools.cached_property
+    def _numbers(self) -> pd.DataFrame:
+        assert self.job.table is not None
+        return self.job.table.frame.select_dtypes("number").astype(np.float64)
 
     def _unknown(self, key: str) -> Mapping[str, Any]:
         raise InputError(f"NASLib's own score file lacks {key}, which its search asks for; name a --table of the space")
 
-    def _rows(self, table: Table) -> Iterator[tuple[Any, float]]:
-        """(NASLib's compact form, accuracy) of the architectures whose accuracy is known."""
-        values = table.column(self._metric(table))
-        for text, value in zip(table.frame["arch"][values.notna()], values[values.notna()]):
-            yield to_naslib(table.space.name, table.space.parse(text)), float(value)
+    def _rows(self, table: Table) -> Iterator[tuple[Any, int]]:
+        """(NASLib's compact form, row) of the architectures whose accuracy is known."""
+        known = table.column(self._metric(table)).notna().to_numpy()
+        for row, text in enumerate(table.frame["arch"]):
+            if known[row]:
+                yield to_naslib(table.space.name, table.space.parse(text)), row
 
     def _metric(self, table: Table) -> str:
         return self.job.metric or metric_of(table, self.job.dataset)

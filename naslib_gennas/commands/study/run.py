@@ -122,12 +122,15 @@ def _studied(tasks: Sequence[Task], settings: StudySettings, run: Run) -> Iterat
             place = task.table.space
             archs = [place.parse(text) for text in task.texts]
             ours = scores.loc[task.texts].reset_index(drop=True)
-            taken = {
-                name: f"{THEIRS.get(name, name)} (here)" for name in ours if THEIRS.get(name, name) in task.published
-            }
-            ours = ours.rename(columns=taken)
+            ours.columns = pd.Index([_label(str(name), task.published) for name in ours])
             encoding = pd.DataFrame([place.encoding(arch) for arch in archs])
             yield Studied(task, pd.concat([task.published, ours], axis=1), tuple(map(str, ours)), encoding)
+
+
+def _label(name: str, published: pd.DataFrame) -> str:
+    """A measure that the table has as well is told from it."""
+    theirs = THEIRS.get(name, name)
+    return f"{theirs} (here)" if theirs in published else name
 
 
 def _scores(task: Task, texts: list[str], settings: StudySettings, run: Run) -> pd.DataFrame:
