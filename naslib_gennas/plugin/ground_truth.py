@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError, TableError
+from ..runs.score_files import FAILURE
 from ..spaces.pasted import from_naslib, to_naslib
 from ..tables import Table
 from .dataset_api import from_table, metric_of
@@ -111,8 +112,8 @@ class GroundTruth:
         """What the table says of the architecture in a row: its accuracy, and every other column as a proxy."""
         assert self.job.table is not None
         numbers = self._numbers.iloc[row]
-        known = numbers[np.isfinite(numbers)]
-        proxies = {str(name): {"score": float(value), "time": 0.0} for name, value in known.items()}
+        scores = numbers.fillna(FAILURE)  # as NASLib's files have it
+        proxies = {str(name): {"score": float(value), "time": 0.0} for name, value in scores.items()}
         return {**proxies, ACCURACY: float(numbers[self._metric(self.job.table)])}
 
     @functools.cached_property

@@ -108,7 +108,7 @@ class LiveScores:
     def __call__(self, key: str, name: str) -> dict[str, float]:
         """A score and the seconds that it took, as NASLib's files have them."""
         ours = is_ours(name)
-        known = [*measure_names(), *OUTSIDE, *self._naslib["measures"].available_measures]
+        known = {*measure_names(), *OUTSIDE, *self._naslib["measures"].available_measures}
         if not ours and name not in known:
             raise UnknownNameError(unknown("zero-cost measure of NASLib", name, known))
         predictor: Any = self._predictors(name) if ours else self._zero_cost(name)
