@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable
 
 import click
@@ -10,9 +12,10 @@ from ..errors import InputError
 from .base import main, number, open_run, read_table, say, scoring_options, show, the_scorer
 
 if TYPE_CHECKING:
-    from ..commands.search import Found, Screening, SearchResult
+    from ..commands.search import Demands, Found, Screening, SearchResult
     from ..executors import Resources
     from ..scoring.protocol import Scorer
+    from ..search.costs import Deployment
 
 
 @main.command()
@@ -38,6 +41,11 @@ if TYPE_CHECKING:
 @click.option("--all", "everything", is_flag=True, help="Screen every architecture of the space; no --steps then.")
 @click.option("--finalists", default=10, show_default=True, help="Best ones scored again at the end, to order them.")
 @click.option("--final-preset", default=None, help="What scores them again [default: the preset, with 16 repeats].")
+@click.option("--limit", "limits", multiple=True, help="params<=4M, flops<=600M, latency<=20ms, latency:DEVICE<=20ms.")
+@click.option("--objective", default=None, help="Several, e.g. score,latency:DEVICE: the front is searched (NSGA-II).")
+@click.option("--latency-table", default=None, help="CSV with a column of milliseconds a DEVICE, by arch or index.")
+@click.option("--classes", default=10, show_default=True, help="Of the network as it will run: for its costs.")
+@click.option("--image-size", default=32, show_default=True, help="Pixels a side of its images: for its costs.")
 @click.option("--table", "source", default=None, help="Ground truth for the report; never used by the search.")
 @click.option("--metric", default=None)
 @scoring_options
@@ -54,6 +62,11 @@ def search(
     everything: bool,
     finalists: int,
     final_preset: str | None,
+    limits: tuple[str, ...],
+    objective: str | None,
+    latency_table: str | None,
+    classes: int,
+    image_size: int,
     source: str | None,
     metric: str | None,
     as_json: bool,
@@ -69,27 +82,36 @@ def search(
     With --screen a cheap preset looks at many: at the whole space (--all), at --steps random ones, or, in an evolution,
     at all children of a step (20 for --keep 5%). Only what it keeps is scored by --preset.
 
+    --limit refuses architectures before they are scored. Costs are those of the benchmark's full network for --classes
+    and images of --image-size pixels; latency without a device is measured here, on --device.
+
     JSON: {"preset", "space", "seed", "engine", "steps", "evaluated", "seconds", "finalists", "final_preset",
     "final_repeats", "final_seed", "screen", "screened", "screen_seconds",
-    "best": [{"arch", "final_score", "score", "step", "accuracy", "rank"}]}.
+    "best": [{"arch", "final_score", "score", "step", "accuracy", "rank", "costs"}], "limits", "asked", "refused",
+    "objectives", "front": [as "best"]}.
     """
     from ..commands.search import find_engine
     from ..commands.search import search as run_search
     from ..search.architectures import SearchSettings
+    from ..search.costs import Deployment
 
     scorer = the_scorer(settings)
+    demands = _demands(limits, objective, Deployment(classes, image_size, latency_table, settings["device"]))
     table = None if source is None else read_table(source, scorer.space, False)
     screening = _screening(settings, screen, keep, everything)
-    if screening is None:
+    if demands.objectives:
+        engine = _own_for_several(engine, algorithm, screening)
+    elif screening is None:
         engine, why = find_engine(engine, scorer, algorithm, checkout)
         say(f"engine: {engine} ({why})")
     else:
         engine = _own_engine(engine, algorithm, screening)
     bound = SearchSettings(steps, algorithm, population, tournament, scorer.seed, max_seconds)
     options = {"algorithm": algorithm, "population": population, "tournament": tournament, "engine": engine}
-    config = {"command": "search", **scorer.identity(), **options, **(screening.config() if screening else {})}
-    with open_run(settings, config) as run:
-        result = run_search(scorer, run, bound, engine, resources, table, metric, finalists, final_preset, screening)
+    told = {**(screening.config() if screening else {}), **demands.config()}
+    with open_run(settings, {"command": "search", **scorer.identity(), **options, **told}) as run:
+        last = (table, metric, finalists, final_preset, screening, demands)
+        result = run_search(scorer, run, bound, engine, resources, *last)
     show(result.as_record(), as_json, lambda: _search_lines(result))
 
 
@@ -118,6 +140,22 @@ def _screen_scorer(settings: dict[str, Any], screen: str) -> Scorer:
     return the_scorer({**settings, "preset": screen})
 
 
+def _demands(limits: tuple[str, ...], objective: str | None, deployment: Deployment) -> Demands:
+    from ..commands.search import Demands
+    from ..search.limits import Limit
+    from ..search.multi import parse_objectives
+
+    objectives = () if objective is None else tuple(parse_objectives(objective))
+    return Demands(tuple(map(Limit.parse, limits)), objectives, deployment)
+
+
+def _own_for_several(engine: str | None, algorithm: str, screening: Screening | None) -> str:
+    """Several objectives are searched by NSGA-II; InputError for what cannot be combined with it."""
+    if engine == "naslib" or algorithm != "evolution" or screening is not None:
+        raise InputError("--objective is searched by NSGA-II; leave out --engine naslib, --algorithm and --screen")
+    return "own"
+
+
 def _own_engine(engine: str | None, algorithm: str, screening: Screening) -> str:
     if engine == "naslib":
         raise InputError("NASLib's optimizers cannot be screened; leave out --engine naslib or --screen")
@@ -137,16 +175,36 @@ def _search_lines(result: SearchResult) -> str:
     if again:
         preset = f"{result.final_preset}, {result.final_repeats} repeats"
         head += f"; {result.finalists} of the best scored again by {preset}"
+    if result.limits:
+        share = f"{result.refused} of {result.asked} architectures refused"
+        head += f"; {' and '.join(result.limits)}: {share}"
+    lines = [head, *_found_lines(result, result.best, again)]
+    if result.front:
+        lines += ["", f"front of score and {', '.join(result.objectives)}: {len(result.front)} architectures"]
+        lines += _found_lines(result, result.front, False)
+    return "\n".join(lines)
+
+
+def _found_lines(result: SearchResult, found: Sequence[Found], again: bool) -> list[str]:
+    from ..search.costs import shown
+
+    costs = {name: partial(_cost, name, shown) for name in found[0].costs} if found else {}
     columns: dict[str, Callable[[Found], str]] = {
         **({"final": _final} if again else {}),
         "score": lambda found: number(found.score),
         "step": lambda found: str(found.step),
         **({"accuracy": _accuracy, "rank": _rank} if result.metric is not None else {}),
+        **costs,
     }
-    titles = " ".join(f"{title:>8}" for title in columns)
-    rows = [" ".join(f"{cell(found):>8}" for cell in columns.values()) for found in result.best]
-    lines = [f"{titles}  architecture", *(f"{row}  {found.arch}" for row, found in zip(rows, result.best))]
-    return "\n".join([head, *lines])
+    widths = [max(8, len(title)) for title in columns]
+    titles = " ".join(f"{title:>{width}}" for title, width in zip(columns, widths))
+    rows = [" ".join(f"{cell(each):>{width}}" for cell, width in zip(columns.values(), widths)) for each in found]
+    return [f"{titles}  architecture", *(f"{row}  {each.arch}" for row, each in zip(rows, found))]
+
+
+def _cost(name: str, shown: Callable[[float, str], str], found: Found) -> str:
+    value = found.costs[name]
+    return "" if value is None else shown(value, name)
 
 
 def _final(found: Found) -> str:

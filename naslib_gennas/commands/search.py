@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -23,6 +23,9 @@ from ..scoring.protocol import Scorer
 from ..scoring.score import Score
 from ..search.architectures import Engine, SearchSettings, Step, own_engine, search_architectures
 from ..search.cascade import Keep, Remembered, Screen, listed, screened_evolution
+from ..search.costs import LATENCY, Deployment, check_file, cost_of
+from ..search.limits import Gate, Limit, admitted, by_validity, within
+from ..search.multi import front, nsga2
 from ..search.rescoring import SHOWN, Finalist, final_preset, final_scorer, finals
 from ..tables import Table
 from .result import Result
@@ -64,6 +67,60 @@ class Screening:
         }
 
 
+@dataclass(frozen=True)
+class Demands:
+    """What the networks have to be beside good: ``limits``, ``objectives`` (costs beside the score), and where they
+    will run."""
+
+    limits: tuple[Limit, ...] = ()
+    objectives: tuple[str, ...] = ()
+    deployment: Deployment = Deployment()
+
+    def quantities(self) -> list[str]:
+        return list(dict.fromkeys([*(limit.quantity for limit in self.limits), *self.objectives]))
+
+    def config(self) -> Record:
+        """For the configuration of a run; nothing where nothing is demanded."""
+        if not self.quantities():
+            return {}
+        there = asdict(self.deployment)
+        return {"limits": list(map(str, self.limits)), "objectives": list(self.objectives), "deployment": there}
+
+
+NO_DEMANDS = Demands()
+
+
+class _Demanded:
+    """Demands at work: the costs of architectures, and what lets them pass."""
+
+    def __init__(self, demands: Demands, scorer: Scorer, run: Run):
+        check_file(demands.deployment.latency_table)
+        space, there = scorer.space, demands.deployment
+        measured = run.inside(LATENCY, demands.config()) if LATENCY in demands.quantities() else None
+        self.costs = {name: cost_of(name, space, there, measured) for name in demands.quantities()}
+        self.gate = Gate(demands.limits, self.costs)
+        self.objectives = {name: self.costs[name] for name in demands.objectives}
+        self.space = space
+
+    def engine(self, name: str) -> Engine:
+        """The engine ``name``, or NSGA-II for several objectives, kept to the limits."""
+        engine = nsga2(self.objectives) if self.objectives else ENGINES[name]
+        if not self.gate.limits:
+            return engine
+        return by_validity(engine, self.gate) if name == "naslib" else within(engine, self.gate)
+
+    def limited(self, engine: Engine) -> Engine:
+        return within(engine, self.gate) if self.gate.limits else engine
+
+    def passing(self, archs: Iterable[Any]) -> list[Any]:
+        return admitted(archs, self.gate) if self.gate.limits else list(archs)
+
+    def of(self, text: str) -> dict[str, Optional[float]]:
+        """The costs of an architecture."""
+        arch = self.space.parse(text)
+        return {name: cost(arch) for name, cost in self.costs.items()}
+
+
 ENGINES: dict[str, Engine] = {"own": own_engine, "naslib": naslib_search}
 
 
@@ -78,6 +135,7 @@ class Found(Result):
         step: at which it was looked at, from 0.
         accuracy: what the table says, in its unit; None where it says nothing or there is none.
         rank: place of this accuracy in the table, from 1, the best; None without accuracy.
+        costs: what the search was told to mind: parameters and operations in ones, latencies in milliseconds.
     """
 
     arch: str
@@ -86,6 +144,7 @@ class Found(Result):
     step: int
     accuracy: Optional[float] = None
     rank: Optional[int] = None
+    costs: Mapping[str, Optional[float]] = field(default_factory=dict)
 
     @property
     def final_score(self) -> Optional[float]:
@@ -96,7 +155,8 @@ class Found(Result):
         """One JSON object; ``final_score`` is left out if it was not scored again."""
         again = {} if self.final is None else {"final_score": self.final_score}
         place = {"step": self.step, "accuracy": self.accuracy, "rank": self.rank}
-        return {"arch": self.arch, "score": self.score, **again, **place}
+        costs = {"costs": dict(self.costs)} if self.costs else {}
+        return {"arch": self.arch, "score": self.score, **again, **place, **costs}
 
 
 @dataclass(frozen=True)
@@ -120,6 +180,10 @@ class SearchResult(Result):
         screen: name of the preset that screened; None without.
         screened: architectures that it scored.
         screen_seconds: part of ``seconds``, where a list was screened before the training.
+        limits: that all of them keep to.
+        asked, refused: architectures whose costs were looked at, and those that did not pass.
+        objectives: costs that were minimised beside the score.
+        front: what no other one beats in score and all objectives, the highest score first; empty without objectives.
     """
 
     space: str
@@ -138,6 +202,11 @@ class SearchResult(Result):
     screen: Optional[str] = None
     screened: int = 0
     screen_seconds: float = 0.0
+    limits: tuple[str, ...] = ()
+    asked: int = 0
+    refused: int = 0
+    objectives: tuple[str, ...] = ()
+    front: tuple[Found, ...] = ()
 
 
 def find_engine(
@@ -158,21 +227,25 @@ def search(
     finalists: int = SHOWN,
     final: Union[str, Path, Preset, None] = None,
     screening: Optional[Screening] = None,
+    demands: Demands = NO_DEMANDS,
 ) -> SearchResult:
     """Search and summarise: the best architectures and, where ``table`` knows them, their accuracy and rank.
 
     finalists: how many of the best are scored again and ordered by that, see :mod:`.search.rescoring`. final: the
     preset that does it; None is the search's own with 16 repeats. screening: what is trained is chosen by it, see
-    :mod:`.search.cascade`; ``steps`` of a random search are then those that are screened. The result is written to the
-    run, too. Raises InputError for bad settings, TableError for a metric that the table lacks.
+    :mod:`.search.cascade`; ``steps`` of a random search are then those that are screened. demands: limits, which
+    refuse architectures before they are scored, and further objectives. The result is written to the run, too. Raises
+    InputError for bad settings and limits that nothing keeps to, TableError for a metric that the table lacks.
     """
     metric = _column(table, metric)
     if finalists < 0:
         raise InputError(f"finalists must be at least 0, got {finalists}")
     again = _last_scorer(scorer, final)
     started = time.perf_counter()
+    demanded = _Demanded(demands, scorer, run)
     with open_executor(resources) as executor:
-        steps, screened, screen_seconds = _searched(scorer, run, settings, engine, executor, screening)
+        steps, screened, screen_seconds = _searched(scorer, run, settings, engine, executor, screening, demanded)
+    demanded.gate.tell()
     with open_executor(resources) as executor:
         best = finals(steps, run, finalists, again, executor)
     result = SearchResult(
@@ -188,7 +261,12 @@ def search(
         evaluated=len({step.score.key for step in steps}),
         seconds=time.perf_counter() - started,
         metric=metric,
-        best=tuple(_shown(finalist, table, metric) for finalist in best),
+        best=tuple(_shown(finalist, table, metric, demanded) for finalist in best),
+        limits=tuple(map(str, demands.limits)),
+        asked=demanded.gate.asked,
+        refused=demanded.gate.refused,
+        objectives=demands.objectives,
+        front=_front(steps, demanded, table, metric),
         screen=None if screening is None else screening.name,
         screened=screened,
         screen_seconds=screen_seconds,
@@ -204,31 +282,35 @@ def _searched(
     engine: str,
     executor: Executor,
     screening: Optional[Screening],
+    demanded: _Demanded,
 ) -> tuple[list[Step], int, float]:
     """The steps, how many architectures were screened, and the seconds of that where it was done beforehand."""
     if screening is None:
-        return search_architectures(ScorerElsewhere(scorer, executor), run, settings, ENGINES[engine]), 0, 0.0
+        return search_architectures(ScorerElsewhere(scorer, executor), run, settings, demanded.engine(engine)), 0, 0.0
     started = time.perf_counter()
     with _inside(run, "screen", screening.scorer, screening.digest) as screened:
         screen = Screen(screening.scorer, screened)
-        kept = _kept(screen, screening, settings, executor)
+        kept = _kept(screen, screening, settings, executor, demanded)
         seconds = time.perf_counter() - started
         if kept is None:
-            own = screened_evolution(screen, screening.keep.siblings())
+            own = demanded.limited(screened_evolution(screen, screening.keep.siblings()))
             steps = search_architectures(ScorerElsewhere(scorer, executor), run, settings, own)
             return steps, len(screen.known), 0.0
     return _trained(scorer, kept, run, settings, executor), len(screen.known), seconds
 
 
-def _kept(screen: Screen, screening: Screening, settings: SearchSettings, executor: Executor) -> Optional[list[Any]]:
+def _kept(
+    screen: Screen, screening: Screening, settings: SearchSettings, executor: Executor, demanded: _Demanded
+) -> Optional[list[Any]]:
     """What is trained, the best by the screen first; None if an evolution decides that step by step."""
     space = screening.scorer.space
     if screening.everything:
-        return screen.kept(space, screening.keep, executor)
+        return screen.kept(demanded.passing(space), screening.keep, executor)
     if settings.algorithm != "random":
         return None
     rng = np.random.default_rng(settings.seed)
-    return screen.kept([space.sample(rng) for _ in range(settings.steps)], screening.keep, executor)
+    drawn = demanded.passing(space.sample(rng) for _ in range(settings.steps))
+    return screen.kept(drawn, screening.keep, executor)
 
 
 def _trained(
@@ -268,8 +350,21 @@ def _write(run: Run, preset: Preset, result: SearchResult, steps: list[Step]) ->
     draw_search(run.path("curve.png"), values)
 
 
-def _shown(finalist: Finalist, table: Optional[Table], metric: Optional[str]) -> Found:
-    score, number = finalist.step.score, finalist.step.number
+def _shown(finalist: Finalist, table: Optional[Table], metric: Optional[str], demanded: _Demanded) -> Found:
+    return replace(_found(finalist.step, table, metric, demanded), final=finalist.final)
+
+
+def _found(step: Step, table: Optional[Table], metric: Optional[str], demanded: _Demanded) -> Found:
+    score = step.score
     accuracy = None if table is None else table.value(score.arch, metric)
     rank = None if accuracy is None or table is None else table.rank(accuracy, metric)
-    return Found(score.arch, score.value, finalist.final, number, accuracy, rank)
+    return Found(score.arch, score.value, None, step.number, accuracy, rank, demanded.of(score.arch))
+
+
+def _front(
+    steps: Sequence[Step], demanded: _Demanded, table: Optional[Table], metric: Optional[str]
+) -> tuple[Found, ...]:
+    if not demanded.objectives:
+        return ()
+    kept = front(steps, demanded.space, demanded.objectives)
+    return tuple(_found(step, table, metric, demanded) for step in kept)

@@ -1,0 +1,214 @@
+"""What an architecture costs where it will run: parameters, operations, latency."""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+import pandas as pd
+import torch
+
+from ..errors import ArchitectureError, InputError, TableError
+from ..measures.flops import flops
+from ..measures.measured_network import MeasuredNetwork
+from ..progress import warn
+from ..registry import unknown
+from ..runs.run import Run
+from ..scoring.gennas import find_device
+from ..spaces.base import SearchSpace
+
+PARAMS, FLOPS, LATENCY = "params", "flops", "latency"
+CLASSES, IMAGE_SIZE = 10, 32
+SCALES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
+TIMES = {"us": 1e-3, "ms": 1.0, "s": 1e3}  # in milliseconds
+WARM_UP, ROUNDS, MOST = 3, 15, 0.25  # of measured latencies: runs, and the spread that is told
+AMOUNT = re.compile(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([a-z]*)\s*", re.IGNORECASE)
+
+Cost = Callable[[Any], Optional[float]]
+"""Architecture -> its cost; None where it is not known."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The network as it will be used: ``classes``, images of ``image_size`` pixels, on ``device``.
+
+    ``latency_table``: a CSV of ``arch`` (or ``index``, where numbers stand for architectures) and a column of
+    milliseconds a device.
+    """
+
+    classes: int = CLASSES
+    image_size: int = IMAGE_SIZE
+    latency_table: Optional[str] = None
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.classes < 1 or self.image_size < 1:
+            raise InputError(f"need at least one class and one pixel, got {self.classes} and {self.image_size}")
+
+
+def amount(text: str, quantity: str) -> float:
+    """A number with its unit: ``4M`` parameters or operations, ``20ms``; in ones, or milliseconds.
+
+    InputError for a number that is none, or a unit that is missing where it matters.
+
+    >>> amount("4M", "params"), amount("0.6G", "flops"), amount("20ms", "latency:pixel3"), amount("1.5s", "latency")
+    (4000000.0, 600000000.0, 20.0, 1500.0)
+    """
+    match = AMOUNT.fullmatch(text)
+    units = TIMES if quantity.partition(":")[0] == LATENCY else SCALES
+    unit = match[2].lower() if match else ""
+    try:
+        value = float(match[1]) if match else math.nan
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or (match and unit not in units):
+        shown = ", ".join(name for name in units if name)
+        raise InputError(f"{text!r} is no amount of {quantity}; give a number with one of the units {shown}")
+    if unit == "" and (units is TIMES or value < 1e4):
+        example = f"{match[1]}ms" if units is TIMES and match else f"{text.strip()}M"
+        raise InputError(f"{text!r} of {quantity} needs a unit, such as {example}")
+    return value * units[unit]
+
+
+def cost_of(quantity: str, space: SearchSpace, deployment: Deployment, run: Optional[Run] = None) -> Cost:
+    """The function that tells ``quantity``: ``params``, ``flops``, ``latency:COLUMN`` of the table, or ``latency``,
+    measured here (kept in ``run``, so that a resumed run has the same).
+
+    Raises UnknownNameError for another quantity or column, InputError for a column without table, TableError for a
+    table that cannot be read or knows no architecture of the space.
+    """
+    name, colon, column = quantity.partition(":")
+    if name == LATENCY and colon:
+        return _remembered(_tabled(column, space, deployment), space)
+    kinds: Mapping[str, Cost] = {
+        PARAMS: lambda arch: _parameters(space, arch, deployment),
+        FLOPS: lambda arch: 1e6 * flops(_network(space, arch, deployment)),
+        LATENCY: Stopwatch(space, deployment, run),
+    }
+    if quantity not in kinds:
+        raise InputError(unknown("cost", quantity, [*kinds, f"{LATENCY}:COLUMN"]))
+    return _remembered(kinds[quantity], space)
+
+
+def shown(value: float, quantity: str) -> str:
+    """With its unit.
+
+    >>> shown(3.4e6, "params"), shown(12.3456, "latency")
+    ('3.4M', '12.35 ms')
+    """
+    if quantity.partition(":")[0] == LATENCY:
+        return f"{value:.4g} ms"
+    return f"{value / 1e6:.4g}M"
+
+
+def _remembered(cost: Cost, space: SearchSpace) -> Cost:
+    known: dict[str, Optional[float]] = {}
+
+    def remembered(arch: Any) -> Optional[float]:
+        key = str(arch)
+        if key not in known:
+            known[key] = cost(arch)
+        return known[key]
+
+    return remembered
+
+
+def _parameters(space: SearchSpace, arch: Any, deployment: Deployment) -> float:
+    if deployment.classes == CLASSES:
+        return float(space.parameters(arch))
+    with torch.device("meta"):
+        network = space.build_network(arch, deployment.classes)
+    return float(sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad))
+
+
+def _network(space: SearchSpace, arch: Any, deployment: Deployment) -> MeasuredNetwork:
+    size = deployment.image_size
+
+    def make() -> torch.nn.Module:
+        with torch.device("meta"):
+            return space.build_network(arch, deployment.classes)
+
+    return MeasuredNetwork(make, torch.zeros(2, 3, size, size, device="meta"))
+
+
+def _tabled(column: str, space: SearchSpace, deployment: Deployment) -> Cost:
+    if deployment.latency_table is None:
+        raise InputError(f"{LATENCY}:{column} is a column of a table; name it with --latency-table")
+    frame = _frame(deployment.latency_table)
+    devices = [str(name) for name in frame.select_dtypes("number").columns if name != "index"]
+    if column not in devices:
+        raise InputError(unknown(f"device in {deployment.latency_table}", column, devices))
+    known = {text: float(value) for text, value in zip(_texts(frame, space), frame[column]) if math.isfinite(value)}
+    if not known:
+        raise TableError(f"{deployment.latency_table} knows no architecture of {space.name}")
+    return lambda arch: known.get(str(arch))
+
+
+def _frame(source: str) -> pd.DataFrame:
+    try:
+        frame = pd.read_csv(source, dtype={"arch": str, "index": str})
+    except (OSError, ValueError, EOFError) as error:
+        raise TableError(f"cannot read the latencies {source}: {' '.join(str(error).split())}") from None
+    if "arch" not in frame and "index" not in frame:
+        raise TableError(f"{source} has neither a column arch nor index that names architectures")
+    return frame
+
+
+def _texts(frame: pd.DataFrame, space: SearchSpace) -> list[str]:
+    """The space's own text of every row; the text as it is where it stands for nothing."""
+
+    def own(text: str) -> str:
+        try:
+            return str(space.parse(str(text)))
+        except ArchitectureError:
+            return str(text)
+
+    return [own(text) for text in frame["arch" if "arch" in frame else "index"]]
+
+
+class Stopwatch:
+    """Milliseconds that a network takes for one image here: the median of runs after a warm-up."""
+
+    def __init__(self, space: SearchSpace, deployment: Deployment, run: Optional[Run] = None):
+        self.space, self.deployment, self.run = space, deployment, run
+        self.device = find_device(deployment.device)
+        self.known = {} if run is None else {str(record["arch"]): record["ms"] for record in run.records}
+
+    def __call__(self, arch: Any) -> float:
+        text = str(arch)
+        if text not in self.known:
+            self.known[text] = self._measured(arch)
+            if self.run is not None:
+                self.run.append({"arch": text, "ms": self.known[text]})
+        return float(self.known[text])
+
+    def _measured(self, arch: Any) -> float:
+        size = self.deployment.image_size
+        network = self.space.build_network(arch, self.deployment.classes).eval().to(self.device)
+        image = torch.zeros(1, 3, size, size, device=self.device)
+        with torch.inference_mode():
+            times = [self._one(network, image) for _ in range(WARM_UP + ROUNDS)][WARM_UP:]
+        low, median, high = statistics.quantiles(times, n=4)
+        if high - low > MOST * median:
+            spread = f"{low:.3g} to {high:.3g} ms in the middle half of {ROUNDS} runs"
+            warn(f"the latency of {arch} varies, {spread}; is the machine busy?")
+        return median
+
+    def _one(self, network: torch.nn.Module, image: torch.Tensor) -> float:
+        started = time.perf_counter()
+        network(image)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return 1e3 * (time.perf_counter() - started)
+
+
+def check_file(source: Optional[str]) -> None:
+    """TableError for a latency table that is not there."""
+    if source is not None and not Path(source).is_file():
+        raise TableError(f"there are no latencies at {source}; name a CSV with --latency-table")
