@@ -149,8 +149,7 @@ def test_engines_keep_to_limits():
             assert len(asked) >= 150 and all(convolutions(arch) <= 2 for arch in asked)
             assert all(convolutions(arch) == fitness <= 2 for arch, fitness in found)
             assert gate.refused > 0 and gate.asked > gate.refused
-            if algorithm == "evolution":
-                assert np.mean([fitness for _, fitness in found[-20:]]) > 1.3  # it has learnt
+            assert max(fitness for _, fitness in found) == 2
 
 
 def test_what_nothing_keeps_to():
