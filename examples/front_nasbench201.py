@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 import numpy as np
@@ -43,8 +43,7 @@ def main(arguments: list[str] | None = None) -> dict[str, object]:
     space, table = load_space("nasbench201"), load_table(options.table, "nasbench201")
     archs = list(space)
     scorer = Scorer("nasbench201", options.preset)
-    found = progress(scorer.score_many(archs), len(archs), "scoring")
-    scores = {str(arch): score.value for arch, score in zip(archs, found)}
+    scores = Scores(scorer, archs if scorer.preset.fidelity.solver == "ridge" else ())
     truth = dict(zip(table.frame["arch"], table.column(options.metric)))
     report = {}
     for device in options.devices.split(","):
@@ -56,7 +55,22 @@ def main(arguments: list[str] | None = None) -> dict[str, object]:
     return report
 
 
-def judged(points: dict, cost: Callable, scores: dict, options: argparse.Namespace) -> dict[str, object]:
+class Scores:
+    """Of a scorer, each computed once; of ``listed`` all at first, which is quick in closed form."""
+
+    def __init__(self, scorer: Scorer, listed: Sequence):
+        self.scorer, self.by_key = scorer, {}
+        for score in progress(scorer.score_many(listed), len(listed), "scoring"):
+            self.by_key[score.key] = score.value
+
+    def __call__(self, arch: object) -> float:
+        key = self.scorer.key(arch)
+        if key not in self.by_key:
+            self.by_key[key] = self.scorer.score(arch).value
+        return self.by_key[key]
+
+
+def judged(points: dict, cost: Callable, scores: Scores, options: argparse.Namespace) -> dict[str, object]:
     space = load_space("nasbench201")
     best = hypervolume(points, points)
     most = float(np.quantile([latency for latency, _ in points.values()], 0.25))
@@ -80,10 +94,10 @@ def judged(points: dict, cost: Callable, scores: dict, options: argparse.Namespa
     return summary
 
 
-def searched(engine: Engine, scores: dict, seed: int, algorithm: str, count: int) -> list[Step]:
+def searched(engine: Engine, scores: Scores, seed: int, algorithm: str, count: int) -> list[Step]:
     """``count`` architectures, by scores that are known."""
     space = load_space("nasbench201")
-    stream = engine(space, lambda arch: scores[str(arch)], seed, algorithm, POPULATION, TOURNAMENT)
+    stream = engine(space, scores, seed, algorithm, POPULATION, TOURNAMENT)
     return [
         Step(number, Score(str(arch), str(arch), value, "ok", 0.0, "gennas"))
         for number, (arch, value) in enumerate(islice(stream, count))

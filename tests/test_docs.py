@@ -33,6 +33,11 @@ SMALLER = [  # so that a page takes seconds: what is shown -> what runs instead
     (r"--preset (search-201|fast|mine.yaml)", "--preset tiny"),
     (r"--final-preset \S+", "--final-preset tiny"),
     (r"(gennas search .*--screen \S+(?!.*--finalists).*)", r"\1 --finalists 0"),
+    (
+        r"(gennas search (?!.*--(screen|algorithm|help)).*)",
+        r"\1 --preset tiny --steps 6 --population 3 --tournament 2 --finalists 0 --table nb201.csv",
+    ),
+    (r"latency<=5ms", "latency<=5s"),
     (r"--sample \d+", "--sample 4"),
     (r"(gennas (correlate|benchmark|score) .*)--sample 4(.*--preset (instant|tiny))", r"\1--sample 12\3"),
     (r"'<arch>'", "5"),
@@ -84,6 +89,7 @@ def desk(tmp_path, monkeypatch):
         columns = ("accuracy", "cifar10_test", "cifar100_test", "imagenet16_test", "cifar10_test_single_run")
         pd.DataFrame({"arch": archs, **dict.fromkeys(columns, accuracy)}).to_csv(name, index=False)
     pd.read_csv("nb201.csv")[["arch", "accuracy"]].to_csv("mine.csv", index=False)
+    pd.DataFrame({"index": range(15_625), "pixel3": 9.0}).to_csv("latency.csv", index=False)
     np.savez("my_images.npz", images=rng.integers(0, 256, (64, 32, 32, 3), dtype=np.uint8))
     return tmp_path
 
