@@ -258,12 +258,16 @@ def test_limits_and_screens():
 def test_a_search_for_the_front(latencies, tmp_path):
     pytest.importorskip("pymoo")
     asked = ["--objective", "score,latency:phone", "--latency-table", latencies, "--limit", "params<=1M"]
-    done = search(*asked, "--steps", 40, "--population", 10, "--tournament", 2, "--json")
+    done = search(*asked, "--steps", 40, "--population", 10, "--tournament", 2, "--out", tmp_path / "front", "--json")
     assert done.exit_code == 0, done.stderr
     result = json.loads(done.stdout)
     front_found = [(found["score"], found["costs"]["latency:phone"]) for found in result["front"]]
     assert len(front_found) > 1 and front_found == sorted(front_found, reverse=True)
     assert all(found["costs"]["params"] <= 1e6 for found in result["front"])
+    report = CliRunner().invoke(main, ["report", str(tmp_path / "front"), "--out", str(tmp_path / "page.html")])
+    page = (tmp_path / "page.html").read_text()
+    assert report.exit_code == 0 and "What nothing else beats" in page and "All of them keep to params&lt;=1M" in page
+    assert page.count("<circle") >= len(result["front"])
     text = search(*asked, "--steps", 10, "--population", 5, "--tournament", 2).stdout
     assert "front of score and latency:phone" in text and " ms" in text
 

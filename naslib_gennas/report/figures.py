@@ -75,6 +75,10 @@ class Figures:
         """The best architectures of a search drawn as cells, in the spaces where that is possible."""
         return [] if run.search is None else self._keep(search_figures.best_cells(run, run.search))
 
+    def fronts(self, run: LoadedRun) -> list[Picture]:
+        """Score by the costs that a search minimised."""
+        return [] if run.search is None else self._keep(search_figures.fronts(run, run.search))
+
     def searches(self) -> list[Picture]:
         """The best score so far by step, one picture a space and preset."""
         groups: dict[tuple[str, str, str], list[Search]] = defaultdict(list)

@@ -49,6 +49,9 @@ class _Search(_Summary):
     steps: int
     final_preset: Optional[str] = None
     final_repeats: int = 1
+    limits: tuple[str, ...] = ()
+    objectives: tuple[str, ...] = ()
+    front: tuple[Found, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,9 @@ class _Files:
             steps=tuple(self._steps()),
             final_preset=summary.final_preset or "",
             final_repeats=summary.final_repeats,
+            limits=summary.limits,
+            objectives=summary.objectives,
+            front=summary.front,
         )
 
     def _steps(self) -> Iterator[Step]:

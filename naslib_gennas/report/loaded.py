@@ -49,6 +49,7 @@ class Found:
     final_score: Optional[float] = None  #: of draws that the search did not use
     accuracy: Optional[float] = None  #: ground truth
     rank: Optional[int] = None  #: by ground truth, 1 is the best
+    costs: Mapping[str, Optional[float]] = field(default_factory=dict)  #: what the search was told to mind
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,9 @@ class SearchResult:
     steps: tuple[Step, ...]
     final_preset: str = ""  #: of the final scores
     final_repeats: int = 1
+    limits: tuple[str, ...] = ()
+    objectives: tuple[str, ...] = ()
+    front: tuple[Found, ...] = ()  #: what nothing beats in score and objectives, the highest score first
 
     @property
     def is_baseline(self) -> bool:

@@ -227,12 +227,18 @@ def _searches(runs: list[LoadedRun], figures: Figures) -> Iterable[str]:
         if run.search is not None:
             yield f"<h3>{escape(run.name)}: the best by score</h3>"
             yield from _last_round(run.search)
+            if run.search.limits:
+                yield f"<p>All of them keep to {escape(' and '.join(run.search.limits))}.</p>"
             yield _best(run.search.best)
+            if run.search.front:
+                yield from _pictures("What nothing else beats", figures.fronts(run), "h4", small=True)
+                yield _best(run.search.front)
             yield from _pictures("Its best cells", figures.cells(run), "h4", small=True)
 
 
 def _best(found: Sequence[Found]) -> str:
-    numbers = ("final score", "score", "step", "ground truth", "rank")
+    costs = list(found[0].costs) if found else []
+    numbers = ("final score", "score", "step", "ground truth", "rank", *costs)
     heads, rows = _without_empty(
         [("architecture", False), *((name, True) for name in numbers)],
         [
@@ -243,6 +249,7 @@ def _best(found: Sequence[Found]) -> str:
                 _number(each.step, "d"),
                 _number(each.accuracy, ".2f"),
                 _number(each.rank, "d"),
+                *(_number(each.costs.get(name), ".6g") for name in costs),
             ]
             for each in found
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -98,3 +99,22 @@ def _cell_caption(place: int, found: Found) -> str:
     final = found.final_score
     caption = f"{place}. " + (f"score {found.score:.4f}" if final is None else f"final score {final:.4f}")
     return caption + ("" if found.accuracy is None else f", ground truth {found.accuracy:.2f}")
+
+
+def fronts(run: LoadedRun, result: SearchResult) -> list[Picture]:
+    """Score by each of the costs that a search minimised: what nothing else beats."""
+    return [_front(run, result, name) for name in result.objectives if result.front]
+
+
+def _front(run: LoadedRun, result: SearchResult, cost: str) -> Picture:
+    known = [(found.costs.get(cost), found) for found in result.front]
+    points = sorted((value, found.score) for value, found in known if value is not None)
+    ends = [limits(values) for values in zip(*points)]
+    axes = Axes(*ends, cost, f"score ({run.preset_name})")
+    line = polyline(axes, points, f'stroke="{PALETTE[1]}"') if len(result.objectives) == 1 else ""
+    dots = [
+        f'<circle cx="{axes.px(value)}" cy="{axes.py(score)}" r="3.5" fill="{PALETTE[0]}"/>' for value, score in points
+    ]
+    caption = f"{len(points)} architectures that no other one beats in score and {', '.join(result.objectives)}."
+    name = re.sub(r"\W+", "-", f"{run.name}-front-{cost}")
+    return picture(name, axes.svg([line, *dots], f"Front of {run.name}: score and {cost}"), caption)
