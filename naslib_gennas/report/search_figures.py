@@ -109,8 +109,8 @@ def fronts(run: LoadedRun, result: SearchResult) -> list[Picture]:
 def _front(run: LoadedRun, result: SearchResult, cost: str) -> Picture:
     known = [(found.costs.get(cost), found) for found in result.front]
     points = sorted((value, found.score) for value, found in known if value is not None)
-    ends = [limits(values) for values in zip(*points)]
-    axes = Axes(*ends, cost, f"score ({run.preset_name})")
+    costs, scores = zip(*points)
+    axes = Axes(limits(costs), limits(scores), cost, f"score ({run.preset_name})")
     line = polyline(axes, points, f'stroke="{PALETTE[1]}"') if len(result.objectives) == 1 else ""
     dots = [
         f'<circle cx="{axes.px(value)}" cy="{axes.py(score)}" r="3.5" fill="{PALETTE[0]}"/>' for value, score in points
