@@ -101,12 +101,13 @@ class GroundTruth:
         table = self.job.table
         assert table is not None
         arch = from_naslib(table.space.name, key)
-        row = table.find(arch)
-        if row is None or np.isnan(table.column(self._metric(table)).iloc[row]):
+        value = table.value(arch, self._metric(table))
+        if value is None:
             raise TableError(
                 f"the table {table.name} lacks {arch}, which NASLib asks for; name a table of the whole space"
             )
-        return self._entry(row)
+        row = table.find(arch)
+        return {ACCURACY: value} if row is None else self._entry(row)
 
     def _entry(self, row: int) -> Mapping[str, Any]:
         """What the table says of the architecture in a row: its accuracy, and every other column as a proxy."""
