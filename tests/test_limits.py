@@ -242,6 +242,10 @@ def test_a_limited_search(latencies, tmp_path):
     resumed = json.loads(search(*limits, *longer).stdout)
     fresh = json.loads(search(*limits, "--steps", 40, *out[2:-1], tmp_path / "fresh", "--json").stdout)
     assert resumed["best"] == fresh["best"] and resumed["steps"] == 40
+    changed = pd.read_csv(latencies).assign(phone=1.0)
+    changed.to_csv(latencies, index=False)
+    other = search(*limits, *longer)
+    assert other.exit_code == 2 and "deployment" in other.stderr
     other = search("--limit", "params<=2M", *longer)
     assert other.exit_code == 2 and "limits" in other.stderr
 

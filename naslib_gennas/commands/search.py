@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -23,7 +24,7 @@ from ..scoring.protocol import Scorer
 from ..scoring.score import Score
 from ..search.architectures import Engine, SearchSettings, Step, own_engine, search_architectures
 from ..search.cascade import Keep, Remembered, Screen, listed, screened_evolution
-from ..search.costs import LATENCY, Deployment, check_file, cost_of
+from ..search.costs import LATENCY, Deployment, cost_of, digest_of
 from ..search.limits import Gate, Limit, admitted, by_validity, within
 from ..search.multi import front, nsga2
 from ..search.rescoring import SHOWN, Finalist, final_preset, final_scorer, finals
@@ -83,7 +84,7 @@ class Demands:
         """For the configuration of a run; nothing where nothing is demanded."""
         if not self.quantities():
             return {}
-        there = asdict(self.deployment)
+        there = {**asdict(self.deployment), "latency_digest": digest_of(self.deployment.latency_table)}
         return {"limits": list(map(str, self.limits)), "objectives": list(self.objectives), "deployment": there}
 
 
@@ -94,13 +95,16 @@ class _Demanded:
     """Demands at work: the costs of architectures, and what lets them pass."""
 
     def __init__(self, demands: Demands, scorer: Scorer, run: Run):
-        check_file(demands.deployment.latency_table)
         space, there = scorer.space, demands.deployment
-        measured = run.inside(LATENCY, demands.config()) if LATENCY in demands.quantities() else None
-        self.costs = {name: cost_of(name, space, there, measured) for name in demands.quantities()}
+        self._measured = run.inside(LATENCY, demands.config()) if LATENCY in demands.quantities() else None
+        self.costs = {name: cost_of(name, space, there, self._measured) for name in demands.quantities()}
         self.gate = Gate(demands.limits, self.costs)
         self.objectives = {name: self.costs[name] for name in demands.objectives}
         self.space = space
+
+    def close(self) -> None:
+        if self._measured is not None:
+            self._measured.close()
 
     def engine(self, name: str) -> Engine:
         """The engine ``name``, or NSGA-II for several objectives, kept to the limits."""
@@ -242,12 +246,14 @@ def search(
         raise InputError(f"finalists must be at least 0, got {finalists}")
     again = _last_scorer(scorer, final)
     started = time.perf_counter()
-    demanded = _Demanded(demands, scorer, run)
-    with open_executor(resources) as executor:
-        steps, screened, screen_seconds = _searched(scorer, run, settings, engine, executor, screening, demanded)
-    demanded.gate.tell()
-    with open_executor(resources) as executor:
-        best = finals(steps, run, finalists, again, executor)
+    with closing(_Demanded(demands, scorer, run)) as demanded:
+        with open_executor(resources) as executor:
+            steps, screened, screen_seconds = _searched(scorer, run, settings, engine, executor, screening, demanded)
+        demanded.gate.tell()
+        with open_executor(resources) as executor:
+            best = finals(steps, run, finalists, again, executor)
+        shown = tuple(_shown(finalist, table, metric, demanded) for finalist in best)
+        beaten_by_none = _front(steps, demanded, table, metric)
     result = SearchResult(
         space=scorer.space.source,
         preset=scorer.preset.name,
@@ -261,12 +267,12 @@ def search(
         evaluated=len({step.score.key for step in steps}),
         seconds=time.perf_counter() - started,
         metric=metric,
-        best=tuple(_shown(finalist, table, metric, demanded) for finalist in best),
+        best=shown,
         limits=tuple(map(str, demands.limits)),
         asked=demanded.gate.asked,
         refused=demanded.gate.refused,
         objectives=demands.objectives,
-        front=_front(steps, demanded, table, metric),
+        front=beaten_by_none,
         screen=None if screening is None else screening.name,
         screened=screened,
         screen_seconds=screen_seconds,

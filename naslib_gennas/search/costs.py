@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 import statistics
@@ -208,7 +209,11 @@ class Stopwatch:
         return 1e3 * (time.perf_counter() - started)
 
 
-def check_file(source: Optional[str]) -> None:
-    """TableError for a latency table that is not there."""
-    if source is not None and not Path(source).is_file():
-        raise TableError(f"there are no latencies at {source}; name a CSV with --latency-table")
+def digest_of(source: Optional[str]) -> Optional[str]:
+    """Of the content of a latency table, None without one; TableError for one that is not there."""
+    if source is None:
+        return None
+    try:
+        return hashlib.sha256(Path(source).read_bytes()).hexdigest()[:16]
+    except OSError:
+        raise TableError(f"there are no latencies at {source}; name a CSV with --latency-table") from None

@@ -138,13 +138,15 @@ def by_validity(engine: Engine, gate: Gate) -> Engine:
     """``engine``, which draws as it likes: what does not pass is never scored, fails, and is no step."""
 
     def limited(space: SearchSpace, evaluate: Evaluate, *settings: Any) -> Iterator[tuple[Any, float]]:
-        refused = 0
+        passed, refused = True, 0
 
         def valid(arch: Any) -> float:
-            return evaluate(arch) if gate(arch) else float("nan")
+            nonlocal passed
+            passed = gate(arch)
+            return evaluate(arch) if passed else float("nan")
 
         for arch, fitness in engine(space, valid, *settings):
-            if gate(arch):
+            if passed:
                 refused = 0
                 yield arch, fitness
                 continue
