@@ -116,6 +116,16 @@ def test_trainability_of_one_block(net, images, network):
     assert trainability(network) == pytest.approx(2 - norm - 1 / norm, rel=1e-4)
 
 
+def test_activations_in_place_change_nothing(images):
+    def network(inplace):
+        torch.manual_seed(0)
+        layers = [nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(inplace), nn.Conv2d(6, 6, 3), nn.ReLU(inplace)]
+        return MeasuredNetwork(lambda: nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()), images)
+
+    for function in (swap, meco, expressivity, progressivity, trainability):
+        assert function(network(True)) == pytest.approx(function(network(False)))
+
+
 def test_az_nas_is_an_aggregation():
     expected = parse_measure("aznas(expressivity,progressivity,trainability,flops)")
     assert parse_measure("az_nas") == expected and "CVPR 2024" in MEASURES["az_nas"].source

@@ -86,11 +86,17 @@ def _block(before: torch.Tensor, after: torch.Tensor, generator: torch.Generator
         return None
     if arrived.shape == sent.shape and torch.equal(arrived, sent):
         return float("-inf")
-    stride = arrived.shape[-1] // sent.shape[-1]
-    arrived = F.pixel_unshuffle(arrived, stride) if stride > 1 else arrived
+    arrived, sent = _as_large(arrived, sent), _as_large(sent, arrived)
     product = _rows(arrived).T @ _rows(sent) / (sent.numel() / sent.shape[1])
     norm = float(torch.linalg.matrix_norm(product.double(), ord=2))
     return 2 - norm - 1 / (norm + TINY)
+
+
+def _as_large(maps: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """``maps``, if they are larger, with the pixels of a stride as channels, cut to the size of ``others``."""
+    stride = min(max(1, ours // theirs) for ours, theirs in zip(maps.shape[-2:], others.shape[-2:]))
+    height, width = (min(ours, stride * theirs) for ours, theirs in zip(maps.shape[-2:], others.shape[-2:]))
+    return F.pixel_unshuffle(maps[..., : height // stride * stride, : width // stride * stride], stride)
 
 
 def _rows(maps: torch.Tensor) -> torch.Tensor:

@@ -37,8 +37,8 @@ def _feature_maps(network: MeasuredNetwork) -> list[torch.Tensor]:
     def keep(module: nn.Module, inputs: object, output: object) -> torch.Tensor | None:
         if not _is_map(output) or not output.requires_grad:
             return None
-        found.append(output * 1.0)  # what follows may overwrite the output
-        return found[-1]
+        found.append(output)
+        return output * 1.0  # which what follows may overwrite
 
     with _following({block: keep for block in _blocks(network)}.items()), torch.enable_grad():
         network.call(network.leaf_parameters(), network.images)
