@@ -236,10 +236,15 @@ KILLED = {
         "task-search --space nasbench201 --table t.csv --labelled 9 --steps 9 --population 9 --tournament 3 "
         "--fidelity tiny"
     ),
+    "fit": "fit --space nasbench201 --table t.csv --labelled 12 --validate 3",
+    "study": (
+        "benchmark --suite nbs-zero --table nasbench201:t.csv --measures gennas@tiny,params --sample 40 "
+        "--workers {workers}"
+    ),
 }
 
 
-def kills(count: int, seed: int, folder: Path, executor: str = "") -> list[str]:
+def kills(count: int, seed: int, folder: Path, names: list[str], executor: str = "") -> list[str]:
     """What was wrong, a line each."""
     rows = "".join(f"{i},{90 + i / 40}\n" for i in range(40))
     (folder / "t.csv").write_text("arch,acc\n" + rows)
@@ -248,7 +253,7 @@ def kills(count: int, seed: int, folder: Path, executor: str = "") -> list[str]:
     for number in itertools.count():
         if sum(done.values()) >= count:
             break
-        name = draw.choice(list(KILLED))
+        name = draw.choice(names)
         text = KILLED[name].format(workers=draw.choice((1, 2))) + (f" --executor {executor}" if executor else "")
         words = [sys.executable, "-m", "naslib_gennas.cli", *text.split(), "--seed", "0"]
         if name not in references:
@@ -285,12 +290,14 @@ def kills(count: int, seed: int, folder: Path, executor: str = "") -> list[str]:
 def _scores(run: Path) -> dict[tuple[str, ...], object]:
     """Of every record; ValueError if one appears twice."""
     found: dict[tuple[str, ...], object] = {}
-    for line in (run / "results.jsonl").read_text().splitlines():
-        record = json.loads(line)
-        key = tuple(str(record.get(name)) for name in ("arch", "measure", "step", "task", "digest"))
-        if key in found:
-            raise ValueError(f"{run} has {key} twice")
-        found[key] = record.get("score", record.get("fitness"))
+    for file in sorted(run.rglob("results.jsonl")):
+        for line in file.read_text().splitlines():
+            record = json.loads(line)
+            parts = (str(record.get(name)) for name in ("arch", "measure", "step", "task", "digest"))
+            key = (str(file.relative_to(run)), *parts)
+            if key in found:
+                raise ValueError(f"{run} has {key} twice")
+            found[key] = record.get("score", record.get("fitness"))
     return found
 
 
@@ -301,12 +308,14 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--executor", default="", help="of the killed commands")
+    parser.add_argument("--commands", default=",".join(KILLED), help="that are killed [default: all]")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if arguments.what == "fuzz":
             wrong = fuzz(arguments.inputs, arguments.seed, Path(folder))
         else:
-            wrong = kills(arguments.count, arguments.seed, Path(folder), arguments.executor)
+            names = arguments.commands.split(",")
+            wrong = kills(arguments.count, arguments.seed, Path(folder), names, arguments.executor)
     print("\n".join(wrong))
     sys.exit(1 if wrong else 0)
 
