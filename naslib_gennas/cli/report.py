@@ -20,7 +20,7 @@ def report(runs: tuple[str, ...], out: str, figures: str | None, force: bool) ->
     A page that was made before is replaced, another file only with --force.
     """
     from ..report import write_report
-    from ..report.page import GENERATOR
+    from ..report.shell import GENERATOR
 
     check_free(out, force, f'content="{GENERATOR}"')
     size = write_report(runs, out, figures)

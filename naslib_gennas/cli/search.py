@@ -12,10 +12,11 @@ from ..errors import InputError
 from .base import main, number, open_run, read_table, say, scoring_options, show, the_scorer
 
 if TYPE_CHECKING:
-    from ..commands.search import Demands, Found, Screening, SearchResult
+    from ..commands.search import Found, Screening, SearchResult
     from ..executors import Resources
     from ..scoring.protocol import Scorer
     from ..search.costs import Deployment
+    from ..search.demands import Demands
 
 
 @main.command()
@@ -110,8 +111,19 @@ def search(
     options = {"algorithm": algorithm, "population": population, "tournament": tournament, "engine": engine}
     told = {**(screening.config() if screening else {}), **demands.config()}
     with open_run(settings, {"command": "search", **scorer.identity(), **options, **told}) as run:
-        last = (table, metric, finalists, final_preset, screening, demands)
-        result = run_search(scorer, run, bound, engine, resources, *last)
+        result = run_search(
+            scorer,
+            run,
+            bound,
+            engine,
+            resources,
+            table=table,
+            metric=metric,
+            finalists=finalists,
+            final=final_preset,
+            screening=screening,
+            demands=demands,
+        )
     show(result.as_record(), as_json, lambda: _search_lines(result))
 
 
@@ -141,7 +153,7 @@ def _screen_scorer(settings: dict[str, Any], screen: str) -> Scorer:
 
 
 def _demands(limits: tuple[str, ...], objective: str | None, deployment: Deployment) -> Demands:
-    from ..commands.search import Demands
+    from ..search.demands import Demands
     from ..search.limits import Limit
     from ..search.multi import parse_objectives
 

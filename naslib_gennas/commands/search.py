@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -24,9 +24,7 @@ from ..scoring.protocol import Scorer
 from ..scoring.score import Score
 from ..search.architectures import Engine, SearchSettings, Step, own_engine, search_architectures
 from ..search.cascade import Keep, Remembered, Screen, listed, screened_evolution
-from ..search.costs import LATENCY, Deployment, cost_of, digest_of
-from ..search.limits import Gate, Limit, admitted, by_validity, within
-from ..search.multi import front, nsga2
+from ..search.demands import NO_DEMANDS, Demanded, Demands
 from ..search.rescoring import SHOWN, Finalist, final_preset, final_scorer, finals
 from ..tables import Table
 from .result import Result
@@ -66,63 +64,6 @@ class Screening:
             "keep": keep,
             "screen_all": self.everything,
         }
-
-
-@dataclass(frozen=True)
-class Demands:
-    """What the networks have to be beside good: ``limits``, ``objectives`` (costs beside the score), and where they
-    will run."""
-
-    limits: tuple[Limit, ...] = ()
-    objectives: tuple[str, ...] = ()
-    deployment: Deployment = Deployment()
-
-    def quantities(self) -> list[str]:
-        return list(dict.fromkeys([*(limit.quantity for limit in self.limits), *self.objectives]))
-
-    def config(self) -> Record:
-        """For the configuration of a run; nothing where nothing is demanded."""
-        if not self.quantities():
-            return {}
-        there = {**asdict(self.deployment), "latency_digest": digest_of(self.deployment.latency_table)}
-        return {"limits": list(map(str, self.limits)), "objectives": list(self.objectives), "deployment": there}
-
-
-NO_DEMANDS = Demands()
-
-
-class _Demanded:
-    """Demands at work: the costs of architectures, and what lets them pass."""
-
-    def __init__(self, demands: Demands, scorer: Scorer, run: Run):
-        space, there = scorer.space, demands.deployment
-        self._measured = run.inside(LATENCY, demands.config()) if LATENCY in demands.quantities() else None
-        self.costs = {name: cost_of(name, space, there, self._measured) for name in demands.quantities()}
-        self.gate = Gate(demands.limits, self.costs)
-        self.objectives = {name: self.costs[name] for name in demands.objectives}
-        self.space = space
-
-    def close(self) -> None:
-        if self._measured is not None:
-            self._measured.close()
-
-    def engine(self, name: str) -> Engine:
-        """The engine ``name``, or NSGA-II for several objectives, kept to the limits."""
-        engine = nsga2(self.objectives) if self.objectives else ENGINES[name]
-        if not self.gate.limits:
-            return engine
-        return by_validity(engine, self.gate) if name == "naslib" else within(engine, self.gate)
-
-    def limited(self, engine: Engine) -> Engine:
-        return within(engine, self.gate) if self.gate.limits else engine
-
-    def passing(self, archs: Iterable[Any]) -> list[Any]:
-        return admitted(archs, self.gate) if self.gate.limits else list(archs)
-
-    def of(self, text: str) -> dict[str, Optional[float]]:
-        """The costs of an architecture."""
-        arch = self.space.parse(text)
-        return {name: cost(arch) for name, cost in self.costs.items()}
 
 
 ENGINES: dict[str, Engine] = {"own": own_engine, "naslib": naslib_search}
@@ -244,16 +185,18 @@ def search(
     metric = _column(table, metric)
     if finalists < 0:
         raise InputError(f"finalists must be at least 0, got {finalists}")
+    if screening is not None and demands.objectives:
+        raise InputError("several objectives cannot be screened; leave out the screen or the objectives")
     again = _last_scorer(scorer, final)
     started = time.perf_counter()
-    with closing(_Demanded(demands, scorer, run)) as demanded:
+    with closing(Demanded(demands, scorer.space, run)) as demanded:
         with open_executor(resources) as executor:
             steps, screened, screen_seconds = _searched(scorer, run, settings, engine, executor, screening, demanded)
         demanded.gate.tell()
         with open_executor(resources) as executor:
             best = finals(steps, run, finalists, again, executor)
         shown = tuple(_shown(finalist, table, metric, demanded) for finalist in best)
-        beaten_by_none = _front(steps, demanded, table, metric)
+        front = tuple(_found(step, table, metric, demanded) for step in demanded.front(steps))
     result = SearchResult(
         space=scorer.space.source,
         preset=scorer.preset.name,
@@ -272,7 +215,7 @@ def search(
         asked=demanded.gate.asked,
         refused=demanded.gate.refused,
         objectives=demands.objectives,
-        front=beaten_by_none,
+        front=front,
         screen=None if screening is None else screening.name,
         screened=screened,
         screen_seconds=screen_seconds,
@@ -288,11 +231,12 @@ def _searched(
     engine: str,
     executor: Executor,
     screening: Optional[Screening],
-    demanded: _Demanded,
+    demanded: Demanded,
 ) -> tuple[list[Step], int, float]:
     """The steps, how many architectures were screened, and the seconds of that where it was done beforehand."""
     if screening is None:
-        return search_architectures(ScorerElsewhere(scorer, executor), run, settings, demanded.engine(engine)), 0, 0.0
+        limited = demanded.limited(ENGINES[engine], draws_itself=engine == "naslib")
+        return search_architectures(ScorerElsewhere(scorer, executor), run, settings, limited), 0, 0.0
     started = time.perf_counter()
     with _inside(run, "screen", screening.scorer, screening.digest) as screened:
         screen = Screen(screening.scorer, screened)
@@ -306,7 +250,7 @@ def _searched(
 
 
 def _kept(
-    screen: Screen, screening: Screening, settings: SearchSettings, executor: Executor, demanded: _Demanded
+    screen: Screen, screening: Screening, settings: SearchSettings, executor: Executor, demanded: Demanded
 ) -> Optional[list[Any]]:
     """What is trained, the best by the screen first; None if an evolution decides that step by step."""
     space = screening.scorer.space
@@ -356,21 +300,12 @@ def _write(run: Run, preset: Preset, result: SearchResult, steps: list[Step]) ->
     draw_search(run.path("curve.png"), values)
 
 
-def _shown(finalist: Finalist, table: Optional[Table], metric: Optional[str], demanded: _Demanded) -> Found:
+def _shown(finalist: Finalist, table: Optional[Table], metric: Optional[str], demanded: Demanded) -> Found:
     return replace(_found(finalist.step, table, metric, demanded), final=finalist.final)
 
 
-def _found(step: Step, table: Optional[Table], metric: Optional[str], demanded: _Demanded) -> Found:
+def _found(step: Step, table: Optional[Table], metric: Optional[str], demanded: Demanded) -> Found:
     score = step.score
     accuracy = None if table is None else table.value(score.arch, metric)
     rank = None if accuracy is None or table is None else table.rank(accuracy, metric)
     return Found(score.arch, score.value, None, step.number, accuracy, rank, demanded.of(score.arch))
-
-
-def _front(
-    steps: Sequence[Step], demanded: _Demanded, table: Optional[Table], metric: Optional[str]
-) -> tuple[Found, ...]:
-    if not demanded.objectives:
-        return ()
-    kept = front(steps, demanded.space, demanded.objectives)
-    return tuple(_found(step, table, metric, demanded) for step in kept)

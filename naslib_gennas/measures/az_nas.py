@@ -15,8 +15,8 @@ TINY = 1e-6
 
 @measure(
     "expressivity",
-    source=f"{SOURCE}, Eq. 3",
-    passes="2 forward",
+    source=f"{SOURCE}, expressivity",
+    passes="1 forward, and 1 of 2 images",
     memory="activations",
     rnn=False,
 )
@@ -34,8 +34,8 @@ def expressivity(network: MeasuredNetwork) -> float:
 
 @measure(
     "progressivity",
-    source=f"{SOURCE}, Eq. 4",
-    passes="2 forward",
+    source=f"{SOURCE}, progressivity",
+    passes="1 forward, and 1 of 2 images",
     memory="activations",
     rnn=False,
 )
@@ -54,18 +54,18 @@ def progressivity(network: MeasuredNetwork) -> float:
 
 @measure(
     "trainability",
-    source=f"{SOURCE}, Eq. 9",
-    passes="2 forward, 1 backward",
+    source=f"{SOURCE}, trainability",
+    passes="1 forward, 1 backward, and 1 forward of 2 images",
     memory="activations",
     rnn=False,
 )
 def trainability(network: MeasuredNetwork) -> float:
-    """mean over blocks of 2 - s - 1 / s, s the spectral norm of what a block makes of random gradients, at best 1.
+    """mean over blocks of 2 - s - 1 / s, s the spectral norm of what a block makes of random gradients; best is s = 1.
 
     Gradients of +1 and -1 are sent back through one block at a time; s is the largest singular value of their mean
     product with what arrives.
 
-    At most 0, the spectral norm's rounding aside; -inf for a block that passes gradients on unchanged, as the authors
+    At most 0, rounding aside; -inf for a block that passes gradients on unchanged, as the authors
     have it. InputError as expressivity.
 
     >>> from naslib_gennas.measures.measured_network import example

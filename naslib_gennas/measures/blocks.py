@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Callable
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from ..errors import InputError
+from .layers import Hook, following
 from .measured_network import MeasuredNetwork
 
 if TYPE_CHECKING:
     from typing_extensions import TypeGuard
 
-Hook = Callable[[nn.Module, object, object], object]
+PROBES = 2  # images that tell which modules return feature maps
 
 
 def feature_maps(network: MeasuredNetwork) -> list[torch.Tensor]:
@@ -40,7 +40,7 @@ def _feature_maps(network: MeasuredNetwork) -> list[torch.Tensor]:
         found.append(output)
         return output * 1.0  # which what follows may overwrite
 
-    with _following({block: keep for block in _blocks(network)}.items()), torch.enable_grad():
+    with following((block, keep) for block in _blocks(network)), torch.enable_grad():
         network.call(network.leaf_parameters(), network.images)
     maps = [values for values in found if values.shape[-1] > 1]
     if len(maps) < 2:
@@ -60,8 +60,8 @@ def _blocks(network: MeasuredNetwork) -> list[nn.Module]:
         return note
 
     hooks = [(module, noting(name)) for name, module in network.module().named_modules() if name]
-    with _following(hooks), torch.no_grad():
-        network.call(network.leaf_parameters(), network.images)
+    with following(hooks), torch.no_grad():
+        network.call(network.leaf_parameters(), network.images[:PROBES])
     return [module for name, module in returning.items() if not any(outer in returning for outer in _outer(name))]
 
 
@@ -74,11 +74,3 @@ def _outer(name: str) -> Iterator[str]:
 
 def _is_map(output: object) -> TypeGuard[torch.Tensor]:
     return isinstance(output, torch.Tensor) and output.dim() == 4
-
-
-@contextmanager
-def _following(hooks: Iterable[tuple[nn.Module, Hook]]) -> Iterator[None]:
-    with ExitStack() as stack:
-        for module, hook in hooks:
-            stack.callback(module.register_forward_hook(hook).remove)
-        yield

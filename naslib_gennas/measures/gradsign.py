@@ -14,7 +14,7 @@ from .single_images import gradients_of_images
 
 @measure(
     "gradsign",
-    source="Zhang & Jia, ICLR 2022, https://arxiv.org/abs/2110.08616, Algorithm 1",
+    source="Zhang & Jia, ICLR 2022, https://arxiv.org/abs/2110.08616",
     passes="1 forward, as many backward as images",
     memory="activations, one gradient",
     needs_labels=True,

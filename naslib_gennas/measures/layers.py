@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Callable
 
@@ -11,6 +11,9 @@ import torch
 from torch import nn
 
 from ..proxy.layers import SplitConv
+
+Hook = Callable[[nn.Module, Any, Any], Any]
+"""(module, inputs, output) -> what replaces the output, or None."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,25 @@ def unfused() -> Iterator[None]:
             paths.set_fastpath_enabled(fast)
 
 
+@contextmanager
+def following(hooks: Iterable[tuple[nn.Module, Hook]]) -> Iterator[None]:
+    """While open, every module calls its hook with itself, its inputs and its output, which the hook may replace.
+
+    >>> import torch
+    >>> seen = []
+    >>> layer = torch.nn.Linear(2, 3)
+    >>> with following([(layer, lambda module, inputs, output: seen.append(tuple(output.shape)))]):
+    ...     _ = layer(torch.zeros(1, 2))
+    >>> _ = layer(torch.zeros(1, 2))
+    >>> seen
+    [(1, 3)]
+    """
+    with ExitStack() as stack:
+        for module, hook in hooks:
+            stack.callback(module.register_forward_hook(hook).remove)
+        yield
+
+
 class Products:
     """Layer outputs times their gradients, summed over positions while the backward pass goes by.
 
@@ -109,12 +131,8 @@ class Products:
     def of(self, layers: Iterable[Layer]) -> Iterator[None]:
         """Follows what convolutions and linear layers return while the context lasts."""
         own = [layer for layer in layers if isinstance(layer.module, (nn.Conv2d, nn.Linear))]
-        handles = [layer.module.register_forward_hook(self._follower(layer)) for layer in own]
-        try:
+        with following((layer.module, self._follower(layer)) for layer in own):
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -125,7 +143,7 @@ class Products:
         finally:
             self._recording = False
 
-    def _follower(self, layer: Layer) -> Callable[[nn.Module, object, torch.Tensor], None]:
+    def _follower(self, layer: Layer) -> Hook:
         def follow(module: nn.Module, inputs: object, output: torch.Tensor) -> None:
             value = output.detach().clone()  # not the output: what follows may overwrite it, and it holds this hook
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Callable
-
 import torch
 from torch import nn
 
 from ..errors import InputError
 from .base import measure
-from .layers import Layer
+from .layers import Hook, Layer, following
 from .measured_network import MeasuredNetwork
 
 
 @measure(
     "meco",
-    source="Jiang et al., NeurIPS 2023, https://openreview.net/forum?id=KFm2lZiI7n, Eq. 6",
+    source="Jiang et al., NeurIPS 2023, https://neurips.cc/virtual/2023/poster/72017",
     passes="1 forward, 1 image",
     memory="one activation at a time",
     rnn=False,
@@ -35,17 +33,12 @@ def meco(network: MeasuredNetwork) -> float:
     if not convolutions:
         raise InputError("meco needs a network with convolutions, and this one has none")
     found: list[float] = []
-    handles = [layer.module.register_forward_hook(_follower(layer, found)) for layer in convolutions]
-    try:
-        with torch.no_grad():
-            network.call(network.leaf_parameters(), network.example)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with following((layer.module, _follower(layer, found)) for layer in convolutions), torch.no_grad():
+        network.call(network.leaf_parameters(), network.example)
     return sum(found)
 
 
-def _follower(layer: Layer, found: list[float]) -> Callable[[nn.Module, object, torch.Tensor], None]:
+def _follower(layer: Layer, found: list[float]) -> Hook:
     def follow(module: nn.Module, inputs: object, output: torch.Tensor) -> None:
         for channels in layer.split(output[0].detach()):
             found.append(_smallest(channels.flatten(1).double()))

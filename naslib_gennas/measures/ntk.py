@@ -11,7 +11,7 @@ from .single_images import gradients_of_images
 
 @measure(
     "ntk",
-    source="Chen et al., ICLR 2021 (TE-NAS), https://arxiv.org/abs/2102.11535, Section 3.1",
+    source="Chen et al., ICLR 2021 (TE-NAS), https://arxiv.org/abs/2102.11535, its first part",
     passes="1 forward, as many backward as images",
     memory="activations, as many gradients as images",
     rnn=False,

@@ -13,7 +13,7 @@ BITS = 62  # of a pattern that fits into one integer
 
 @measure(
     "swap",
-    source="Peng et al., ICLR 2024, https://arxiv.org/abs/2403.04161, Definition 3.2",
+    source="Peng et al., ICLR 2024, https://arxiv.org/abs/2403.04161, without regularisation",
     passes="1 forward",
     memory="one bit pattern a ReLU",
     rnn=False,

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Callable, Optional
 
 import numpy as np
-import pandas as pd
 
 from ..errors import InputError, TableError
 from ..runs.score_files import FAILURE
@@ -38,6 +37,47 @@ def substitute_ground_truth(
         swaps.swap(naslib[name], getattr(truth, name), f"{name}: {source}")
 
 
+class TableEntries:
+    """What a table says of architectures by the text of NASLib's compact form: the accuracy that ``metric`` is, and
+    every other column of numbers as a proxy."""
+
+    def __init__(self, table: Table, metric: str):
+        self.table, self.metric = table, metric
+        self._known = table.column(metric).notna().to_numpy()
+
+    def keys(self) -> Iterator[tuple[str, int]]:
+        """(key, row) of the architectures whose accuracy is known."""
+        space = self.table.space
+        for row, text in enumerate(self.table.frame["arch"]):
+            if self._known[row]:
+                yield str(to_naslib(space.name, space.parse(text))), row
+
+    def listed(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """(key, entry) of these."""
+        return ((key, self._entry(row)) for key, row in self.keys())
+
+    def of(self, key: str) -> Mapping[str, Any]:
+        """The entry of an architecture that the table may list in another form; TableError if it lacks it."""
+        arch = from_naslib(self.table.space.name, key)
+        value = self.table.value(arch, self.metric)
+        if value is None:
+            raise TableError(
+                f"the table {self.table.name} lacks {arch}, which NASLib asks for; name a table of the whole space"
+            )
+        row = self.table.find(arch)
+        return {ACCURACY: value} if row is None else self._entry(row)
+
+    def _entry(self, row: int) -> Mapping[str, Any]:
+        scores = self._scores[row]
+        return {**{name: {"score": scores[name], "time": 0.0} for name in scores}, ACCURACY: scores[self.metric]}
+
+    @functools.cached_property
+    def _scores(self) -> list[dict[str, float]]:
+        """Row by row; what failed is -1e8, as NASLib's files have it."""
+        numbers = self.table.frame.select_dtypes("number").astype(np.float64).fillna(FAILURE)
+        return [{str(name): value for name, value in row.items()} for row in numbers.to_dict("records")]
+
+
 class GroundTruth:
     """Functions in the place of NASLib's of the same names."""
 
@@ -66,7 +106,6 @@ class GroundTruth:
         if job.command == "bbo" and job.of_develop() and (job.fitness or not job.search.get("use_zc_api")):
             return {}  # that branch would take its accuracies for the fitness
         api = self._score_api(search_space, dataset)
-        api.compute = self._computed
         drawn = int(job.config["train_size"]) + int(job.config["test_size"]) if job.command == "xgb" else 0
         if len(api) < drawn:
             raise InputError(
@@ -78,62 +117,29 @@ class GroundTruth:
     def load_sampled_architectures(self, search_space: str, postfix: str = "") -> dict[str, str]:
         """``{number: str(compact form)}``."""
         if self.job.table is not None:
-            return {str(number): str(spec) for number, (spec, _) in enumerate(self._rows(self.job.table))}
+            return {str(number): key for number, (key, _) in enumerate(self._entries(self.job.table).keys())}
         return self._stock("load_sampled_architectures", search_space, postfix)
 
     def _score_api(self, search_space: str, dataset: str) -> ScoreAPI:
-        table = self.job.table
+        entries = None if self.job.table is None else self._entries(self.job.table)
         if self._fitness is not None:
-            listed = [str(spec) for spec, _ in self._rows(table)] if table else pool(self.job.own_space, self.job.seed)
-            return ScoreAPI(((key, {}) for key in listed), lambda key: {})
-        if table is not None:
-            return ScoreAPI(((str(spec), self._entry(row)) for spec, row in self._rows(table)), self._looked_up)
+            drawn = pool(self.job.own_space, self.job.seed) if entries is None else [key for key, _ in entries.keys()]
+            return ScoreAPI(((key, {}) for key in drawn), lambda key: {}, self._computed)
+        if entries is not None:
+            return ScoreAPI(entries.listed(), entries.of, self._computed)
         content = self._stock("get_zc_benchmark_api", search_space, dataset)
-        return ScoreAPI(content.items(), self._unknown)
+        return ScoreAPI(content.items(), self._unknown, self._computed)
+
+    def _entries(self, table: Table) -> TableEntries:
+        return TableEntries(table, self.job.metric or metric_of(table, self.job.dataset))
 
     def _computed(self, key: str, name: str) -> Any:
         if name == ACCURACY and self._fitness is not None:
             return self._fitness(key)
         return self._live(key, name)
 
-    def _looked_up(self, key: str) -> Mapping[str, Any]:
-        """The entry of an architecture that the table may list in another form."""
-        table = self.job.table
-        assert table is not None
-        arch = from_naslib(table.space.name, key)
-        value = table.value(arch, self._metric(table))
-        if value is None:
-            raise TableError(
-                f"the table {table.name} lacks {arch}, which NASLib asks for; name a table of the whole space"
-            )
-        row = table.find(arch)
-        return {ACCURACY: value} if row is None else self._entry(row)
-
-    def _entry(self, row: int) -> Mapping[str, Any]:
-        """What the table says of the architecture in a row: its accuracy, and every other column as a proxy."""
-        assert self.job.table is not None
-        numbers = self._numbers.iloc[row]
-        scores = numbers.fillna(FAILURE)  # as NASLib's files have it
-        proxies = {str(name): {"score": float(value), "time": 0.0} for name, value in scores.items()}
-        return {**proxies, ACCURACY: float(numbers[self._metric(self.job.table)])}
-
-    @functools.cached_property
-    def _numbers(self) -> pd.DataFrame:
-        assert self.job.table is not None
-        return self.job.table.frame.select_dtypes("number").astype(np.float64)
-
     def _unknown(self, key: str) -> Mapping[str, Any]:
         raise InputError(f"NASLib's own score file lacks {key}, which its search asks for; name a --table of the space")
-
-    def _rows(self, table: Table) -> Iterator[tuple[Any, int]]:
-        """(NASLib's compact form, row) of the architectures whose accuracy is known."""
-        known = table.column(self._metric(table)).notna().to_numpy()
-        for row, text in enumerate(table.frame["arch"]):
-            if known[row]:
-                yield to_naslib(table.space.name, table.space.parse(text)), row
-
-    def _metric(self, table: Table) -> str:
-        return self.job.metric or metric_of(table, self.job.dataset)
 
     def _stock(self, name: str, *arguments: str | None) -> Content:
         try:

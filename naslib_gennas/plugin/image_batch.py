@@ -15,13 +15,13 @@ from .swaps import Swaps
 
 EMBEDDED_BATCH = 64  # images at most, where none are named
 SIZE = 32  # pixels
-SIZES = {"ImageNet16-120": 16, "jigsaw": 3 * SIZE}  # of the data sets that differ
 STOCK_FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 CLASSES = {"class_scene": 63, "class_object": 100, "room_layout": 9}  # of soft labels
 PIECES = 3  # a side, of a jigsaw puzzle
+SIZES = {"ImageNet16-120": 16, "jigsaw": PIECES * SIZE}  # of the data sets that differ
 
 
 def task_batch(task: str, images: torch.Tensor, labels: torch.Tensor) -> Batch:

@@ -90,7 +90,7 @@ def _execute(job: Job, script: Path, naslib: NASLib) -> None:
     tree = ast.parse(script.read_text(encoding="utf-8"), str(script))
     scope: dict[str, object] = {"__name__": "__main__", "__file__": str(script), NOTE: job.failures.append}
     _note_failures(tree)
-    with _tensorboard(job), old_warnings():
+    with _tensorboard(job), _old_warnings():
         try:
             exec(compile(tree, str(script), "exec"), scope)
         except GenNASError:
@@ -149,7 +149,7 @@ def _place(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def old_warnings() -> Iterator[None]:
+def _old_warnings() -> Iterator[None]:
     """Silences what code of NASLib's age is warned of, and nothing else."""
     with warnings.catch_warnings():
         for message in OLD_WARNINGS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
@@ -54,12 +55,20 @@ class Entry(dict[str, Any]):
 
 
 class ScoreAPI(dict[str, Entry]):
-    """Entries by the text of NASLib's compact form; an architecture that is not listed gets one when asked for."""
+    """Entries by the text of NASLib's compact form.
 
-    def __init__(self, listed: Iterable[tuple[str, Mapping[str, Any]]], known: Callable[[str], Mapping[str, Any]]):
+    listed: what is known of whom. known: gives that of an architecture which is not listed, when it is asked for.
+    compute: (key, measure) -> what an entry lacks.
+    """
+
+    def __init__(
+        self,
+        listed: Iterable[tuple[str, Mapping[str, Any]]],
+        known: Callable[[str], Mapping[str, Any]],
+        compute: Callable[[str, str], Any],
+    ):
         super().__init__()
-        self._known = known
-        self.compute: Callable[[str, str], Any] = _no_measures
+        self._known, self._compute = known, compute
         for key, entry in listed:
             self[key] = self._entry(key, entry)
 
@@ -71,11 +80,7 @@ class ScoreAPI(dict[str, Entry]):
         return True
 
     def _entry(self, key: str, known: Mapping[str, Any]) -> Entry:
-        return Entry(known, lambda name: self.compute(key, name))
-
-
-def _no_measures(key: str, name: str) -> Any:
-    raise KeyError(name)
+        return Entry(known, partial(self._compute, key))
 
 
 def pool(space: str, seed: int) -> list[str]:
@@ -104,21 +109,27 @@ class LiveScores:
             None if builds or job.own_space not in KINDS else specification(naslib, naslib[KINDS[job.own_space]])()
         )
         self._loader: Any = None
+        self._predictor = cache(self._made)
 
     def __call__(self, key: str, name: str) -> dict[str, float]:
-        """A score and the seconds that it took, as NASLib's files have them."""
-        ours = is_ours(name)
-        known = {*measure_names(), *OUTSIDE, *self._naslib["measures"].available_measures}
-        if not ours and name not in known:
-            raise UnknownNameError(unknown("zero-cost measure of NASLib", name, known))
-        predictor: Any = self._predictors(name) if ours else self._zero_cost(name)
-        graph = (self._light if ours and self._light is not None else self._space).clone()
+        """A score and the seconds that it took, as NASLib's files have them; UnknownNameError for no measure."""
+        predictor = self._predictor(name)
+        graph = (self._light if is_ours(name) and self._light is not None else self._space).clone()
         graph.set_spec(to_naslib(self._job.own_space, from_naslib(self._job.own_space, key)))
         graph.parse()
         loader = self._images()
         started = time.perf_counter()
         score = predictor.query(graph, loader)
         return {"score": float(score), "time": time.perf_counter() - started}
+
+    def _made(self, name: str) -> Any:
+        """What NASLib asks for the score, ours or its own."""
+        if is_ours(name):
+            return self._predictors(name)
+        known = {*measure_names(), *OUTSIDE, *self._naslib["measures"].available_measures}
+        if name not in known:
+            raise UnknownNameError(unknown("zero-cost measure of NASLib", name, known))
+        return self._zero_cost(name)
 
     def _images(self) -> Any:
         if self._loader is None:

@@ -21,16 +21,10 @@ from .load import load_run
 from .loaded import Check, Found, Interval, Learnt, LoadedRun, Ranking, SearchResult
 from .pictures import Hover, Picture
 from .reference import RHO, TAU, published_ranking, published_value
+from .shell import Cells, Heads, html_page, html_table
 
 MAX_BYTES = 5_000_000
 RETRIEVED = ("5%", "10%", "20%", "50%")
-GENERATOR = "naslib_gennas"
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-
-Heads = list[tuple[str, bool]]
-"""Names of columns, and whether they hold numbers."""
-Cells = list[list[str]]
-"""Rows of a table, each cell an element."""
 
 
 def write_report(
@@ -83,7 +77,6 @@ def _distinct(runs: list[LoadedRun]) -> list[LoadedRun]:
 def _page(runs: list[LoadedRun], figures: Figures) -> str:
     spaces = ", ".join(dict.fromkeys(run.space for run in runs))
     title = f"GenNAS report: {spaces}"
-    style = "".join(map(asset, ("page.css", "charts.css", "dark.css")))
     sections = [
         *_headline([run for run in runs if run.rankings]),
         *_pictures("Time and rank correlation", figures.pareto()),
@@ -94,16 +87,12 @@ def _page(runs: list[LoadedRun], figures: Figures) -> str:
         *_repeat(runs),
     ]
     body = "\n".join([f"<h1>{escape(title)}</h1>", *_in_words(runs), *_notes(runs), *sections])
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        f'<meta name="generator" content="{GENERATOR}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
-        f'{body}\n<div id="tip" role="status"></div>\n'
+    scripts = (
+        f'<div id="tip" role="status"></div>\n'
         f'<script type="application/json" id="points">{_embedded(figures.hover())}</script>\n'
-        f"<script>\n{asset('page.js')}</script>\n</body>\n</html>\n"
+        f"<script>\n{asset('page.js')}</script>\n"
     )
+    return html_page(title, body, scripts)
 
 
 def _embedded(points: Mapping[str, Hover]) -> str:
@@ -140,7 +129,7 @@ def _headline(runs: list[LoadedRun]) -> Iterable[str]:
     heads += [(f"top {share.replace('%', ' %')}", True) for share in RETRIEVED]
     heads += [(name, True) for name in ("top-1", "best of top 10", "best", "s/arch.", "failed", "paper ρ", "paper τ")]
     heads, rows = _without_empty(heads, [_headline_row(run, row) for run in runs for row in run.rankings])
-    yield _table(heads, rows, sortable=True)
+    yield html_table(heads, rows, sortable=True)
 
 
 def _headline_row(run: LoadedRun, row: Ranking) -> list[str]:
@@ -182,19 +171,6 @@ def _with_interval(value: Optional[float], interval: Optional[Interval]) -> str:
     low, high = interval or (None, None)
     shown = "" if low is None or high is None else f"<small>[{low:.2f}, {high:.2f}]</small>"
     return _number(value, ".3f", shown)
-
-
-def _table(heads: Heads, rows: Cells, sortable: bool = False) -> str:
-    def head(name: str, number: bool) -> str:
-        inside = f'<button type="button">{escape(name)}</button>' if sortable else escape(name)
-        return f'<th scope="col"{" class=number" if number else ""}>{inside}</th>'
-
-    kind = ' class="sortable"' if sortable else ""
-    lines = "\n".join(f"<tr>{''.join(row)}</tr>" for row in rows)
-    return (
-        f'<div class="wide"><table{kind}><thead><tr>{"".join(head(*h) for h in heads)}</tr></thead>\n'
-        f"<tbody>\n{lines}\n</tbody></table></div>"
-    )
 
 
 def _pictures(title: str, pictures: list[Picture], level: str = "h2", small: bool = False) -> Iterable[str]:
@@ -254,7 +230,7 @@ def _best(found: Sequence[Found]) -> str:
             for each in found
         ],
     )
-    return _table(heads, rows)
+    return html_table(heads, rows)
 
 
 def _predictor(run: LoadedRun, learnt: Learnt, figures: Figures) -> Iterable[str]:
@@ -273,7 +249,7 @@ def _predictor(run: LoadedRun, learnt: Learnt, figures: Figures) -> Iterable[str
         ]
         for each in learnt.best
     ]
-    yield _table(*_without_empty(heads, rows))
+    yield html_table(*_without_empty(heads, rows))
 
 
 def _verdict(check: Optional[Check]) -> str:
@@ -307,7 +283,7 @@ def _repeat(runs: list[LoadedRun]) -> Iterable[str]:
         [f"<td>{escape(str(text))}</td>" for text in (run.name, *(_plain(run.environment.get(n)) for n in names))]
         for run in runs
     ]
-    yield _table(heads, rows)
+    yield html_table(heads, rows)
     for run in runs:
         settings = escape(json.dumps(run.config, indent=2))
         yield f"<details><summary>Settings of {escape(run.name)}</summary><pre>{settings}</pre></details>"

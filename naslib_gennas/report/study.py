@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
 import pandas as pd
 
 from ..runs.whole import write_whole
-from .assets import asset
 from .charts import Axes, limits, polyline, style
 from .heat_map import heat_map
+from .shell import html_page, html_table
 
 TITLE = "NAS-Bench-Suite-Zero with GenNAS"
 FEW = 14  # columns at most of a heat map of pairs
@@ -23,23 +23,14 @@ def write_study(frame: pd.DataFrame, ours: Sequence[str], missing: Sequence[str]
 
     Raises OSError for a place that cannot be written.
     """
-    style_sheet = "".join(map(asset, ("page.css", "charts.css", "dark.css")))
     body = "\n".join([f"<h1>{TITLE}</h1>", *_sections(frame, ours), *_missing(missing)])
-    page = (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{TITLE}</title>\n'
-        f"<style>\n{style_sheet}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
-    )
-    write_whole(out, page.encode("utf-8"))
+    write_whole(out, html_page(TITLE, body).encode("utf-8"))
 
 
 def _sections(frame: pd.DataFrame, ours: Sequence[str]) -> Iterator[str]:
     rho = _part(frame, "rho")
     yield f"<p>{escape(_in_words(rho, ours))}</p>"
-    yield from _heat(
-        "Rank correlation with the accuracy", _pivot(rho, "where"), "Spearman's rho of proxies, tasks in columns"
-    )
+    yield from _heat("Rank correlation with the accuracy", _by_task(rho), "Spearman's rho of proxies, tasks in columns")
     yield "<p>Rows by mean place over the tasks. Proxies that were computed here: " + escape(", ".join(ours)) + ".</p>"
     yield from _between(_part(frame, "between"))
     yield from _information(_part(frame, "information"))
@@ -47,30 +38,36 @@ def _sections(frame: pd.DataFrame, ours: Sequence[str]) -> Iterator[str]:
     yield from _labels(_part(frame, "labels"))
     agreement = _part(frame, "agreement")
     if len(agreement):
-        yield from _heat(
-            "Computed here against published", _pivot(agreement, "where"), "Spearman's rho of the same measure"
-        )
+        yield from _heat("Computed here against published", _by_task(agreement), "Spearman's rho of the same measure")
 
 
 def _part(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     """Its rows, with ``where``: space and task in two lines."""
     rows = frame[frame["part"] == name].copy()
-    rows["where"] = [f"{_short(space)}\n{_short(task)}" for space, task in zip(rows["space"], rows["task"])]
+    rows["where"] = rows["space"] + "\n" + rows["task"]
     return rows
 
 
-def _short(name: str) -> str:
-    return name.replace("nasbench", "NB").replace("transnas101_", "TNB ").replace("ImageNet16-120", "IN16")[:9]
+def _short(where: str) -> str:
+    """What fits over a column."""
+    names = where.replace("nasbench", "NB").replace("transnas101_", "TNB ").replace("ImageNet16-120", "IN16")
+    return "\n".join(name[:9] for name in names.splitlines())
 
 
-def _pivot(rows: pd.DataFrame, columns: str) -> pd.DataFrame:
-    """Proxies in rows, best mean place first."""
-    wide = rows.pivot_table(index="proxy", columns=columns, values="value", aggfunc="mean", sort=False)
+def _by_task(rows: pd.DataFrame) -> pd.DataFrame:
+    """Proxies in rows, best mean place first; tasks in columns."""
+    wide = rows.pivot_table(index="proxy", columns="where", values="value", sort=False)
     return wide.loc[wide.rank(ascending=False).mean(axis=1).sort_values().index]
 
 
+def _mean_over_tasks(rows: pd.DataFrame, value: str = "value") -> pd.DataFrame:
+    """Proxies in rows; in columns what they are compared with, a word a line."""
+    wide = rows.pivot_table(index="proxy", columns="other", values=value, aggfunc="mean", sort=False)
+    return wide.rename(columns=lambda name: str(name).replace(" ", "\n"))
+
+
 def _in_words(rho: pd.DataFrame, ours: Sequence[str]) -> str:
-    wide = _pivot(rho, "where")
+    wide = _by_task(rho)
     places = wide.rank(ascending=False).mean(axis=1)
     best, other = places.index[0], next((name for name in places.index if name not in ours), None)
     text = f"{wide.shape[1]} tasks, {wide.shape[0]} proxies. Best mean place: {best} ({places[best]:.1f})"
@@ -80,7 +77,8 @@ def _in_words(rho: pd.DataFrame, ours: Sequence[str]) -> str:
 def _heat(title: str, wide: pd.DataFrame, what: str) -> Iterator[str]:
     yield f"<h2>{escape(title)}</h2>"
     values = [[None if math.isnan(value) else float(value) for value in row] for row in wide.to_numpy()]
-    yield f'<div class="wide">{heat_map(list(wide.index), list(wide.columns), values, what)}</div>'
+    heads = [_short(str(name)) for name in wide.columns]
+    yield f'<div class="wide">{heat_map(list(wide.index), heads, values, what)}</div>'
 
 
 def _between(rows: pd.DataFrame) -> Iterator[str]:
@@ -109,9 +107,9 @@ def _information(rows: pd.DataFrame) -> Iterator[str]:
         "<p>Bits of the accuracy that are unknown once the proxies are known, each step adding the most telling one. "
         "In brackets: what a shuffled proxy would leave, for noise looks telling in many bins.</p>"
     )
-    heads = ["task", "proxies", *(f"step {step}" for step in (1, 2, 3))]
+    heads = [(name, False) for name in ("task", "proxies", "step 1", "step 2", "step 3")]
     body = [_steps(task, group, rows) for task in rows["where"].unique() for group in ("all", "without gennas")]
-    yield _table(heads, body)
+    yield html_table(heads, [[f"<td>{escape(cell)}</td>" for cell in cells] for cells in body])
 
 
 def _steps(task: str, group: str, rows: pd.DataFrame) -> list[str]:
@@ -127,21 +125,14 @@ def _steps(task: str, group: str, rows: pd.DataFrame) -> list[str]:
 def _biases(rows: pd.DataFrame, corrected: pd.DataFrame, rho: pd.DataFrame) -> Iterator[str]:
     if not len(rows):
         return
-    wide = rows.pivot_table(index="proxy", columns="other", values="value", aggfunc="mean", sort=False)
-    wide.columns = pd.Index([str(name).replace(" ", "\n") for name in wide.columns])
-    yield from _heat("Biases", wide, "Spearman's rho of proxies with properties of the cells, mean over tasks")
-    before = rho.set_index(["where", "proxy"])["value"]
-    gains = corrected.assign(
-        gain=[
-            v - before.get((w, p), math.nan)
-            for w, p, v in zip(corrected["where"], corrected["proxy"], corrected["value"])
-        ]
-    )
-    wide = gains.pivot_table(index="proxy", columns="other", values="gain", aggfunc="mean", sort=False)
-    wide.columns = pd.Index([str(name).replace(" ", "\n") for name in wide.columns])
     yield from _heat(
-        "What correcting a bias changes", wide, "Change of Spearman's rho once a bias is divided out, mean over tasks"
+        "Biases", _mean_over_tasks(rows), "Spearman's rho of proxies with properties of the cells, mean over tasks"
     )
+    before = rho[["where", "proxy", "value"]].rename(columns={"value": "before"})
+    both = corrected.merge(before, on=["where", "proxy"])
+    both["gain"] = both["value"] - both["before"]
+    what = "Change of Spearman's rho once a bias is divided out, mean over tasks"
+    yield from _heat("What correcting a bias changes", _mean_over_tasks(both, "gain"), what)
 
 
 def _labels(rows: pd.DataFrame) -> Iterator[str]:
@@ -176,12 +167,6 @@ def _curves(rows: pd.DataFrame) -> str:
 
 def _dash(index: int) -> str:
     return f'<svg width="34" height="10"><path d="M0 5H34" fill="none" {style(index)}/></svg>'
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _missing(missing: Sequence[str]) -> Iterator[str]:

@@ -7,18 +7,20 @@ import math
 import re
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Optional
 
 import pandas as pd
 import torch
 
-from ..errors import ArchitectureError, InputError, TableError
+from ..errors import ArchitectureError, InputError, TableError, UnknownNameError
 from ..measures.flops import flops
 from ..measures.measured_network import MeasuredNetwork
 from ..progress import warn
+from ..proxy.layers import uninitialised
 from ..registry import unknown
 from ..runs.run import Run
 from ..scoring.gennas import find_device
@@ -69,8 +71,8 @@ def amount(text: str, quantity: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or (match and unit not in units):
-        shown = ", ".join(name for name in units if name)
-        raise InputError(f"{text!r} is no amount of {quantity}; give a number with one of the units {shown}")
+        known = ", ".join(name for name in units if name)
+        raise InputError(f"{text!r} is no amount of {quantity}; give a number with one of the units {known}")
     if unit == "" and (units is TIMES or value < 1e4):
         example = f"{match[1]}ms" if units is TIMES and match else f"{text.strip()}M"
         raise InputError(f"{text!r} of {quantity} needs a unit, such as {example}")
@@ -85,16 +87,15 @@ def cost_of(quantity: str, space: SearchSpace, deployment: Deployment, run: Opti
     table that cannot be read or knows no architecture of the space.
     """
     name, colon, column = quantity.partition(":")
-    if name == LATENCY and colon:
-        return _remembered(_tabled(column, space, deployment), space)
-    kinds: Mapping[str, Cost] = {
+    if name == LATENCY:
+        return _tabled(column, space, deployment) if colon else Stopwatch(space, deployment, run)
+    kinds: dict[str, Cost] = {
         PARAMS: lambda arch: _parameters(space, arch, deployment),
         FLOPS: lambda arch: 1e6 * flops(_network(space, arch, deployment)),
-        LATENCY: Stopwatch(space, deployment, run),
     }
     if quantity not in kinds:
-        raise InputError(unknown("cost", quantity, [*kinds, f"{LATENCY}:COLUMN"]))
-    return _remembered(kinds[quantity], space)
+        raise UnknownNameError(unknown("cost", quantity, [*kinds, LATENCY, f"{LATENCY}:COLUMN"]))
+    return cache(kinds[quantity])
 
 
 def shown(value: float, quantity: str) -> str:
@@ -108,22 +109,10 @@ def shown(value: float, quantity: str) -> str:
     return f"{value / 1e6:.4g}M"
 
 
-def _remembered(cost: Cost, space: SearchSpace) -> Cost:
-    known: dict[str, Optional[float]] = {}
-
-    def remembered(arch: Any) -> Optional[float]:
-        key = str(arch)
-        if key not in known:
-            known[key] = cost(arch)
-        return known[key]
-
-    return remembered
-
-
 def _parameters(space: SearchSpace, arch: Any, deployment: Deployment) -> float:
     if deployment.classes == CLASSES:
         return float(space.parameters(arch))
-    with torch.device("meta"):
+    with uninitialised():
         network = space.build_network(arch, deployment.classes)
     return float(sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad))
 
@@ -132,7 +121,7 @@ def _network(space: SearchSpace, arch: Any, deployment: Deployment) -> MeasuredN
     size = deployment.image_size
 
     def make() -> torch.nn.Module:
-        with torch.device("meta"):
+        with uninitialised():
             return space.build_network(arch, deployment.classes)
 
     return MeasuredNetwork(make, torch.zeros(2, 3, size, size, device="meta"))
@@ -144,7 +133,7 @@ def _tabled(column: str, space: SearchSpace, deployment: Deployment) -> Cost:
     frame = _frame(deployment.latency_table)
     devices = [str(name) for name in frame.select_dtypes("number").columns if name != "index"]
     if column not in devices:
-        raise InputError(unknown(f"device in {deployment.latency_table}", column, devices))
+        raise UnknownNameError(unknown(f"device in {deployment.latency_table}", column, devices))
     known = {text: float(value) for text, value in zip(_texts(frame, space), frame[column]) if math.isfinite(value)}
     if not known:
         raise TableError(f"{deployment.latency_table} knows no architecture of {space.name}")

@@ -82,13 +82,13 @@ class Gate:
         )
 
     def tell(self) -> None:
-        """The share that was refused, and costs that nobody knows."""
+        """Warn of costs that nobody knows."""
         if self.unknown:
             warn(f"{self.unknown} of {self.asked} architectures have no known cost and were refused")
 
 
 class Admitted:
-    """A space of which only what passes the gate is drawn, mutated to or listed; the rest is the space's own."""
+    """A space of which only what passes the gate is drawn or mutated to; the rest is the space's own."""
 
     def __init__(self, space: SearchSpace, gate: Gate):
         self._space, self._gate = space, gate
@@ -111,9 +111,6 @@ class Admitted:
             if self._gate(child):
                 return child
         return self.sample(rng)
-
-    def __iter__(self) -> Iterator[Any]:
-        return filter(self._gate, iter(self._space))
 
 
 def admitted(archs: Iterable[Any], gate: Gate) -> list[Any]:

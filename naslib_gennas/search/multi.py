@@ -91,13 +91,14 @@ def _survival() -> Any:
 def front(steps: Sequence[Step], space: SearchSpace, costs: Mapping[str, Cost]) -> list[Step]:
     """The steps that no other one beats in score and all costs, the highest score first; an architecture once.
 
-    Architectures that share a score can differ in costs.
+    Architectures that share a score can differ in costs. Needs pymoo, as :func:`nsga2`.
     """
     unique = {step.score.arch: step for step in reversed(steps) if step.score.value is not None}
     known = sorted(unique.values(), key=lambda step: (-float(step.score.value or 0.0), step.number))
-    rows = [_objectives(step, space, costs) for step in known]
-    kept = [i for i, row in enumerate(rows) if not any(_dominates(other, row) for other in rows)]
-    return [known[i] for i in kept]
+    if not known:
+        return []
+    rows = np.stack([_objectives(step, space, costs) for step in known])
+    return [known[i] for i in sorted(_first_front(rows))]
 
 
 def _objectives(step: Step, space: SearchSpace, costs: Mapping[str, Cost]) -> Floats:
@@ -105,5 +106,9 @@ def _objectives(step: Step, space: SearchSpace, costs: Mapping[str, Cost]) -> Fl
     return np.array([-float(step.score.value or 0.0), *(_worst(cost(arch)) for cost in costs.values())])
 
 
-def _dominates(one: Floats, other: Floats) -> bool:
-    return bool((one <= other).all() and (one < other).any())
+def _first_front(rows: Floats) -> npt.NDArray[np.int64]:
+    """Rows (n, objectives), all minimised, that no other row dominates."""
+    from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
+
+    found: npt.NDArray[np.int64] = NonDominatedSorting().do(rows, only_non_dominated_front=True)
+    return found

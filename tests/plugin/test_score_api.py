@@ -19,8 +19,9 @@ def test_what_is_not_known_is_computed_once():
         asked.append((key, name))
         return {"score": 1.0, "time": 0.0}
 
-    api = ScoreAPI([("(1,)", {"val_accuracy": 90.0, "snip": {"score": 2.0, "time": 0.1}})], lambda key: {"val": key})
-    api.compute = compute
+    api = ScoreAPI(
+        [("(1,)", {"val_accuracy": 90.0, "snip": {"score": 2.0, "time": 0.1}})], lambda key: {"val": key}, compute
+    )
     assert api["(1,)"]["snip"]["score"] == 2.0 and api["(1,)"]["val_accuracy"] == 90.0 and not asked
     assert "nwot" in api["(1,)"] and not asked
     assert api["(1,)"]["nwot"] == api["(1,)"]["nwot"] and asked == [("(1,)", "nwot")]
@@ -32,7 +33,7 @@ def test_an_unknown_architecture_is_an_error_of_whoever_knows():
         raise TableError(f"lacks {key}")
 
     with pytest.raises(TableError, match="lacks 7"):
-        ScoreAPI([], unknown)["7"]
+        ScoreAPI([], unknown, unknown)["7"]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from ...runs.run import Run
 from ...scoring.ensemble import parse_measures
 from ...scoring.gennas import GenNASScorer
 from ...scoring.measure import BATCH_SIZE, IMAGE_SIZE, measure_scorers
+from ...scoring.score import GENNAS
 from .analysis import greedy_information, information_by_chance, least_biased, structure
 from .labels import learning_curves
 from .result import StudyResult, StudyRow
@@ -29,7 +30,6 @@ MEASURES = "gennas@instant,gennas@hybrid,gennas@fast,gennas@best"
 QUICK_MEASURES, QUICK_SAMPLE, QUICK_DRAWS = "gennas@instant,gennas@hybrid", 60, 3
 DRAWS = 10  # of labels
 STEPS = 3  # proxies that are known at once
-GENNAS = "gennas"
 THEIRS = {"jacob_cov": "jacov", "naswot": "nwot"}  # our name of a measure -> the suite's
 CSV, PAGE = "nbs-zero.csv", "nbs-zero.html"
 
@@ -66,12 +66,17 @@ class StudySettings:
 
 @dataclass(frozen=True, eq=False)
 class Studied:
-    """A task and all proxies of it, higher is better: name -> (n,), NaN where one failed."""
+    """A task and its proxies, higher is better: name -> (n,), NaN where one failed; ``ours`` were computed here."""
 
     task: Task
     proxies: pd.DataFrame
     ours: tuple[str, ...]
     encoding: pd.DataFrame
+
+    @property
+    def without_gennas(self) -> list[str]:
+        """The proxies in which GenNAS has no part."""
+        return [name for name in _usable(self) if GENNAS not in name]
 
     @property
     def truth(self) -> Floats:
@@ -171,7 +176,7 @@ def _between(found: Studied, settings: StudySettings) -> Iterator[StudyRow]:
 def _information(found: Studied, settings: StudySettings) -> Iterator[StudyRow]:
     """(c) How much of the accuracy is unknown once one, two, three proxies are known? With and without ours."""
     truth, proxies = found.complete(_usable(found))
-    others = {name: values for name, values in proxies.items() if name not in found.ours}
+    others = {name: proxies[name] for name in found.without_gennas if name in proxies}
     for group, given in (("all", proxies), ("without gennas", others)):
         before: list[Floats] = []
         for step, (name, value) in enumerate(greedy_information(truth, given, STEPS), start=1):
@@ -199,12 +204,13 @@ def _bias(found: Studied, settings: StudySettings) -> Iterator[StudyRow]:
 
 def _labels(found: Studied, settings: StudySettings) -> Iterator[StudyRow]:
     """(e) What do proxies add to labels?"""
-    published = [name for name in _usable(found) if name not in found.ours]
     scores = found.proxies.replace([np.inf, -np.inf], np.nan)  # XGBoost knows what is missing
+    others = scores[found.without_gennas]
+    gennas = scores[[name for name in scores if GENNAS in str(name)]]
     features = {
         "encoding": found.encoding,
-        "encoding and published": pd.concat([found.encoding, scores[published]], axis=1),
-        "encoding and gennas": pd.concat([found.encoding, scores[list(found.ours)]], axis=1),
+        "encoding and others": pd.concat([found.encoding, others], axis=1),
+        "encoding and gennas": pd.concat([found.encoding, gennas], axis=1),
         "encoding and all": pd.concat([found.encoding, scores], axis=1),
     }
     draws = QUICK_DRAWS if settings.quick else DRAWS
@@ -262,7 +268,7 @@ def mean_ranks(result: StudyResult) -> Mapping[str, float]:
 
 def text_of(result: StudyResult) -> str:
     """Rho by proxy and task, and what else is worth a line."""
-    rows = [row for row in result.of("rho")]
+    rows = result.of("rho")
     tasks = list(dict.fromkeys((row.space, row.task) for row in rows))
     known = {(row.proxy, row.space, row.task): row.value for row in rows}
     ranks = mean_ranks(result)
