@@ -105,18 +105,19 @@ def test_costs_that_cannot_be_had(latencies, tmp_path):
         cost_of("latency:fone", SPACE, Deployment(latency_table=latencies))
     (tmp_path / "other.csv").write_text("arch,phone\nnothing,3.0\n")
     (tmp_path / "nameless.csv").write_text("phone\n3.0\n")
+    (tmp_path / "words.csv").write_text("index,phone\n3,fast\n")
     for name, message in (
-        ("other", "knows no architecture of nasbench201$|has"),
+        ("other", "knows no phone of any architecture of nasbench201"),
         ("nameless", "neither a column arch"),
+        ("words", "the column phone holds texts"),
     ):
-        if name == "other":
-            cost = cost_of("latency:phone", SPACE, Deployment(latency_table=str(tmp_path / "other.csv")))
-            assert cost(next(iter(SPACE))) is None
-            continue
         with pytest.raises(TableError, match=message):
             cost_of("latency:phone", SPACE, Deployment(latency_table=str(tmp_path / f"{name}.csv")))
     with pytest.raises(InputError, match="at least one class"):
         Deployment(classes=0)
+    for quantity in ("flops", "latency"):
+        with pytest.raises(InputError, match="those of nasbench_nlp do not; limit params"):
+            cost_of(quantity, load_space("nasbench_nlp"), Deployment())
 
 
 def test_measured_latencies_are_kept(tmp_path):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
+from ..registry import unknown
 from .base import (
     main,
     open_run,
@@ -170,9 +171,11 @@ def _study(
 def _suite(
     name: str, sources: tuple[str, ...], as_json: bool, settings: dict[str, Any], sample: int, **options: Any
 ) -> None:
-    from ..commands.suites import SuiteSettings, run_suite, text_of
+    from ..commands.suites import SuiteSettings, run_suite, suite_names, text_of
     from ..scoring.gennas import find_device
 
+    if name not in suite_names():
+        raise InputError(unknown("suite", name, [*suite_names(), STUDY]))
     given = [option for option in OWN if _given(option)]
     if given:
         shown = ", ".join("--" + {"texts": "measures", "everything": "all"}.get(option, option) for option in given)

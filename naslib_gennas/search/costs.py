@@ -31,6 +31,7 @@ CLASSES, IMAGE_SIZE = 10, 32
 SCALES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 TIMES = {"us": 1e-3, "ms": 1.0, "s": 1e3}  # in milliseconds
 WARM_UP, ROUNDS, MOST = 3, 15, 0.25  # of measured latencies: runs, and the spread that is told
+NAMES = ("arch", "index")  # columns of a latency table that name architectures
 AMOUNT = re.compile(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 
 Cost = Callable[[Any], Optional[float]]
@@ -83,12 +84,17 @@ def cost_of(quantity: str, space: SearchSpace, deployment: Deployment, run: Opti
     """The function that tells ``quantity``: ``params``, ``flops``, ``latency:COLUMN`` of the table, or ``latency``,
     measured here (kept in ``run``, so that a resumed run has the same).
 
-    Raises UnknownNameError for another quantity or column, InputError for a column without table, TableError for a
-    table that cannot be read or knows no architecture of the space.
+    Raises UnknownNameError for another quantity or column, InputError for a column without table and for operations
+    or measured latencies of recurrent networks, TableError for a table that cannot be read or knows no architecture
+    of the space.
     """
     name, colon, column = quantity.partition(":")
-    if name == LATENCY:
-        return _tabled(column, space, deployment) if colon else Stopwatch(space, deployment, run)
+    if name == LATENCY and colon:
+        return _tabled(column, space, deployment)
+    if space.kind != "cnn" and quantity in (FLOPS, LATENCY):
+        raise InputError(f"{quantity} is of networks that see images, and those of {space.name} do not; limit {PARAMS}")
+    if quantity == LATENCY:
+        return Stopwatch(space, deployment, run)
     kinds: dict[str, Cost] = {
         PARAMS: lambda arch: _parameters(space, arch, deployment),
         FLOPS: lambda arch: 1e6 * flops(_network(space, arch, deployment)),
@@ -131,12 +137,15 @@ def _tabled(column: str, space: SearchSpace, deployment: Deployment) -> Cost:
     if deployment.latency_table is None:
         raise InputError(f"{LATENCY}:{column} is a column of a table; name it with --latency-table")
     frame = _frame(deployment.latency_table)
-    devices = [str(name) for name in frame.select_dtypes("number").columns if name != "index"]
+    devices = [str(name) for name in frame.columns if name not in NAMES]
     if column not in devices:
         raise UnknownNameError(unknown(f"device in {deployment.latency_table}", column, devices))
-    known = {text: float(value) for text, value in zip(_texts(frame, space), frame[column]) if math.isfinite(value)}
+    if not pd.api.types.is_numeric_dtype(frame[column]):
+        raise TableError(f"{deployment.latency_table}: the column {column} holds texts; it must hold milliseconds")
+    texts = zip(_texts(frame, space), frame[column])
+    known = {text: float(value) for text, value in texts if text is not None and math.isfinite(value)}
     if not known:
-        raise TableError(f"{deployment.latency_table} knows no architecture of {space.name}")
+        raise TableError(f"{deployment.latency_table} knows no {column} of any architecture of {space.name}")
     return lambda arch: known.get(str(arch))
 
 
@@ -145,21 +154,21 @@ def _frame(source: str) -> pd.DataFrame:
         frame = pd.read_csv(source, dtype={"arch": str, "index": str})
     except (OSError, ValueError, EOFError) as error:
         raise TableError(f"cannot read the latencies {source}: {' '.join(str(error).split())}") from None
-    if "arch" not in frame and "index" not in frame:
+    if not set(NAMES) & set(frame.columns):
         raise TableError(f"{source} has neither a column arch nor index that names architectures")
     return frame
 
 
-def _texts(frame: pd.DataFrame, space: SearchSpace) -> list[str]:
-    """The space's own text of every row; the text as it is where it stands for nothing."""
+def _texts(frame: pd.DataFrame, space: SearchSpace) -> list[Optional[str]]:
+    """The space's own text of every row; None where it is of no architecture."""
 
-    def own(text: str) -> str:
+    def own(text: str) -> Optional[str]:
         try:
             return str(space.parse(str(text)))
         except ArchitectureError:
-            return str(text)
+            return None
 
-    return [own(text) for text in frame["arch" if "arch" in frame else "index"]]
+    return [own(text) for text in frame[next(name for name in NAMES if name in frame)]]
 
 
 class Stopwatch:
