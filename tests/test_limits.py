@@ -205,6 +205,9 @@ def test_the_front_is_what_nothing_beats():
     texts = [str(SPACE.parse(str(number))) for number in (11, 12, 13, 14)]
     cost = dict(zip(texts, (3.0, 1.0, 3.0, 0.5)))
     steps = [step(0, texts[0], 2.0), step(1, texts[1], 2.0), step(2, texts[2], 3.0), step(3, texts[3], None)]
+    equal = str(SPACE.parse("15"))
+    cost[equal] = 1.0
+    steps.append(step(4, equal, 2.0))
     kept = front(steps, SPACE, {"params": lambda arch: cost[str(arch)]})
     assert [found.score.arch for found in kept] == [texts[2], texts[1]]
 

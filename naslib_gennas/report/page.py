@@ -167,6 +167,11 @@ def _number(value: Optional[float], form: str, shown: str = "") -> str:
     return f'<td class="number" data-v="{value:.6g}">{format(value, form)}{shown}</td>'
 
 
+def _cost(value: Optional[float]) -> str:
+    """Parameters and operations as whole numbers, milliseconds with their digits."""
+    return _number(value, ",.0f" if value is not None and value >= 1000 else ".4g")
+
+
 def _with_interval(value: Optional[float], interval: Optional[Interval]) -> str:
     low, high = interval or (None, None)
     shown = "" if low is None or high is None else f"<small>[{low:.2f}, {high:.2f}]</small>"
@@ -225,7 +230,7 @@ def _best(found: Sequence[Found]) -> str:
                 _number(each.step, "d"),
                 _number(each.accuracy, ".2f"),
                 _number(each.rank, "d"),
-                *(_number(each.costs.get(name), ".6g") for name in costs),
+                *(_cost(each.costs.get(name)) for name in costs),
             ]
             for each in found
         ],

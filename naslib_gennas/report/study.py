@@ -70,7 +70,8 @@ def _in_words(rho: pd.DataFrame, ours: Sequence[str]) -> str:
     wide = _by_task(rho)
     places = wide.rank(ascending=False).mean(axis=1)
     best, other = places.index[0], next((name for name in places.index if name not in ours), None)
-    text = f"{wide.shape[1]} tasks, {wide.shape[0]} proxies. Best mean place: {best} ({places[best]:.1f})"
+    tasks = f"{wide.shape[1]} task{'s' * (wide.shape[1] > 1)}"
+    text = f"{tasks}, {wide.shape[0]} proxies. Best mean place: {best} ({places[best]:.1f})"
     return f"{text}; best of the others: {other} ({places[other]:.1f})." if other and other != best else text + "."
 
 

@@ -91,14 +91,16 @@ def _survival() -> Any:
 def front(steps: Sequence[Step], space: SearchSpace, costs: Mapping[str, Cost]) -> list[Step]:
     """The steps that no other one beats in score and all costs, the highest score first; an architecture once.
 
-    Architectures that share a score can differ in costs. Needs pymoo, as :func:`nsga2`.
+    Architectures that share a score can differ in costs; of those that are equal in all, the first is kept. Needs
+    pymoo, as :func:`nsga2`.
     """
     unique = {step.score.arch: step for step in reversed(steps) if step.score.value is not None}
     known = sorted(unique.values(), key=lambda step: (-float(step.score.value or 0.0), step.number))
     if not known:
         return []
     rows = np.stack([_objectives(step, space, costs) for step in known])
-    return [known[i] for i in sorted(_first_front(rows))]
+    _, different = np.unique(rows, axis=0, return_index=True)
+    return [known[i] for i in sorted(different[_first_front(rows[different])])]
 
 
 def _objectives(step: Step, space: SearchSpace, costs: Mapping[str, Cost]) -> Floats:
