@@ -19,7 +19,7 @@ from naslib_gennas.errors import InputError, MissingPackageError, RunError
 from naslib_gennas.evaluation import evaluate
 from naslib_gennas.proxy.presets import load_preset
 from naslib_gennas.report import MAX_BYTES, write_report
-from naslib_gennas.report.cells import cell
+from naslib_gennas.report.cells import cells, drawn
 from naslib_gennas.report.charts import Axes, limits, log_ticks, ticks
 from naslib_gennas.report.figures import Figures
 from naslib_gennas.report.gallery import VIRIDIS, gallery, signal_rows
@@ -27,6 +27,8 @@ from naslib_gennas.report.load import load_run
 from naslib_gennas.report.plotting import Labels, draw_scatter, draw_search, draw_signals, draw_task_curves
 from naslib_gennas.report.reference import published_ranking, published_seconds, published_value
 from naslib_gennas.scoring.gennas import GenNASScorer
+from naslib_gennas.spaces import load_space
+from naslib_gennas.spaces.cell_graph import CellGraph, differing, short
 
 DIGITS = str(Path(__file__).parent / "data" / "digits.csv.gz")
 EVIL = "a<script>alert('x')</script>&\"b"
@@ -435,14 +437,39 @@ def test_gallery_shows_the_values():
 
 
 def test_cells():
-    svg = cell("nasbench201", NET, "a<b")
+    svg = cells("nasbench201", NET, "a<b")["cell"]
     page = Page(svg)
     assert [e["text"] for e in page.all("text")] == [*OPERATIONS, "in", "1", "2", "out"]
     assert len(page.all("path", **{"class": "edge"})) == 5 and page.all("title")[0]["text"] == "a<b"
-    dense = Page(cell("nasbench101", "4:3f:01", "x"))
+    dense = Page(cells("nasbench101", "4:3f:01", "x")["cell"])
     assert [e["text"] for e in dense.all("text")] == ["in", "conv 3x3", "conv 1x1", "out"]
     assert len(dense.all("path")) == 6
-    assert cell("nds_darts", NET, "x") is None and cell("nasbench201", "nonsense", "x") is None
+    assert cells("nds_darts", NET, "x") == cells("nasbench201", "nonsense", "x") == cells("no_space", NET, "x") == {}
+
+
+def test_cells_of_two_inputs_have_every_operation_before_its_node():
+    space = load_space("nds_darts")
+    arch = space.sample(np.random.default_rng(2))
+    found = cells("nds_darts:file.json", str(arch), "mine")
+    assert list(found) == ["normal", "reduction"]
+    for name, cell in (("normal", arch.normal), ("reduction", arch.reduce)):
+        page = Page(found[name])
+        named = [e["text"] for e in page.all("text", **{"text-anchor": "end"})]
+        assert sorted(named) == sorted(short(op) for op, _ in cell.edges if op != "none")
+        assert len(page.all("path")) == len(named) + len(cell.concat)
+        assert page.all("title")[0]["text"] == f"mine, {name}"
+        boxes = [(float(e["x"]), float(e["y"])) for e in page.all("rect")]
+        assert len(set(boxes)) == len(boxes) == 7 and len({y for _, y in boxes[2:6]}) == 4
+
+
+def test_what_differs_stands_out():
+    first = CellGraph(("in", "conv", "out"), ((0, 1, ""), (1, 2, ""), (0, 2, "")))
+    second = CellGraph(("in", "pool", "out"), ((0, 1, ""), (0, 2, "")))
+    assert differing(first, second) == ({0, 1}, {0}) and differing(first, first) == (set(), set())
+    twice = CellGraph(("in", "out"), ((0, 1, "skip"), (0, 1, "skip")))
+    once = CellGraph(("in", "out"), ((0, 1, "skip"),))
+    assert differing(twice, once) == ({1}, set())
+    assert len(Page(drawn(first, "x", {0, 1})).all("path", **{"class": "edge differs"})) == 2
 
 
 def test_ticks():

@@ -8,7 +8,7 @@ from typing import Optional
 
 from ..proxy.presets import Preset
 from . import fit_figures, ranking_figures, search_figures
-from .assets import asset
+from .assets import standalone
 from .charts import Point, pareto
 from .fit_figures import Predictions
 from .gallery import drawn_size, gallery
@@ -121,10 +121,8 @@ class Figures:
     def write(self, folder: Path) -> None:
         """Every picture made so far as an .svg file of its own."""
         folder.mkdir(parents=True, exist_ok=True)
-        look = f"<style>{asset('charts.css').replace('svg ', '')}</style>"
         for made in self._made.values():
-            svg = made.svg.replace("</title>", "</title>" + look, 1)
-            (folder / f"{made.name}.svg").write_text(svg, encoding="utf-8")
+            (folder / f"{made.name}.svg").write_text(standalone(made.svg), encoding="utf-8")
 
     def _keep(self, pictures: list[Picture]) -> list[Picture]:
         self._made.update({made.name: made for made in pictures})

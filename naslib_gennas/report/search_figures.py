@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..evaluation import best_so_far
-from .cells import cell
+from .cells import cells
 from .charts import PALETTE, Axes, legend, limits, polyline
 from .loaded import Found, LoadedRun, SearchResult, Step
 from .pictures import Hover, Picture, cut, hover_attributes, legend_place, picture, short, wide_axes
@@ -89,9 +89,9 @@ def best_cells(run: LoadedRun, result: SearchResult) -> list[Picture]:
     """The best architectures of a search drawn as cells, in the spaces where that is possible."""
     pictures = []
     for place, found in enumerate(result.best[:CELLS], start=1):
-        svg = cell(run.space, found.arch, f"{run.name}: number {place}")
-        if svg is not None:
-            pictures.append(picture(f"{run.name}-cell-{place}", svg, _cell_caption(place, found)))
+        for name, svg in cells(run.space, found.arch, f"{run.name}: number {place}").items():
+            caption = _cell_caption(place, found) + ("" if name == "cell" else f"; {name} cell")
+            pictures.append(picture(f"{run.name}-{name}-{place}", svg, caption))
     return pictures
 
 

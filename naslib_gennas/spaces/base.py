@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..proxy.expressions import Graph
     from ..proxy.layers import Layer
+    from .cell_graph import CellGraph
 
 Arch = TypeVar("Arch", bound=Hashable, default=Any)
 """The architectures of a space; a plain ``SearchSpace`` is a space of any."""
@@ -259,6 +260,16 @@ class SearchSpace(ABC, Generic[Arch]):
         """Numbers that describe a reduced architecture, name -> value, the same names for all; none if there are none.
 
         They are what a predictor reads that learns from labels.
+        """
+        return {}
+
+    def cell_graphs(self, arch: Arch) -> Mapping[str, CellGraph]:
+        """The cells of ``arch`` by their names, as they are drawn; none of spaces whose networks are no stacked cells.
+
+        >>> space = load_space("nasbench201")
+        >>> arch = space.parse("|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|")
+        >>> space.cell_graphs(arch)["cell"].edges
+        ((0, 3, 'skip'),)
         """
         return {}
 

@@ -19,6 +19,7 @@ from typing_extensions import TypeGuard
 from ...errors import ArchitectureError
 from ...registry import unknown
 from ...texts import parse_json
+from ..cell_graph import CellGraph, short
 
 NONE, SKIP = "none", "skip_connect"
 POOLS = ("avg_pool_3x3", "max_pool_3x3", "max_pool_5x5", "max_pool_7x7")
@@ -97,6 +98,18 @@ def cell_numbers(cell: Cell, operations: Sequence[str]) -> dict[str, float]:
     inputs = sum(source < INPUTS for _, source in cell.edges)
     numbers = {**counts, "from inputs": inputs, "longest path": max(depths), "nodes read": len(cell.concat)}
     return {name: float(value) for name, value in numbers.items()}
+
+
+def cell_graph(cell: Cell) -> CellGraph:
+    """The cell as a graph: its inputs as in the DARTS paper, its nodes by number, and the output that joins nodes.
+
+    >>> cell_graph(Cell((("sep_conv_3x3", 0), ("none", 1)), (2,)))
+    CellGraph(nodes=('c_{k-2}', 'c_{k-1}', '0', 'c_{k}'), edges=((0, 2, 'sep conv 3x3'), (2, 3, '')), inputs=2)
+    """
+    nodes = ("c_{k-2}", "c_{k-1}", *map(str, range(cell.nodes)), "c_{k}")
+    steps = enumerate(cell.edges)
+    edges = [(source, INPUTS + number // 2, short(op)) for number, (op, source) in steps if op != NONE]
+    return CellGraph(nodes, (*edges, *((node, INPUTS + cell.nodes, "") for node in cell.concat)), INPUTS)
 
 
 KINDS = ("normal", "reduce")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Optional
 
 from ...proxy.fidelity import NetworkOption
 from ..base import SPACES, SearchSpace, or_pasted
+from ..cell_graph import CellGraph
 from ..forms import Form
 from .counts import counts
 from .encoding import (
@@ -29,6 +30,7 @@ from .encoding import (
     Edge,
     Rules,
     canonical_cell,
+    cell_graph,
     cell_numbers,
     cells_of_compact,
     concatenated,
@@ -193,6 +195,9 @@ class CellSpace(SearchSpace[CellArchitecture]):
         for name, cell in (("normal", arch.normal), ("reduce", arch.reduce)):
             numbers |= {f"{name} {key}": value for key, value in cell_numbers(cell, self.operations).items()}
         return numbers
+
+    def cell_graphs(self, arch: CellArchitecture) -> dict[str, CellGraph]:
+        return {"normal": cell_graph(arch.normal), "reduction": cell_graph(arch.reduce)}
 
     def parameters(self, arch: CellArchitecture) -> int:
         return self.counts(arch)[0]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ...proxy.fidelity import NetworkOption
 from ..base import SPACES, SearchSpace, or_pasted
+from ..cell_graph import CellGraph, short
 from .encoding import (
     EDGE_SLOTS,
     EXAMPLE,
@@ -141,6 +142,11 @@ class NASBench101(SearchSpace[NASBench101Architecture]):
         3.0
         """
         return graph_numbers(valid_part(arch))
+
+    def cell_graphs(self, arch: NASBench101Architecture) -> dict[str, CellGraph]:
+        nodes = ("in", *(short(OPERATIONS[op]) for op in arch.ops), "out")
+        size = range(len(arch.matrix))
+        return {"cell": CellGraph(nodes, tuple((s, t, "") for s in size for t in size if arch.matrix[s][t]))}
 
     def build_network(self, arch: NASBench101Architecture, classes: int = 10) -> nn.Module:
         from .networks import Network

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ...proxy.fidelity import NetworkOption
 from ..base import SPACES, SearchSpace, or_pasted
+from ..cell_graph import CellGraph, on_edges
 from .encoding import (
     COUNT,
     EDGES,
@@ -120,6 +121,9 @@ class NASBench201(SearchSpace[NASBench201Architecture]):
             for op, (source, target) in zip(arch.ops, EDGES)
             for number, name in enumerate(OPERATIONS)
         }
+
+    def cell_graphs(self, arch: NASBench201Architecture) -> dict[str, CellGraph]:
+        return {"cell": on_edges((source, target, OPERATIONS[op]) for op, source, target in arch.edges())}
 
     def build_network(self, arch: NASBench201Architecture, classes: int = 10) -> nn.Module:
         from .networks import Network

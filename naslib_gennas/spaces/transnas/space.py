@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..base import SPACES, Arch, SearchSpace, or_pasted
+from ..cell_graph import CellGraph, on_edges
 from ..nasbench201.encoding import EDGES
 from .encoding import (
     BASE,
@@ -122,6 +123,9 @@ class TransNASMicro(TransNASSpace[TransNASMicroArchitecture]):
         from .networks import Network
 
         return Network(arch, MICRO_SKELETON, BASE, self.cells, classes)
+
+    def cell_graphs(self, arch: TransNASMicroArchitecture) -> dict[str, CellGraph]:
+        return {"cell": on_edges((source, target, OPERATIONS[op]) for op, (source, target) in zip(arch.ops, EDGES))}
 
     def encoding(self, arch: TransNASMicroArchitecture) -> dict[str, float]:
         """1 for the operation that an edge has, 0 for the others."""
