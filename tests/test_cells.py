@@ -14,7 +14,9 @@ from torch import nn
 
 from naslib_gennas import Fidelity, load_space
 from naslib_gennas.errors import ArchitectureError
-from naslib_gennas.proxy.layers import uninitialised
+from naslib_gennas.measures.flops import flops
+from naslib_gennas.measures.measured_network import MeasuredNetwork
+from naslib_gennas.proxy.layers import DropPath, uninitialised
 from naslib_gennas.proxy.parameters import initialise
 from naslib_gennas.spaces.cells.encoding import Cell, compact, live_cell
 from naslib_gennas.spaces.cells.networks import CellBlock
@@ -278,3 +280,72 @@ def test_a_cell_of_zeros_is_built_and_trained():
     initialise(backbone, torch.Generator().manual_seed(0))
     stages = backbone(torch.randn(2, 3, 8, 8))
     assert not stages[0].any() and [stage.shape[-1] for stage in stages] == [8, 4, 2]
+
+
+# --- Table 4 of the paper: cells for ImageNet
+
+
+def test_widths_fit_the_operations_and_both_counts_are_those_of_the_network():
+    space, rng = load_space("darts_imagenet"), np.random.default_rng(3)
+    for arch in [space.sample(rng) for _ in range(20)]:
+        assert arch.depth == 14 and 500e6 <= space.multiply_adds(arch) <= 600e6
+        assert space.multiply_adds(replace(arch, width=arch.width + 2)) > 600e6
+        child = space.mutate(arch, rng)
+        assert child == space.parse(str(child)) and 500e6 <= space.multiply_adds(child) <= 600e6
+        assert space.parse(space.other_texts(arch)["genotype"]) == arch
+    narrow = replace(arch, width=16)
+    assert space.mutate(narrow, rng).width == 16  # a width of one's own stays
+
+
+@pytest.mark.parametrize(
+    "name", ["nds_darts", "nds_amoeba_in", "nds_pnas", "nds_nasnet", "nasbench301", "darts_imagenet"]
+)
+def test_multiply_adds_without_building(name):
+    space, rng = load_space(name), np.random.default_rng(0)
+    for arch in [space.sample(rng) for _ in range(2)]:
+        size = space.image_size
+        images = torch.zeros(2, 3, size, size, device="meta")
+
+        def make(arch=arch):
+            with uninitialised():
+                return space.build_network(arch)
+
+        assert flops(MeasuredNetwork(make, images)) * 1e6 == pytest.approx(space.multiply_adds(arch), rel=1e-12)
+
+
+def test_multiply_adds_are_those_of_fvcore():
+    fvcore = pytest.importorskip("fvcore.nn")
+    space = load_space("darts_imagenet")
+    arch = space.parse(space.example)
+    network, image = space.build_network(arch).eval(), torch.zeros(1, 3, 224, 224)
+    analysis = fvcore.FlopCountAnalysis(network, image).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+    counted = analysis.by_operator()
+    assert counted["conv"] + counted["linear"] == space.multiply_adds(arch)
+    assert sum(parameter.numel() for parameter in network.parameters()) == space.parameters(arch)
+
+
+@pytest.mark.parametrize(("name", "size", "extra"), [("nds_darts", 32, 1536), ("darts_imagenet", 224, 0)])
+def test_the_network_to_train(name, size, extra):
+    space = load_space(name)
+    arch = replace(space.parse(space.example), depth=5, width=4)
+    plain, whole = space.build_network(arch, 7), space.build_trainable(arch, 7, auxiliary=True, drop_path=0.3)
+    inputs = 16 * len(arch.reduce.concat)
+    head = inputs * 128 + 2 * 128 + 128 * 768 * 4 + extra + (768 + 1) * 7
+    numbers = [sum(p.numel() for p in network.parameters()) for network in (plain, whole)]
+    assert numbers[1] - numbers[0] == head
+    whole.load_state_dict({**whole.state_dict(), **plain.state_dict()})
+    x = torch.randn(2, 3, size, size)
+    with torch.no_grad():
+        logits, auxiliary = whole.eval()(x)
+        assert torch.allclose(logits, plain.eval()(x)) and auxiliary.shape == (2, 7)
+        torch.manual_seed(0)
+        first, second = whole.train()(x)[0], whole.train()(x)[0]
+    assert not torch.allclose(first, second)
+
+
+def test_drop_path_drops_whole_maps_and_keeps_the_mean():
+    torch.manual_seed(0)
+    found = DropPath(0.25).train()(torch.ones(4000, 3, 2, 2))
+    values = found.flatten(1)
+    assert bool((values == values[:, :1]).all()) and set(values[:, 0].tolist()) == {0.0, pytest.approx(4 / 3)}
+    assert float(values.mean()) == pytest.approx(1.0, abs=0.04)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,6 +57,7 @@ def test_code_needs_pytorch_only_and_trains(tmp_path):
     export("nasbench201", load_space("nasbench201").example, tmp_path / "net.py")
     program = """
 import sys
+from dataclasses import replace
 sys.modules["naslib_gennas"] = None
 import torch
 from net import Network
@@ -202,3 +204,41 @@ def test_nothing_is_overwritten_unasked(tmp_path):
     assert (tmp_path / "net.json").read_text() == "mine" and not (tmp_path / "net.py").exists()
     assert CliRunner().invoke(main, [*words, "--force"]).exit_code == 0
     assert json.loads((tmp_path / "net.json").read_text())["file"] == "net.py"
+
+
+def test_networks_of_cells_with_auxiliary_head_and_drop_path(tmp_path):
+    space = load_space("nds_darts")
+    arch = replace(space.parse(space.example), depth=5, width=4)
+    facts = export(space, arch, tmp_path / "net.py", classes=7, auxiliary=True, drop_path=0.4)
+    assert facts.texts["genotype"].startswith("Genotype(normal=[(") and "'reduce_concat" not in facts.texts["genotype"]
+    scope = {}
+    exec((tmp_path / "net.py").read_text(), scope)
+    network = scope["Network"]()
+    assert facts.parameters == sum(parameter.numel() for parameter in network.parameters())
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.05)
+    x, y = torch.randn(4, 3, 32, 32), torch.tensor([0, 1, 2, 3])
+    losses = []
+    for _ in range(8):
+        logits, auxiliary = network(x)
+        loss = nn.functional.cross_entropy(logits, y) + 0.4 * nn.functional.cross_entropy(auxiliary, y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0] and all(parameter.grad is not None for parameter in network.parameters())
+    drops = [module for module in network.modules() if type(module).__name__ == "DropPath"]
+    assert len(drops) == 5 and {module.p for module in drops} == {0.4}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--auxiliary"], "networks of nasbench201 have no auxiliary head and no drop path, those of cells do"),
+        (["--drop-path", "1"], "a probability from 0 to below 1; got 1"),
+        (["--drop-path", "nan"], "a probability from 0 to below 1; got nan"),
+    ],
+)
+def test_what_cannot_be_trained_that_way(words, message, tmp_path):
+    arguments = ["export", "--space", "nasbench201", "5", "--out", str(tmp_path / "net.py"), *words]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 2 and message in done.stderr and not list(tmp_path.iterdir())

@@ -160,8 +160,17 @@ def test_what_nothing_keeps_to():
     unknown = Gate([Limit("params", 1)], {"params": lambda arch: None})
     with pytest.raises(InputError, match="3 have no known cost"):
         admitted([SPACE.parse(str(number)) for number in (0, 1, 2)], unknown)
-    with pytest.raises(InputError, match="two limits of params"):
+    with pytest.raises(InputError, match="two limits params<=1e-06M and params<=2e-06M; give the stricter one"):
         Gate([Limit("params", 1), Limit("params", 2)], {})
+    with pytest.raises(InputError, match="nothing keeps to both params>=2e-06M and params<=1e-06M"):
+        Gate([Limit("params", 1), Limit("params", 2, lower=True)], {})
+
+
+def test_limits_at_both_ends():
+    limits = [Limit.parse("flops>=20k"), Limit.parse("flops<=40k")]
+    gate = Gate(limits, {"flops": lambda arch: 1e4 * convolutions(arch)})
+    passed = admitted([SPACE.parse(str(number)) for number in range(0, 15625, 50)], gate)
+    assert {convolutions(arch) for arch in passed} == {2, 3, 4}
 
 
 # --- several objectives
@@ -288,7 +297,8 @@ def test_a_search_for_the_front(latencies, tmp_path):
         (["--limit", "latency:phone<=3ms", "--latency-table", "none.csv"], "no latencies at none.csv"),
         (["--objective", "params"], "score and one or more costs"),
         (["--objective", "score,params", "--algorithm", "random"], "searched by NSGA-II"),
-        (["--limit", "params<=1M", "--limit", "params<=2M"], "two limits of params"),
+        (["--limit", "params<=1M", "--limit", "params<=2M"], "two limits params<=1M and params<=2M"),
+        (["--limit", "params<=1M", "--limit", "params>=2M"], "nothing keeps to both"),
         (["--limit", "params<=1M", "--classes", "0"], "at least one class"),
     ],
 )

@@ -42,11 +42,11 @@ if TYPE_CHECKING:
 @click.option("--all", "everything", is_flag=True, help="Screen every architecture of the space; no --steps then.")
 @click.option("--finalists", default=10, show_default=True, help="Best ones scored again at the end, to order them.")
 @click.option("--final-preset", default=None, help="What scores them again [default: the preset, with 16 repeats].")
-@click.option("--limit", "limits", multiple=True, help="params<=4M, flops<=600M, latency<=20ms, latency:DEVICE<=20ms.")
+@click.option("--limit", "limits", multiple=True, help="params<=4M, flops>=500M, latency<=20ms, latency:DEVICE<=20ms.")
 @click.option("--objective", default=None, help="Several, e.g. score,latency:DEVICE: the front is searched (NSGA-II).")
 @click.option("--latency-table", default=None, help="CSV with a column of milliseconds a DEVICE, by arch or index.")
-@click.option("--classes", default=10, show_default=True, help="Of the network as it will run: for its costs.")
-@click.option("--image-size", default=32, show_default=True, help="Pixels a side of its images: for its costs.")
+@click.option("--classes", type=int, default=None, help="Of the network as it will run [default: the space's own].")
+@click.option("--image-size", type=int, default=None, help="Pixels a side of its images [default: the space's own].")
 @click.option("--table", "source", default=None, help="Ground truth for the report; never used by the search.")
 @click.option("--metric", default=None)
 @scoring_options
@@ -66,8 +66,8 @@ def search(
     limits: tuple[str, ...],
     objective: str | None,
     latency_table: str | None,
-    classes: int,
-    image_size: int,
+    classes: int | None,
+    image_size: int | None,
     source: str | None,
     metric: str | None,
     as_json: bool,

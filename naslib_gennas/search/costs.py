@@ -27,7 +27,6 @@ from ..scoring.gennas import find_device
 from ..spaces.base import SearchSpace
 
 PARAMS, FLOPS, LATENCY = "params", "flops", "latency"
-CLASSES, IMAGE_SIZE = 10, 32
 SCALES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 TIMES = {"us": 1e-3, "ms": 1.0, "s": 1e3}  # in milliseconds
 WARM_UP, ROUNDS, MOST = 3, 15, 0.25  # of measured latencies: runs, and the spread that is told
@@ -42,18 +41,29 @@ Cost = Callable[[Any], Optional[float]]
 class Deployment:
     """The network as it will be used: ``classes``, images of ``image_size`` pixels, on ``device``.
 
+    None: as many and as large as the benchmark of the space has.
     ``latency_table``: a CSV of ``arch`` (or ``index``, where numbers stand for architectures) and a column of
     milliseconds a device.
     """
 
-    classes: int = CLASSES
-    image_size: int = IMAGE_SIZE
+    classes: Optional[int] = None
+    image_size: Optional[int] = None
     latency_table: Optional[str] = None
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        if self.classes < 1 or self.image_size < 1:
-            raise InputError(f"need at least one class and one pixel, got {self.classes} and {self.image_size}")
+        for value, what in ((self.classes, "class"), (self.image_size, "pixel")):
+            if value is not None and value < 1:
+                raise InputError(f"need at least one {what}, got {value}")
+
+    def network(self, space: SearchSpace, arch: Any) -> torch.nn.Module:
+        """``arch`` with its classifier."""
+        return space.build_network(arch) if self.classes is None else space.build_network(arch, self.classes)
+
+    def images(self, space: SearchSpace, count: int, device: torch.device) -> torch.Tensor:
+        """Black ones, (count, 3, s, s)."""
+        size = self.image_size or space.image_size
+        return torch.zeros(count, 3, size, size, device=device)
 
 
 def amount(text: str, quantity: str) -> float:
@@ -97,7 +107,7 @@ def cost_of(quantity: str, space: SearchSpace, deployment: Deployment, run: Opti
         return Stopwatch(space, deployment, run)
     kinds: dict[str, Cost] = {
         PARAMS: lambda arch: _parameters(space, arch, deployment),
-        FLOPS: lambda arch: 1e6 * flops(_network(space, arch, deployment)),
+        FLOPS: lambda arch: _multiply_adds(space, arch, deployment),
     }
     if quantity not in kinds:
         raise UnknownNameError(unknown("cost", quantity, [*kinds, LATENCY, f"{LATENCY}:COLUMN"]))
@@ -116,21 +126,27 @@ def shown(value: float, quantity: str) -> str:
 
 
 def _parameters(space: SearchSpace, arch: Any, deployment: Deployment) -> float:
-    if deployment.classes == CLASSES:
+    if deployment.classes is None:
         return float(space.parameters(arch))
     with uninitialised():
-        network = space.build_network(arch, deployment.classes)
+        network = deployment.network(space, arch)
     return float(sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad))
 
 
-def _network(space: SearchSpace, arch: Any, deployment: Deployment) -> MeasuredNetwork:
-    size = deployment.image_size
+def _multiply_adds(space: SearchSpace, arch: Any, deployment: Deployment) -> float:
+    if deployment.classes is None and deployment.image_size is None:
+        counted = space.multiply_adds(arch)
+        if counted is not None:
+            return float(counted)
+    return 1e6 * flops(_network(space, arch, deployment))
 
+
+def _network(space: SearchSpace, arch: Any, deployment: Deployment) -> MeasuredNetwork:
     def make() -> torch.nn.Module:
         with uninitialised():
-            return space.build_network(arch, deployment.classes)
+            return deployment.network(space, arch)
 
-    return MeasuredNetwork(make, torch.zeros(2, 3, size, size, device="meta"))
+    return MeasuredNetwork(make, deployment.images(space, 2, torch.device("meta")))
 
 
 def _tabled(column: str, space: SearchSpace, deployment: Deployment) -> Cost:
@@ -188,9 +204,8 @@ class Stopwatch:
         return float(self.known[text])
 
     def _measured(self, arch: Any) -> float:
-        size = self.deployment.image_size
-        network = self.space.build_network(arch, self.deployment.classes).eval().to(self.device)
-        image = torch.zeros(1, 3, size, size, device=self.device)
+        network = self.deployment.network(self.space, arch).eval().to(self.device)
+        image = self.deployment.images(self.space, 1, self.device)
         with torch.inference_mode():
             times = [self._one(network, image) for _ in range(WARM_UP + ROUNDS)][WARM_UP:]
         low, median, high = statistics.quantiles(times, n=4)

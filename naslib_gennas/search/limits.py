@@ -18,45 +18,46 @@ from .evolution import Evaluate
 
 TRIES = 10_000  # random architectures, of which none keeps to the limits
 CHILDREN = 200  # of one parent, before another architecture is drawn instead
-FORM = re.compile(r"\s*([a-z]+(?::[^\s<>=]+)?)\s*<=\s*(\S+)\s*", re.IGNORECASE)
+FORM = re.compile(r"\s*([a-z]+(?::[^\s<>=]+)?)\s*(<=|>=)\s*(\S+)\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Limit:
-    """``quantity`` may be at most ``most``, in ones or milliseconds.
+    """``quantity`` may be at most ``bound``, in ones or milliseconds; at least that if it is a ``lower`` one.
 
     >>> Limit.parse("params<=4M")
-    Limit(quantity='params', most=4000000.0)
-    >>> str(Limit.parse("latency:pixel3<=20ms"))
-    'latency:pixel3<=20 ms'
+    Limit(quantity='params', bound=4000000.0, lower=False)
+    >>> str(Limit.parse("latency:pixel3>=20ms"))
+    'latency:pixel3>=20 ms'
     """
 
     quantity: str
-    most: float
+    bound: float
+    lower: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Limit:
-        """``QUANTITY<=AMOUNT``; InputError for anything else, and a unit that is missing."""
+        """``QUANTITY<=AMOUNT`` or ``>=``; InputError for anything else, and a unit that is missing."""
         match = FORM.fullmatch(text)
         if not match:
             raise InputError(f"{text!r} is no limit; write params<=4M, flops<=600M or latency:DEVICE<=20ms")
-        return cls(match[1], amount(match[2], match[1]))
+        return cls(match[1], amount(match[3], match[1]), match[2] == ">=")
+
+    def allows(self, value: float) -> bool:
+        return value >= self.bound if self.lower else value <= self.bound
 
     def __str__(self) -> str:
-        return f"{self.quantity}<={shown(self.most, self.quantity)}"
+        return f"{self.quantity}{'>=' if self.lower else '<='}{shown(self.bound, self.quantity)}"
 
 
 class Gate:
     """Lets through what keeps to all limits, and counts: ``asked`` and ``refused``, of these ``unknown`` costs."""
 
     def __init__(self, limits: Sequence[Limit], costs: Mapping[str, Cost]):
-        quantities = [limit.quantity for limit in limits]
-        twice = next((name for name in quantities if quantities.count(name) > 1), None)
-        if twice:
-            raise InputError(f"there are two limits of {twice}; give the lower one")
+        _check(limits)
         self.limits, self.costs = tuple(limits), costs
         self.asked = self.refused = self.unknown = 0
-        self.least: dict[str, float] = {}
+        self.seen: dict[str, tuple[float, float]] = {}
 
     def __call__(self, arch: Any) -> bool:
         self.asked += 1
@@ -67,14 +68,16 @@ class Gate:
                 self.unknown += 1
                 passes = False
                 break
-            self.least[limit.quantity] = min(value, self.least.get(limit.quantity, value))
-            passes = passes and value <= limit.most
+            low, high = self.seen.get(limit.quantity, (value, value))
+            self.seen[limit.quantity] = min(low, value), max(high, value)
+            passes = passes and limit.allows(value)
         self.refused += not passes
         return passes
 
     def nothing(self, tries: int) -> InputError:
         """What to say where nothing passes."""
-        seen = ", ".join(f"{name} from {shown(value, name)}" for name, value in self.least.items())
+        ranges = self.seen.items()
+        seen = ", ".join(f"{name} from {shown(low, name)} to {shown(high, name)}" for name, (low, high) in ranges)
         lacking = f"; {self.unknown} have no known cost" if self.unknown else ""
         limits = " and ".join(map(str, self.limits))
         return InputError(
@@ -85,6 +88,19 @@ class Gate:
         """Warn of costs that nobody knows."""
         if self.unknown:
             warn(f"{self.unknown} of {self.asked} architectures have no known cost and were refused")
+
+
+def _check(limits: Sequence[Limit]) -> None:
+    """InputError for two limits of one kind, and for a pair that nothing can keep to."""
+    for number, limit in enumerate(limits):
+        for other in limits[:number]:
+            if other.quantity != limit.quantity:
+                continue
+            if other.lower == limit.lower:
+                raise InputError(f"there are two limits {other} and {limit}; give the stricter one only")
+            low, high = (other, limit) if other.lower else (limit, other)
+            if low.bound > high.bound:
+                raise InputError(f"nothing keeps to both {low} and {high}; exchange or relax them")
 
 
 class Admitted:

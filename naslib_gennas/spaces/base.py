@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, ClassVar, Generic, Optional, Un
 
 from typing_extensions import TypeVar
 
-from ..errors import ArchitectureError, GenNASError, SpecError
+from ..errors import ArchitectureError, GenNASError, InputError, SpecError
 from ..proxy.fidelity import NETWORK_OPTIONS, OWN, PAPER, PAPER_CODE, NetworkOption
 from ..registry import Registry
 from .forms import Form, literal
@@ -68,6 +68,7 @@ class SearchSpace(ABC, Generic[Arch]):
         metrics: columns of a table that are preferred as the truth, the first that is there.
         cells, channels: per stack, and after the stem, in the paper's proxy networks; of convolutional spaces.
         strides: of the three stages, relative to the input.
+        image_size: pixels a side of the images that the benchmark's own networks see.
         options: of the fidelity (``NETWORK_OPTIONS``) that the space has, and what its words mean here.
         shares_parts: whether the space writes its networks as ``expressions``.
         own_weights: whether ``build`` gives networks with weights, drawn by PyTorch's global generator.
@@ -86,6 +87,7 @@ class SearchSpace(ABC, Generic[Arch]):
     cells: ClassVar[int]
     channels: ClassVar[int]
     strides: ClassVar[tuple[int, int, int]] = (1, 2, 4)
+    image_size: int = 32
     options: ClassVar[Mapping[str, NetworkOption]] = {}
     own_weights: ClassVar[bool] = False
     forms: tuple[Form, ...] = ()
@@ -256,6 +258,17 @@ class SearchSpace(ABC, Generic[Arch]):
     def build_network(self, arch: Arch, classes: int = 10) -> torch.nn.Module:
         """The benchmark's own full-size classification network, PyTorch's default initialisation."""
 
+    def build_trainable(
+        self, arch: Arch, classes: int = 10, auxiliary: bool = False, drop_path: float = 0.0
+    ) -> torch.nn.Module:
+        """``build_network`` with what helps its training: an auxiliary head, whose logits come second, and drop path.
+
+        InputError where the networks of the space have no such things.
+        """
+        if auxiliary or drop_path:
+            raise InputError(f"the networks of {self.name} have no auxiliary head and no drop path, those of cells do")
+        return self.build_network(arch, classes)
+
     def encoding(self, arch: Arch) -> Mapping[str, float]:
         """Numbers that describe a reduced architecture, name -> value, the same names for all; none if there are none.
 
@@ -272,6 +285,15 @@ class SearchSpace(ABC, Generic[Arch]):
         ((0, 3, 'skip'),)
         """
         return {}
+
+    def other_texts(self, arch: Arch) -> Mapping[str, str]:
+        """The name of a form -> ``arch`` written in it, where users of the space expect more than its own text."""
+        return {}
+
+    def multiply_adds(self, arch: Arch) -> Optional[int]:
+        """Of the benchmark's own network, convolutions and classifier, for one image; None where only its modules can
+        tell."""
+        return None
 
     def parameters(self, arch: Arch) -> int:
         """Of the benchmark's own network.

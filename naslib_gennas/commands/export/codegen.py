@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from ...errors import GenNASError
-from ...proxy.layers import Subsampled, shared_relu
+from ...proxy.layers import DropPath, Subsampled, shared_relu
 
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 _DEFAULTS = (  # what torch.fx spells out
@@ -37,6 +37,13 @@ With fewer than 16 inputs PyTorch's own backward pass writes outside its memory 
 def forward(self, x):
     rows, columns = self.stride
     return F.conv2d(x[:, :, ::rows, ::columns], self.weight, self.bias)'''
+
+
+_DROP_PATH = '''"""Drops all of an example's map with probability p in training; scales what is left by 1 / (1 - p)."""
+
+def forward(self, x):
+    return x * F.dropout(torch.ones_like(x[:, :1, :1, :1]), self.p, self.training)'''
+_REWRITTEN: dict[type, str] = {Subsampled: _SUBSAMPLED, DropPath: _DROP_PATH}  # layer of this package -> its code
 
 
 class CodeError(GenNASError):
@@ -129,8 +136,8 @@ class _Classes:
         if layer is nn.Module:
             return f"{self.name_of(module)}()"
         name = f"nn.{layer.__name__}"
-        if isinstance(module, Subsampled):
-            name = self._written(Subsampled.__name__, name, _SUBSAMPLED)
+        if type(module) in _REWRITTEN:
+            name = self._written(type(module).__name__, name, _REWRITTEN[type(module)])
         return f"{name}({_arguments(module, layer)})"
 
     def _container(self, module: nn.Module) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
 
@@ -25,8 +26,8 @@ from ...tables import open_space
 from ..result import Result
 from .codegen import CodeError, source_of
 
-EXAMPLE_SHAPE = (2, 3, 32, 32)
-PROBE_SHAPE = (2, 3, 16, 16)  # smaller: the check takes a network of full size through its paces
+EXAMPLE_SIZE = 32
+PROBE_SIZE = 16  # smaller: the check takes a network of full size through its paces
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class ExportFacts(Result):
         file: name of the file.
         load: Python code that makes a network of it.
         naslib_gennas, torch: versions that wrote it.
+        texts: name of a form -> the architecture in it, such as DARTS' genotype.
     """
 
     arch: str
@@ -55,6 +57,7 @@ class ExportFacts(Result):
     load: str
     naslib_gennas: str
     torch: str
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 def export(
@@ -64,6 +67,8 @@ def export(
     classes: int = 10,
     seed: int = 0,
     force: bool = False,
+    auxiliary: bool = False,
+    drop_path: float = 0.0,
 ) -> ExportFacts:
     """Write the full-size network of ``arch``, classifier included, and what it is in a ``.json`` beside it.
 
@@ -75,6 +80,9 @@ def export(
         classes: outputs of the classifier.
         seed: of the initial weights in a ``.pt``; PyTorch's global generator is left as it was.
         force: replace ``out`` and the ``.json`` where they are there already.
+        auxiliary: the network gets DARTS' second classifier and returns a pair of logits (spaces of cells).
+        drop_path: probability that an edge is dropped in training, 0 to below 1 (spaces of cells); ``p`` of the
+            modules ``DropPath`` changes it, as a schedule does.
 
     Returns:
         What the JSON file holds.
@@ -88,29 +96,58 @@ def export(
         raise InputError(f"a network is written as {' or '.join(WRITERS)}; got {out.name!r}")
     if classes < 1:
         raise InputError(f"a classifier needs at least 1 class; got {classes}")
+    if not 0 <= drop_path < 1:
+        raise InputError(f"drop path is a probability from 0 to below 1; got {drop_path:g}")
     taken = [str(path) for path in (out, out.with_suffix(".json")) if path.exists()]
     if taken and not force:
         raise InputError(f"{' and '.join(taken)} would be overwritten; choose another name, or add --force")
     space = open_space(space)
     arch = space.read(arch)
-    network = _network(space, arch, classes, seed)
-    facts = _facts(space, arch, network, out, classes, seed)
-    _write(out, WRITERS[out.suffix](space, arch, network, classes), facts)
+    made = _Made(space, arch, classes, auxiliary, drop_path)
+    network = made.network(seed)
+    facts = _facts(made, network, out, seed)
+    _write(out, WRITERS[out.suffix](made, network), facts)
     return facts
 
 
-def _facts(space: SearchSpace, arch: Any, network: nn.Module, out: Path, classes: int, seed: int) -> ExportFacts:
+@dataclass(frozen=True)
+class _Made:
+    """What a network is made of."""
+
+    space: SearchSpace
+    arch: Any
+    classes: int
+    auxiliary: bool = False
+    drop_path: float = 0.0
+
+    def build(self) -> nn.Module:
+        if not self.auxiliary and not self.drop_path:
+            return self.space.build_network(self.arch, self.classes)
+        return self.space.build_trainable(self.arch, self.classes, self.auxiliary, self.drop_path)
+
+    def network(self, seed: int) -> nn.Module:
+        with own_randomness(seed, torch.device("cpu")):
+            return self.build()
+
+    def images(self, least: int) -> tuple[int, int, int, int]:
+        """Shape of two; an auxiliary head knows one size only."""
+        size = self.space.image_size if self.auxiliary else least
+        return 2, 3, size, size
+
+
+def _facts(made: _Made, network: nn.Module, out: Path, seed: int) -> ExportFacts:
     return ExportFacts(
-        arch=str(arch),
-        space=space.name,
-        canonical=space.canonical(arch),
+        arch=str(made.arch),
+        space=made.space.name,
+        canonical=made.space.canonical(made.arch),
         parameters=sum(p.numel() for p in network.parameters()),
-        classes=classes,
+        classes=made.classes,
         seed=seed,
         file=out.name,
         load=LOADING[out.suffix].format(stem=out.stem),
         naslib_gennas=__version__,
         torch=torch.__version__,
+        texts=made.space.other_texts(made.arch),
     )
 
 
@@ -122,19 +159,14 @@ def _write(out: Path, content: bytes, facts: ExportFacts) -> None:
         raise InputError(f"cannot write {error.filename or out}: {error.strerror or error}") from None
 
 
-def _network(space: SearchSpace, arch: Any, classes: int, seed: int) -> nn.Module:
-    with own_randomness(seed, torch.device("cpu")):
-        return space.build_network(arch, classes)
-
-
-def _module_bytes(space: SearchSpace, arch: Any, network: nn.Module, classes: int) -> bytes:
+def _module_bytes(made: _Made, network: nn.Module) -> bytes:
     buffer = io.BytesIO()
     torch.save(network, buffer)
     return buffer.getvalue()
 
 
-def _code_bytes(space: SearchSpace, arch: Any, network: nn.Module, classes: int) -> bytes:
-    return network_code(space, arch, classes).encode()
+def _code_bytes(made: _Made, network: nn.Module) -> bytes:
+    return _code(made).encode()
 
 
 def network_code(space: SearchSpace, arch: Any, classes: int = 10) -> str:
@@ -143,36 +175,47 @@ def network_code(space: SearchSpace, arch: Any, classes: int = 10) -> str:
     It is checked before it is returned: same names and shapes in the state dict, same outputs for the same
     weights up to rounding. Raises InputError where that cannot be had.
     """
-    arch = space.read(arch)
+    return _code(_Made(space, space.read(arch), classes))
+
+
+def _code(made: _Made) -> str:
     try:
         with uninitialised():
-            code = source_of(space.build_network(arch, classes), torch.empty(EXAMPLE_SHAPE))
+            code = source_of(made.build(), torch.empty(made.images(EXAMPLE_SIZE)))
     except (CodeError, RuntimeError, TypeError, AttributeError) as error:
-        raise _not_as_code(space, str(error)) from error
-    code = _HEADER.format(arch=arch, space=space.name, classes=classes, version=__version__) + code + "\n"
-    _check(space, _network(space, arch, classes, seed=0), code)
-    return code
+        raise _not_as_code(made.space, str(error)) from error
+    outputs = f"logits (b, {made.classes})" + (" and those of the auxiliary head" if made.auxiliary else "")
+    header = _HEADER.format(arch=made.arch, space=made.space.name, outputs=outputs, version=__version__)
+    _check(made, header + code)
+    return header + code + "\n"
 
 
-def _check(space: SearchSpace, network: nn.Module, code: str) -> None:
-    """Runs the code and compares."""
+def _check(made: _Made, code: str) -> None:
+    """Runs the code and compares; what is drawn in training is drawn alike."""
     scope: dict[str, Any] = {"__name__": "exported"}
-    x = torch.randn(PROBE_SHAPE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    network, generator = made.network(seed=0), torch.Generator().manual_seed(0)
+    x = torch.randn(made.images(PROBE_SIZE), generator=generator, dtype=torch.float64)
     try:
         exec(compile(code, "exported network", "exec"), scope)
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             rebuilt = scope["Network"]()
             rebuilt.load_state_dict(network.state_dict())
             pair = network.double(), rebuilt.double()  # in which rounding is out of the way
-            same = all(_alike(*(net.train(mode)(x) for net in pair)) for mode in (True, False))
+            same = all(_alike(*(_outputs(net.train(mode), x) for net in pair)) for mode in (True, False))
     except (RuntimeError, SyntaxError, NameError, TypeError, AttributeError) as error:
-        raise _not_as_code(space, str(error).splitlines()[0]) from error
+        raise _not_as_code(made.space, str(error).splitlines()[0]) from error
     if not same:
-        raise _not_as_code(space, "the code computes something else")
+        raise _not_as_code(made.space, "the code computes something else")
 
 
-def _alike(first: torch.Tensor, second: torch.Tensor) -> bool:
-    return torch.allclose(first, second, rtol=1e-6)
+def _outputs(network: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    with own_randomness(0, torch.device("cpu")):
+        found = network(x)
+    return found if isinstance(found, tuple) else (found,)
+
+
+def _alike(first: tuple[torch.Tensor, ...], second: tuple[torch.Tensor, ...]) -> bool:
+    return len(first) == len(second) and all(torch.allclose(*pair, rtol=1e-6) for pair in zip(first, second))
 
 
 def _not_as_code(space: SearchSpace, why: str) -> InputError:
@@ -181,7 +224,7 @@ def _not_as_code(space: SearchSpace, why: str) -> InputError:
 
 _HEADER = '''"""{arch}
 
-of the space {space}, written by naslib-gennas {version}: (b, 3, s, s) -> logits (b, {classes}). Needs PyTorch only.
+of the space {space}, written by naslib-gennas {version}: (b, 3, s, s) -> {outputs}. Needs PyTorch only.
 """
 
 import torch
@@ -191,7 +234,7 @@ from torch import nn
 
 '''
 
-WRITERS: dict[str, Callable[[SearchSpace, Any, nn.Module, int], bytes]] = {".pt": _module_bytes, ".py": _code_bytes}
+WRITERS: dict[str, Callable[[_Made, nn.Module], bytes]] = {".pt": _module_bytes, ".py": _code_bytes}
 LOADING = {
     ".pt": 'torch.load("{stem}.pt", weights_only=False)',
     ".py": "from {stem} import Network; Network()",

@@ -147,10 +147,10 @@ def _average(context: Context, part: Part, printed_row: str, rows: list[SuiteRow
     values = [row.value for row in rows if row.value is not None]
     if not values:
         return None
-    return context.row(part, printed_row, Method("average"), float(np.mean(values)), _deviation(values))
+    return context.row(part, printed_row, Method("average"), float(np.mean(values)), deviation(values))
 
 
-def _deviation(values: Sequence[float]) -> str:
+def deviation(values: Sequence[float]) -> str:
     return f"mean of {len(values)}, standard deviation {np.std(values, ddof=1):.3f}" if len(values) > 1 else "one run"
 
 
@@ -208,7 +208,7 @@ def _returned(
         why = "the table does not know the architectures that were found; name one that holds the whole space"
         context.lacks(f"{part.printed}, {method.name}", why)
         return None
-    return context.row(part, printed_row, method, float(np.mean(known)), _deviation(known))
+    return context.row(part, printed_row, method, float(np.mean(known)), deviation(known))
 
 
 def _winner(context: Context, part: Part, method: Method, measure: str | None, seed: int) -> str | None:
@@ -270,5 +270,5 @@ def task_search(context: Context, part: Part) -> Iterator[Optional[SuiteRow]]:
             found["random"].append(data.baseline.rho)
     for method in part.methods:
         values = found[method.name]
-        shown = context.row(part, "", method, float(np.mean(values)), _deviation(values))
+        shown = context.row(part, "", method, float(np.mean(values)), deviation(values))
         yield replace(shown, n=part.labelled)

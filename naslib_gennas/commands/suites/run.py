@@ -9,6 +9,7 @@ from ...errors import ImageError, InputError
 from ...evaluation import Interval
 from ...runs.run import Run
 from ..ground_truth import load_table
+from . import deployed  # noqa: F401 - it registers a kind
 from .context import Context, SuiteSettings, Unavailable
 from .procedures import KINDS
 from .results import Missing, SuiteResult, SuiteRow
@@ -55,7 +56,9 @@ def text_of(result: SuiteResult) -> str:
     for heading in dict.fromkeys(map(_heading, result.rows)):
         lines += ["", ", ".join(text for text in heading if text)]
         lines.append(f"  {'':{width}}  {'ours':>8}  {'95 %':>15}  {'printed':>12}  {'n':>5}  {'s/arch':>8}  failed")
-        lines += [_line(row, width) for row in result.rows if _heading(row) == heading]
+        rows = [row for row in result.rows if _heading(row) == heading]
+        several = len({row.quantity for row in rows}) > 1
+        lines += [_line(row, width, several) for row in rows]
     if result.missing:
         lines += ["", "not run:", *(f"  {sentence}" for sentence in _sentences(result.missing))]
     return "\n".join(lines + (["", f"note: {result.note}"] if result.note else []))
@@ -65,7 +68,7 @@ def _heading(row: SuiteRow) -> tuple[str, str, str]:
     return row.part, row.space, row.row
 
 
-def _line(row: SuiteRow, width: int) -> str:
+def _line(row: SuiteRow, width: int, several: bool) -> str:
     cells = [
         f"{row.method:{width}}",
         f"{_shown(row.value, '.4f'):>8}",
@@ -75,7 +78,7 @@ def _line(row: SuiteRow, width: int) -> str:
         f"{_shown(row.seconds_per_architecture, '.3f'):>8}",
         _shown(row.failures, "d"),
     ]
-    quantity = row.quantity + " " if row.quantity.startswith("top") else ""
+    quantity = row.quantity + " " if several or row.quantity.startswith("top") else ""
     return f"  {'  '.join(cells)}  {quantity}{row.note}".rstrip()
 
 

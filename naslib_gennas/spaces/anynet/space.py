@@ -196,6 +196,11 @@ class AnyNetSpace(SearchSpace[AnyNetArchitecture]):
         """Of the data set the networks are made for."""
         return 1000 if self.imagenet else 10
 
+    @property
+    def image_size(self) -> int:  # type: ignore[override]
+        """Of the data set the networks are made for."""
+        return IMAGENET_SIZE if self.imagenet else CIFAR_SIZE
+
     def _candidates(self, rng: np.random.Generator) -> list[AnyNetArchitecture]:
         if self.architectures:
             count = min(CANDIDATES, len(self.architectures))

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from .encoding import INPUTS, NONE, SKIP, CellArchitecture
 
 IMAGENET_SIZE, CIFAR_SIZE = 224, 32
 
 
-def counts(arch: CellArchitecture, imagenet: bool, classes: int) -> tuple[int, int]:
-    """(parameters, FLOPs), equal to ``params`` and ``flops`` of the NDS records.
+class Counts(NamedTuple):
+    """``products``: multiply-adds of convolutions and the classifier, which most papers call FLOPs."""
+
+    parameters: int
+    flops: int
+    products: int
+
+
+def counts(arch: CellArchitecture, imagenet: bool, classes: int) -> Counts:
+    """Parameters and FLOPs equal to ``params`` and ``flops`` of the NDS records.
 
     What NDS calls FLOPs are multiply-accumulates of convolutions and the classifier (its bias too), one
     for each element that a ReLU sees and k * k for each that a pool writes; a dilated convolution counts as if
@@ -17,7 +27,7 @@ def counts(arch: CellArchitecture, imagenet: bool, classes: int) -> tuple[int, i
 
     >>> from naslib_gennas.spaces import load_space
     >>> space = load_space("nds_darts")
-    >>> counts(space.parse(space.example), imagenet=False, classes=10)
+    >>> counts(space.parse(space.example), imagenet=False, classes=10)[:2]
     (128858, 23511850)
     """
     count = _Counter()
@@ -39,20 +49,22 @@ def counts(arch: CellArchitecture, imagenet: bool, classes: int) -> tuple[int, i
     channels, size = maps[-1]
     count.parameters += (channels + 1) * classes
     count.flops += (channels + 1) * classes + channels * size * size
-    return count.parameters, count.flops
+    return Counts(count.parameters, count.flops, count.products + channels * classes)
 
 
 class _Counter:
     def __init__(self) -> None:
-        self.parameters = self.flops = 0
+        self.parameters = self.flops = self.products = 0
 
-    def conv(self, inputs: int, outputs: int, area: int, size: int) -> None:
-        """A square output of ``size`` pixels a side; ``inputs`` per group, ``area`` of the kernel."""
-        self.rectangle(inputs, outputs, area, size * size)
+    def conv(self, inputs: int, outputs: int, area: int, size: int, seen: int = 0) -> None:
+        """A square output of ``size`` pixels a side, for NDS of ``seen``; ``inputs`` per group, ``area`` of the
+        kernel."""
+        self.rectangle(inputs, outputs, area, size * size, (seen or size) ** 2)
 
-    def rectangle(self, inputs: int, outputs: int, area: int, pixels: int) -> None:
+    def rectangle(self, inputs: int, outputs: int, area: int, pixels: int, seen: int = 0) -> None:
         self.parameters += inputs * outputs * area
-        self.flops += inputs * outputs * area * pixels
+        self.products += inputs * outputs * area * pixels
+        self.flops += inputs * outputs * area * (seen or pixels)
 
     def norm(self, channels: int) -> None:
         self.parameters += 2 * channels
@@ -91,7 +103,7 @@ def _operation(count: _Counter, operation: str, channels: int, size: int, stride
             count.relu(channels, size)
             dilation = 2 if operation.startswith("dil") else 1
             seen = (size + 2 * dilation * (kernel // 2) - kernel) // stride + 1
-            count.conv(1, channels, kernel * kernel, seen)
+            count.conv(1, channels, kernel * kernel, out, seen)
             count.conv(channels, channels, 1, out)
             count.norm(channels)
             size, stride = out, 1

@@ -32,11 +32,16 @@ def of_net(value: Any, rules: Rules) -> Optional[CellArchitecture]:
     return parse_net(as_json(value.get("net", value)), rules)
 
 
+def genotype(arch: CellArchitecture) -> str:
+    """The cells as DARTS writes them; depth and width are no part of it."""
+    cells = zip(KINDS, (arch.normal, arch.reduce))
+    parts = [f"{kind}={list(cell.edges)}, {kind}_concat={list(cell.concat)}" for kind, cell in cells]
+    return f"Genotype({', '.join(parts)})"
+
+
 def genotype_forms(rules: Rules, made: Made, example: CellArchitecture) -> tuple[Form, ...]:
     """Of a space, with ``example`` in each of them."""
-    cells = {"normal": example.normal, "reduce": example.reduce}
-    parts = [f"{kind}={list(cell.edges)}, {kind}_concat={list(cell.concat)}" for kind, cell in cells.items()]
-    genotype = Form("a genotype", f"Genotype({', '.join(parts)})", lambda value: of_genotype(value, rules, made))
+    form = Form("a genotype", genotype(example), lambda value: of_genotype(value, rules, made))
     if not rules.example.startswith("{"):
-        return (genotype,)
-    return genotype, Form("a record of NDS", str(json.loads(rules.example)), lambda value: of_net(value, rules))
+        return (form,)
+    return form, Form("a record of NDS", str(json.loads(rules.example)), lambda value: of_net(value, rules))

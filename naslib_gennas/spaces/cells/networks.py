@@ -6,13 +6,13 @@ Stem, cells with reductions after one and two thirds, as in NDS (which follows D
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Callable, Optional
+from typing import Callable, Optional, Union
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ...proxy.layers import FactorizedReduce, Pointwise, conv, shared_relu
+from ...proxy.layers import DropPath, FactorizedReduce, Pointwise, conv, shared_relu
 from .encoding import INPUTS, NONE, SKIP, Cell, CellArchitecture
 
 POOLS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
@@ -73,10 +73,14 @@ OPERATIONS: dict[str, Callable[[int, int], nn.Module]] = {
 
 
 class CellBlock(nn.Module):
-    """The nodes of one cell: two maps of ``channels`` channels -> (b, len(concat) channels, h / stride, w / stride)."""
+    """The nodes of one cell: two maps of ``channels`` channels -> (b, len(concat) channels, h / stride, w / stride).
 
-    def __init__(self, cell: Cell, channels: int, stride: int):
+    drop_path: probability in training that an edge is dropped for an example, unless it hands on its input.
+    """
+
+    def __init__(self, cell: Cell, channels: int, stride: int, drop_path: float = 0.0):
         super().__init__()
+        self.drop = DropPath(drop_path) if drop_path else None
         self.channels, self.stride, self.concat = channels, stride, cell.concat
         self.plan: list[list[tuple[str, int, int]]] = []  # per node: (operation, input, stride)
         self.readers = [0] * (INPUTS + cell.nodes)  # operations after a ReLU of that node
@@ -103,6 +107,10 @@ class CellBlock(nn.Module):
         def term(op: str, source: int, stride: int) -> torch.Tensor:
             if op == SKIP and stride == 1:
                 return states[source]
+            value = computed(op, source, stride)
+            return value if self.drop is None else self.drop(value)
+
+        def computed(op: str, source: int, stride: int) -> torch.Tensor:
             if op in POOLS:
                 if (op, source) not in pooled:
                     pooled[op, source] = POOLS[op](states[source], stride)
@@ -178,7 +186,8 @@ class Backbone(nn.Module):
 
     Maps are numbered: 0 and 1 come from the stem, ``2 + i`` from cell ``i``, which reads maps ``i`` and
     ``i + 1``. ``whole`` builds the benchmark's network: strides of the ImageNet stem, and dead parts too.
-    ``stages``: how many of the three outputs there are; what only later ones need is left out.
+    ``stages``: how many of the three outputs there are; what only later ones need is left out. ``auxiliary``: the
+    output of the second reduction comes before the last one.
 
     >>> cell = Cell((("sep_conv_3x3", 0), ("skip_connect", 1)), (2,))
     >>> backbone = Backbone(CellArchitecture(cell, cell, depth=3, width=4), imagenet=False)
@@ -186,7 +195,15 @@ class Backbone(nn.Module):
     [(2, 4, 8, 8), (2, 8, 4, 4), (2, 16, 2, 2)]
     """
 
-    def __init__(self, arch: CellArchitecture, imagenet: bool, whole: bool = False, stages: int = 3):
+    def __init__(
+        self,
+        arch: CellArchitecture,
+        imagenet: bool,
+        whole: bool = False,
+        stages: int = 3,
+        auxiliary: bool = False,
+        drop_path: float = 0.0,
+    ):
         super().__init__()
         self.arch, self.imagenet = arch, imagenet
         depth = arch.depth
@@ -194,9 +211,13 @@ class Backbone(nn.Module):
         self.stem = Stem(arch.width, imagenet, stride=2 if whole else 1)
         reductions = (depth // 3, 2 * depth // 3)
         self.taps = (*(1 + cell for cell in reductions), 1 + depth)[:stages]
+        if auxiliary:
+            self.taps = (*self.taps[:-1], INPUTS + reductions[1], 1 + depth)
         widths = [arch.width * 2 ** sum(cell >= start for start in reductions) for cell in range(depth)]
         blocks = [
-            CellBlock(arch.reduce, width, 2) if cell in reductions else CellBlock(arch.normal, width, 1)
+            CellBlock(arch.reduce, width, 2, drop_path)
+            if cell in reductions
+            else CellBlock(arch.normal, width, 1, drop_path)
             for cell, width in enumerate(widths)
         ]
         maps = [*self.stem.channels, *(len(block.concat) * width for block, width in zip(blocks, widths))]
@@ -256,13 +277,44 @@ class Backbone(nn.Module):
 
 
 class Network(nn.Module):
-    """The benchmark's classification network: (b, 3, s, s) -> logits (b, classes); no auxiliary head."""
+    """The benchmark's classification network: (b, 3, s, s) -> logits (b, classes).
 
-    def __init__(self, arch: CellArchitecture, imagenet: bool, classes: int):
+    auxiliary: then it returns (logits, logits of the auxiliary head), and images are 224 or 32 pixels a side.
+    drop_path: see :class:`CellBlock`.
+    """
+
+    def __init__(
+        self, arch: CellArchitecture, imagenet: bool, classes: int, auxiliary: bool = False, drop_path: float = 0.0
+    ):
         super().__init__()
-        self.backbone = Backbone(arch, imagenet, whole=True)
+        self.backbone = Backbone(arch, imagenet, whole=True, auxiliary=auxiliary, drop_path=drop_path)
         self.classifier = nn.Linear(self.backbone.channels[-1], classes)
+        self.auxiliary = AuxiliaryHead(self.backbone.channels[-2], imagenet, classes) if auxiliary else None
+
+    def forward(self, x: torch.Tensor) -> Union[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+        maps = self.backbone(x)
+        logits: torch.Tensor = self.classifier(maps[-1].mean(dim=(2, 3)))
+        return logits if self.auxiliary is None else (logits, self.auxiliary(maps[-2]))
+
+
+class AuxiliaryHead(nn.Module):
+    """The second classifier of DARTS' networks, for training: (b, inputs, 7 or 8 pixels) -> logits (b, classes)."""
+
+    def __init__(self, inputs: int, imagenet: bool, classes: int):
+        super().__init__()
+        layers: list[nn.Module] = [
+            nn.ReLU(),
+            nn.AvgPool2d(5, 2 if imagenet else 3, count_include_pad=False),
+            nn.Conv2d(inputs, 128, 1, bias=False),
+            nn.BatchNorm2d(128),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(128, 768, 2, bias=False),
+        ]
+        if not imagenet:  # the published networks for ImageNet have none here
+            layers.append(nn.BatchNorm2d(768))
+        self.features = nn.Sequential(*layers, nn.ReLU(inplace=True))
+        self.classifier = nn.Linear(768, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.classifier(self.backbone(x)[-1].mean(dim=(2, 3)))
+        logits: torch.Tensor = self.classifier(self.features(x).flatten(1))
         return logits

@@ -16,7 +16,7 @@ from ...proxy.fidelity import NetworkOption
 from ..base import SPACES, SearchSpace, or_pasted
 from ..cell_graph import CellGraph
 from ..forms import Form
-from .counts import counts
+from .counts import CIFAR_SIZE, IMAGENET_SIZE, counts
 from .encoding import (
     COMPACT,
     DARTS,
@@ -38,7 +38,7 @@ from .encoding import (
     parse_compact,
     parse_net,
 )
-from .forms import genotype_forms
+from .forms import genotype, genotype_forms
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,6 +61,9 @@ NASNET = (
 )  # fmt: skip
 
 
+MOST_PRODUCTS = 600_000_000  # of the "mobile" networks for ImageNet
+
+
 class CellSpace(SearchSpace[CellArchitecture]):
     """Base of the spaces: what one of them is, is in its class attributes.
 
@@ -79,7 +82,7 @@ class CellSpace(SearchSpace[CellArchitecture]):
     """
 
     family = "cells"
-    metrics = ("accuracy",)
+    metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
     architecture: ClassVar[type[CellArchitecture]] = CellArchitecture
     operations: ClassVar[tuple[str, ...]]
     nodes: ClassVar[int] = 5
@@ -112,7 +115,7 @@ class CellSpace(SearchSpace[CellArchitecture]):
         """
         while True:
             normal, reduce = self._sample_cell(rng), self._sample_cell(rng)
-            arch = self.architecture(normal, reduce, int(rng.choice(self.depths)), int(rng.choice(self.widths)))
+            arch = self._drawn_size(normal, reduce, rng)
             if self.max_parameters is None or self.counts(arch)[0] <= self.max_parameters:
                 return arch
 
@@ -144,6 +147,9 @@ class CellSpace(SearchSpace[CellArchitecture]):
     @cached_property
     def forms(self) -> tuple[Form, ...]:  # type: ignore[override]
         return genotype_forms(self.rules, self._middle_sized, self.parse(self.example))
+
+    def _drawn_size(self, normal: Cell, reduce: Cell, rng: np.random.Generator) -> CellArchitecture:
+        return self.architecture(normal, reduce, int(rng.choice(self.depths)), int(rng.choice(self.widths)))
 
     def _middle_sized(self, normal: Cell, reduce: Cell) -> CellArchitecture:
         return self.architecture(normal, reduce, _middle(self.depths), _middle(self.widths))
@@ -189,12 +195,22 @@ class CellSpace(SearchSpace[CellArchitecture]):
 
         return Network(arch, self.imagenet, classes or self.classes)
 
+    def build_trainable(
+        self, arch: CellArchitecture, classes: Optional[int] = None, auxiliary: bool = False, drop_path: float = 0.0
+    ) -> nn.Module:
+        from .networks import Network
+
+        return Network(arch, self.imagenet, classes or self.classes, auxiliary, drop_path)
+
     def encoding(self, arch: CellArchitecture) -> dict[str, float]:
         """Of both cells how often each operation is there, and how deep they are; depth and width of the network."""
         numbers = {"depth": float(arch.depth), "width": float(arch.width)}
         for name, cell in (("normal", arch.normal), ("reduce", arch.reduce)):
             numbers |= {f"{name} {key}": value for key, value in cell_numbers(cell, self.operations).items()}
         return numbers
+
+    def other_texts(self, arch: CellArchitecture) -> dict[str, str]:
+        return {"genotype": genotype(arch)}
 
     def cell_graphs(self, arch: CellArchitecture) -> dict[str, CellGraph]:
         return {"normal": cell_graph(arch.normal), "reduction": cell_graph(arch.reduce)}
@@ -204,18 +220,31 @@ class CellSpace(SearchSpace[CellArchitecture]):
 
     def counts(self, arch: CellArchitecture, classes: Optional[int] = None) -> tuple[int, int]:
         """(parameters, FLOPs) of the full-size network, as NDS counts them."""
-        return counts(arch, self.imagenet, classes or self.classes)
+        return counts(arch, self.imagenet, classes or self.classes)[:2]
+
+    def multiply_adds(self, arch: CellArchitecture) -> int:
+        return counts(arch, self.imagenet, self.classes).products
 
     @property
     def classes(self) -> int:
         """Of the data set the networks are made for."""
         return 1000 if self.imagenet else 10
 
+    @property
+    def image_size(self) -> int:  # type: ignore[override]
+        """Of the data set the networks are made for."""
+        return IMAGENET_SIZE if self.imagenet else CIFAR_SIZE
+
     def _sample_cell(self, rng: np.random.Generator) -> Cell:
-        edges = []
-        for index in range(2 * self.nodes):
-            operation = self.operations[rng.integers(len(self.operations))]
-            edges.append((operation, int(rng.integers(INPUTS + index // 2))))
+        edges: list[Edge] = []
+        for node in range(INPUTS, INPUTS + self.nodes):
+            if self.apart:  # as NASLib samples
+                for source in rng.choice(node, 2, replace=False):
+                    edges.append((self.operations[rng.integers(len(self.operations))], int(source)))
+                continue
+            for _ in range(2):
+                operation = self.operations[rng.integers(len(self.operations))]
+                edges.append((operation, int(rng.integers(node))))
         return concatenated(tuple(edges), self.loose)
 
     def _changed(self, edge: Edge, inputs: int, rng: np.random.Generator) -> Edge:
@@ -225,8 +254,17 @@ class CellSpace(SearchSpace[CellArchitecture]):
         return operation, int(rng.integers(inputs))
 
 
+class FixedCellSpace(CellSpace):
+    """Base of spaces whose networks all have one depth, and proxy networks of one width."""
+
+    def proxy_size(self, arch: CellArchitecture, fidelity: Fidelity) -> tuple[int, int]:
+        """(cells, channels) of the proxy network: the space's own, or the fidelity's."""
+        cells = 3 * fidelity.cells if fidelity.cells else arch.depth
+        return cells, 2 * ((fidelity.channels or self.channels) // 2) or MIN_WIDTH
+
+
 @SPACES.register("nasbench301")
-class NASBench301(CellSpace):
+class NASBench301(FixedCellSpace):
     """The text form is NASLib's compact one: for each cell eight pairs (input node, operation number).
 
     Depth 8 and width 32 are the benchmark's (its paper, Section 3); the proxy network has the width of
@@ -250,11 +288,6 @@ class NASBench301(CellSpace):
     channels = 16
     metrics = ("val_accuracy",)
 
-    def proxy_size(self, arch: CellArchitecture, fidelity: Fidelity) -> tuple[int, int]:
-        """(cells, channels) of the proxy network: the benchmark's depth and NASLib's width, or the fidelity's."""
-        cells = 3 * fidelity.cells if fidelity.cells else arch.depth
-        return cells, 2 * ((fidelity.channels or self.channels) // 2) or MIN_WIDTH
-
     @or_pasted
     def parse(self, text: str) -> CellArchitecture:
         """The tuple as NASLib writes it, or the same as JSON lists, or one of ``forms``."""
@@ -264,13 +297,62 @@ class NASBench301(CellSpace):
         """The architecture of NASLib's ``get_hash()``/``compact``: (normal, reduce), each 8 pairs of integers."""
         return CompactArchitecture(*cells_of_compact(cells, self.rules), self.depths[0], self.widths[0])
 
-    def _sample_cell(self, rng: np.random.Generator) -> Cell:
-        """Two different inputs a node, as NASLib samples."""
-        edges: list[Edge] = []
-        for node in range(INPUTS, INPUTS + self.nodes):
-            for source in rng.choice(node, 2, replace=False):
-                edges.append((self.operations[rng.integers(len(self.operations))], int(source)))
-        return concatenated(tuple(edges), self.loose)
+
+@SPACES.register("darts_imagenet")
+class DARTSImageNet(FixedCellSpace):
+    """The search of GenNAS for ImageNet (Section 4.4, Table 4): depth 14, as wide as 600 million multiply-adds allow.
+
+    The text form is that of NDS; a genotype without a size gets depth 14 and the width that fits. The proxy network
+    has 16 channels (the paper's D14), whatever the width.
+
+    >>> space = DARTSImageNet()
+    >>> arch = space.parse(space.example)
+    >>> arch.depth, arch.width, space.multiply_adds(arch)
+    (14, 52, 590255744)
+    """
+
+    name = "darts_imagenet"
+    description = "DARTS cells without 'none' for ImageNet: depth 14, as wide as 600 M multiply-adds allow"
+    family = "cells_fixed"
+    operations = COMPACT
+    nodes = 4
+    loose = False
+    apart = True
+    imagenet = True
+    options = {"stem": NetworkOption(own="imagenet", paper="cifar", paper_code="imagenet")}
+    depths = (14,)
+    widths = (48,)
+    channels = 16
+    metrics = ()
+
+    @property
+    def example(self) -> str:
+        """The text of some architecture."""
+        arch = self._parsed_example
+        return str(self._middle_sized(arch.normal, arch.reduce))
+
+    @cached_property
+    def _parsed_example(self) -> CellArchitecture:
+        edges = tuple((operation, index % 2) for index, operation in enumerate((*COMPACT, COMPACT[3])))
+        cell = concatenated(edges, self.loose)
+        return CellArchitecture(cell, cell, *self.depths, *self.widths)
+
+    def mutate(self, arch: CellArchitecture, rng: np.random.Generator) -> CellArchitecture:
+        """As in the other spaces of cells; a width that was the fitting one is fitted again."""
+        child = super().mutate(arch, rng)
+        ruled = arch == self._middle_sized(arch.normal, arch.reduce)
+        return self._middle_sized(child.normal, child.reduce) if ruled else child
+
+    def _drawn_size(self, normal: Cell, reduce: Cell, rng: np.random.Generator) -> CellArchitecture:
+        return self._middle_sized(normal, reduce)
+
+    def _middle_sized(self, normal: Cell, reduce: Cell) -> CellArchitecture:
+        (depth,), low, high = self.depths, MIN_WIDTH // 2, 2 * self.widths[0]
+        while high - low > 1:  # halves of widths, since these are even
+            middle = (low + high) // 2
+            fits = self.multiply_adds(CellArchitecture(normal, reduce, depth, 2 * middle)) <= MOST_PRODUCTS
+            low, high = (middle, high) if fits else (low, middle)
+        return self.architecture(normal, reduce, depth, 2 * low)
 
 
 def _middle(values: tuple[int, ...]) -> int:
