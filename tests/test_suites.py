@@ -197,6 +197,21 @@ def test_evolution_of_tasks_beside_random_search(monkeypatch):
     assert all(-1 <= row.value <= 1 for row in rows)
 
 
+def test_some_methods_of_a_suite():
+    suite = load_suite("table3").only(["fast", "Optimal"])
+    assert {method.name for part in suite.parts for method in part.methods} == {"fast", "Optimal"}
+    assert len(suite.parts) == len(load_suite("table3").parts)
+    only = load_suite("table3").only(["36 epochs, from the table"])
+    assert [part.space for part in only.parts] == ["nasbench101"] and only.only([]) is only
+    for words, message in (
+        (["--suite", "table4", "--method", "hibrid"], "did you mean hybrid"),
+        (["--suite", "nbs-zero", "--method", "fast"], "no use for --method"),
+        (["--space", SPACE, "--table", "x.csv", "--method", "fast"], "--method, --solver and more than one --table"),
+    ):
+        done = CliRunner().invoke(main, ["benchmark", *words])
+        assert done.exit_code == 2 and message in done.stderr
+
+
 def test_networks_for_imagenet(monkeypatch, tmp_path):
     monkeypatch.setitem(suite_data()["quick"], "search", {"steps": 4, "population": 2, "tournament": 1, "seeds": 2})
     suite = load_suite("table4")

@@ -48,6 +48,7 @@ OWN = ("texts", "metric", "space", "preset", "everything")  # what a suite decid
 )
 @click.option("--metric", default=None, help="Columns of the table, comma-separated [default: the space's own].")
 @click.option("--suite", default=None, help="A table or figure of the paper instead: table1, ..., fig8; or nbs-zero.")
+@click.option("--method", "methods", multiple=True, help="Only this method of the suite; may be given several times.")
 @click.option("--quick", is_flag=True, help="A small version of the suite, in minutes; its numbers say little.")
 @click.option(
     "--solver",
@@ -71,6 +72,7 @@ def benchmark(
     texts: tuple[str, ...],
     metric: str | None,
     suite: str | None,
+    methods: tuple[str, ...],
     quick: bool,
     solver: str,
     sources: tuple[str, ...],
@@ -107,10 +109,11 @@ def benchmark(
         return
     if suite is not None:
         common = {"resources": resources, "batch_size": batch_size, "image_size": image_size, "strict": strict}
-        _suite(suite, sources, as_json, settings, quick=quick, solver=solver, sample=sample, **common)
+        _suite(suite, sources, as_json, settings, quick=quick, solver=solver, sample=sample, methods=methods, **common)
         return
-    if quick or len(sources) > 1 or solver != "sgd":
-        raise InputError("--quick, --solver and more than one --table are for --suite; a preset has its own solver")
+    if quick or len(sources) > 1 or solver != "sgd" or methods:
+        what = "--quick, --method, --solver and more than one --table"
+        raise InputError(f"{what} are for --suite; a preset has its own solver")
     if not sources:
         raise InputError("name the ground truth: --table FILE, or --table analog-nasbench (extra demo)")
     measures = expressions(",".join(texts))
@@ -152,9 +155,10 @@ def _study(
     from ..commands.study import StudySettings, run_study, text_of
     from ..scoring.gennas import find_device
 
-    for option in ("metric", "space", "preset", "solver", "everything", "strict"):
+    for option in ("metric", "space", "preset", "solver", "everything", "strict", "methods"):
         if _given(option):
-            raise InputError(f"--suite {STUDY} has no use for --{'all' if option == 'everything' else option}")
+            word = {"everything": "all", "methods": "method"}.get(option, option)
+            raise InputError(f"--suite {STUDY} has no use for --{word}")
     find_device(settings["device"])
     bound = StudySettings(
         sources,

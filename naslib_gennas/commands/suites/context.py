@@ -36,7 +36,7 @@ class Unavailable(InputError):
 @dataclass(frozen=True)
 class SuiteSettings:
     """``tables``: space -> where its ground truth is; ``sample`` and ``quick`` change how much is run; ``solver``
-    ``ridge`` scores the tasks of Table 1 in closed form."""
+    ``ridge`` scores the tasks of Table 1 in closed form; ``methods``: only these, all if none."""
 
     tables: Mapping[str, str] = field(default_factory=dict)
     quick: bool = False
@@ -49,6 +49,7 @@ class SuiteSettings:
     image_size: int = IMAGE_SIZE
     strict: bool = False
     solver: str = "sgd"
+    methods: tuple[str, ...] = ()
 
     def config(self) -> Record:
         """What the suites in one directory must share."""

@@ -22,7 +22,7 @@ def run_suite(name: str, settings: SuiteSettings, run: Run) -> SuiteResult:
     InputError if nothing can be run, a suite does not exist, or a table is for none of its spaces; TableError for
     a table that cannot be read.
     """
-    suite = load_suite(name)
+    suite = load_suite(name).only(settings.methods)
     Context.check(suite, settings)
     loaded = [load_table(source, space, settings.strict) for space, source in settings.tables.items()]
     context = Context(suite, settings, run, {table.space.name: table for table in loaded})

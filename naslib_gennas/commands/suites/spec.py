@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -70,6 +70,20 @@ class Suite:
     @property
     def spaces(self) -> list[str]:
         return list(dict.fromkeys(part.space for part in self.parts))
+
+    def only(self, methods: Sequence[str]) -> Suite:
+        """The parts that have any of ``methods``, with these only; all of it for none.
+
+        InputError for a method that no part has.
+        """
+        if not methods:
+            return self
+        known = list(dict.fromkeys(method.name for part in self.parts for method in part.methods))
+        for name in methods:
+            if name not in known:
+                raise InputError(unknown(f"method of {self.name}", name, known))
+        kept = [(part, tuple(m for m in part.methods if m.name in methods)) for part in self.parts]
+        return replace(self, parts=tuple(replace(part, methods=some) for part, some in kept if some))
 
     def cell(self, part: Part, row: str, column: str) -> Published | None:
         """The printed number, if there is one."""
