@@ -8,6 +8,7 @@ EXAMPLES = {
         "gennas score --space nasbench201 --all --preset instant --out runs/all",
         "gennas score --timm 'resnet*' --input-size 64",
     ),
+    "compare": ("gennas compare --space nasbench201 5 77", "gennas compare --space nasbench201 5 77 --table mine.csv"),
     "correlate": ("gennas correlate --space nasbench201 --table mine.csv --metric accuracy --sample 100",),
     "benchmark": (
         "gennas benchmark --space nasbench201 --table mine.csv --measures gennas,synflow,naswot",
