@@ -16,6 +16,7 @@ _HOMES = {
     "Score": "scoring:Score",
     "Scorer": "scoring:GenNASScorer",
     "SearchSpace": "spaces:SearchSpace",
+    "WarmStarts": "search.warm_starts:WarmStarts",
     "evaluate": "evaluation:evaluate",
     "load_preset": "proxy.presets:load_preset",
     "load_space": "tables:open_space",

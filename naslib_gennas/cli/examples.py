@@ -23,6 +23,10 @@ EXAMPLES = {
         "gennas fit --space nasbench201 --suggest 10 --out runs/loop",
     ),
     "task-search": ("gennas task-search --space nasbench201 --table mine.csv --labelled 20 --out runs/task",),
+    "warm-start": (
+        "gennas warm-start runs/search --count 20 --out starts.json",
+        "gennas search --space nasbench201 --start starts.json --preset best",
+    ),
     "export": ("gennas export --space nasbench201 5 --out net.py",),
     "report": ("gennas report runs/all runs/search --out report.html",),
     "spaces": ("gennas spaces", "gennas spaces show nasbench201"),

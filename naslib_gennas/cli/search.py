@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import click
 
 from ..errors import InputError
-from .base import main, number, open_run, read_table, say, scoring_options, show, the_scorer
+from .base import check_free, force_option, main, number, open_run, read_table, say, scoring_options, show, the_scorer
 
 if TYPE_CHECKING:
     from ..commands.search import Found, Screening, SearchResult
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 @click.option("--all", "everything", is_flag=True, help="Screen every architecture of the space; no --steps then.")
 @click.option("--finalists", default=10, show_default=True, help="Best ones scored again at the end, to order them.")
 @click.option("--final-preset", default=None, help="What scores them again [default: the preset, with 16 repeats].")
+@click.option("--start", default=None, help="Begin with these: a run, a file of `gennas warm-start`, or lines of text.")
 @click.option("--limit", "limits", multiple=True, help="params<=4M, flops>=500M, latency<=20ms, latency:DEVICE<=20ms.")
 @click.option("--objective", default=None, help="Several, e.g. score,latency:DEVICE: the front is searched (NSGA-II).")
 @click.option("--latency-table", default=None, help="CSV with a column of milliseconds a DEVICE, by arch or index.")
@@ -63,6 +64,7 @@ def search(
     everything: bool,
     finalists: int,
     final_preset: str | None,
+    start: str | None,
     limits: tuple[str, ...],
     objective: str | None,
     latency_table: str | None,
@@ -91,6 +93,7 @@ def search(
     "best": [{"arch", "final_score", "score", "step", "accuracy", "rank", "costs"}], "limits", "asked", "refused",
     "objectives", "front": [as "best"]}.
     """
+    from ..commands.score import fingerprint
     from ..commands.search import find_engine
     from ..commands.search import search as run_search
     from ..search.architectures import SearchSettings
@@ -107,9 +110,11 @@ def search(
         say(f"engine: {engine} ({why})")
     else:
         engine = _own_engine(engine, algorithm, screening)
-    bound = SearchSettings(steps, algorithm, population, tournament, scorer.seed, max_seconds)
+    starts = _starts(start, scorer, screening)
+    bound = SearchSettings(steps, algorithm, population, tournament, scorer.seed, max_seconds, starts)
     options = {"algorithm": algorithm, "population": population, "tournament": tournament, "engine": engine}
     told = {**(screening.config() if screening else {}), **demands.config()}
+    told |= {"starts": fingerprint(list(map(str, starts)))} if starts else {}
     with open_run(settings, {"command": "search", **scorer.identity(), **options, **told}) as run:
         result = run_search(
             scorer,
@@ -140,6 +145,47 @@ def _screening(settings: dict[str, Any], screen: str | None, keep: str | None, e
     if everything:
         iter(screening.scorer.space)
     return screening
+
+
+def _starts(source: str | None, scorer: Scorer, screening: Screening | None) -> tuple[Any, ...]:
+    from ..search.warm_starts import WarmStarts
+
+    if source is None:
+        return ()
+    if screening is not None:
+        raise InputError("--start and --screen both say what a search begins with; leave one of them out")
+    return WarmStarts.of_file(source, scorer.space).archs
+
+
+@main.command("warm-start")
+@click.argument("run")
+@click.option("--count", default=20, show_default=True, help="Architectures.")
+@click.option("--out", default=None, help="A JSON file  [default: print it].")
+@force_option
+def warm_start(run: str, count: int, out: str | None, force: bool) -> None:
+    """The best of RUN, of `gennas score` or `gennas search`, as what another search begins with.
+
+    JSON: {"space", "architectures", "categories", "configurations"}: texts, the space as categorical parameters, and
+    the architectures as values of these, for Optuna's enqueue_trial, Syne Tune's points_to_evaluate and NePS; `gennas
+    search --start` takes the texts, with NASLib's optimizers, too. A front comes first, then the finalists, then other
+    scores.
+    """
+    import json
+    from pathlib import Path
+
+    from ..runs.whole import write_whole
+    from ..search.warm_starts import WarmStarts
+
+    text = json.dumps(WarmStarts.of_run(run, count).as_record(), indent=2)
+    if out is None:
+        click.echo(text)
+        return
+    check_free(out, force)
+    try:
+        write_whole(Path(out), f"{text}\n".encode())
+    except OSError as error:
+        raise InputError(f"cannot write {out}: {error.strerror or error}") from None
+    say(f"wrote the best of {run} to {out}")
 
 
 def _screen_scorer(settings: dict[str, Any], screen: str) -> Scorer:

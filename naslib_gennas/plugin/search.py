@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..search.architectures import ALGORITHMS
 from ..search.evolution import POPULATION, TOURNAMENT, Evaluate
 from ..spaces.base import SearchSpace
-from ..spaces.pasted import from_naslib
+from ..spaces.pasted import from_naslib, to_naslib
 from .generators import PrivateGenerators
 from .loading import NASLib, load
 from .locate import layout_of, locate, require
@@ -74,6 +74,8 @@ def _obstacle(root: Path, space: str, algorithm: str) -> str | None:
         return f"NASLib has no algorithm {algorithm!r}; there are: {', '.join(OPTIMIZERS)}"
     if OPTIMIZERS[algorithm] not in layout.parts:
         return f"branch {layout.name} of NASLib has no {OPTIMIZERS[algorithm]}"
+    if layout.name == "zerocost":
+        return f"{OPTIMIZERS[algorithm]} of branch zerocost looks accuracies up in its tables; use `gennas naslib bbo`"
     if space not in KINDS:
         return f"the NASLib engine searches {', '.join(KINDS)}, not {space}"
     lacking = [package for package in layout.packages if find_spec(package) is None]
@@ -97,7 +99,8 @@ def naslib_search(
     ``predictor``: what BANANAS and NPENAS learn from the fitness with, ``gennas`` for ours in closed form.
     Fitness is higher-is-better; NaN ranks below everything. The sequence depends on ``seed`` and the fitness
     values only, so that replaying it resumes a search. NASLib draws from the global generators of Python and
-    numpy: it gets its own states of them, and yours are left alone. Raises InputError if NASLib has no such
+    numpy: it gets its own states of them, and yours are left alone. A space that is
+    :class:`..search.warm_starts.Started` gives NASLib its first samples. Raises InputError if NASLib has no such
     algorithm or cannot search ``space``.
 
     >>> from naslib_gennas import load_space
@@ -118,7 +121,8 @@ def naslib_search(
 
     generators = PrivateGenerators(seed)
     with generators:  # a graph draws a random name for itself
-        individuals = specification(naslib, naslib[KINDS[space.name]], fitness)
+        starts = [to_naslib(space.name, arch) for arch in getattr(space, "starts", ())]
+        individuals = specification(naslib, naslib[KINDS[space.name]], fitness, starts=starts)
         optimizer = naslib[OPTIMIZERS[algorithm]](_config(naslib, seed, population, tournament, predictor))
         optimizer.adapt_search_space(individuals(), dataset_api=validity_api(naslib, space.name))
     for epoch in itertools.count():

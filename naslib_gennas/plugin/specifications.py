@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, ClassVar
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         def get_type(self) -> str: ...
         def set_op_indices(self, op_indices: Any) -> None: ...
         def set_spec(self, spec: Any) -> None: ...
+        def sample_random_architecture(self, *args: Any, **kwargs: Any) -> None: ...
         def query(self, metric: Any, *args: Any, **kwargs: Any) -> Any: ...
 else:
     _Space = object
@@ -94,6 +95,7 @@ class _Specification(_Space):
     """Goes in front of one of NASLib's spaces."""
 
     _answers: ClassVar[_Answers]
+    _starts: ClassVar[Iterator[Any]] = iter(())
     _fitness: float | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -104,6 +106,13 @@ class _Specification(_Space):
         other = copy.copy(self)  # NASLib replaces specifications, it does not change them
         other.__dict__ = {**self.__dict__, "_fitness": None}
         return other
+
+    def sample_random_architecture(self, *args: Any, **kwargs: Any) -> None:
+        """One of the starts, as long as there are any."""
+        for spec in self._starts:
+            self.set_spec(spec)
+            return
+        super().sample_random_architecture(*args, **kwargs)
 
     def parse(self) -> None:
         """There is nothing to parse."""
@@ -127,15 +136,18 @@ class _Specification(_Space):
             return super().get_nbhd(dataset_api=dataset_api)
 
 
-def specification(naslib: NASLib, kind: type, fitness: Fitness | None = None, truth: bool = False) -> type[Any]:
+def specification(
+    naslib: NASLib, kind: type, fitness: Fitness | None = None, truth: bool = False, starts: Iterable[Any] = ()
+) -> type[Any]:
     """NASLib's space ``kind`` with individuals that hold nothing but their specification.
 
-    ``fitness`` gets NASLib's compact form, is asked once an individual, and stands for the validation
-    accuracy. Other quantities are looked up in the dataset API if ``truth``, else they are -1.
+    ``starts``: compact forms that are sampled first. ``fitness`` gets NASLib's compact form, is asked once an
+    individual, and stands for the validation accuracy. Other quantities are looked up in the dataset API if ``truth``,
+    else they are -1.
     """
     answers = _Answers(kind, naslib["Metric"].VAL_ACCURACY, fitness, truth)
     bases = (_Specification, _MacroSpace, kind) if kind.__name__ == KINDS[MACRO] else (_Specification, kind)
-    return type(kind.__name__, bases, {"_answers": answers})
+    return type(kind.__name__, bases, {"_answers": answers, "_starts": iter(tuple(starts))})
 
 
 def validity_api(naslib: NASLib, space: str) -> DatasetAPI | None:

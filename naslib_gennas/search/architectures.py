@@ -18,6 +18,7 @@ from ..scoring.protocol import Scorer
 from ..scoring.score import Score
 from ..spaces.base import SearchSpace
 from .evolution import POPULATION, TOURNAMENT, Evaluate, random_search, regularized_evolution
+from .warm_starts import Started
 
 ALGORITHMS = ("evolution", "random")  # of our own engine
 
@@ -34,6 +35,7 @@ class SearchSettings:
         algorithm: ``evolution``, ``random``, or what else the engine offers.
         seed: of the draws of the search.
         max_seconds: after which no further step is begun.
+        starts: architectures of the space that are drawn before random ones.
 
     Raises InputError for values that cannot be.
     """
@@ -44,6 +46,7 @@ class SearchSettings:
     tournament: int = TOURNAMENT
     seed: int = 0
     max_seconds: Optional[float] = None
+    starts: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -99,7 +102,8 @@ def search_architectures(scorer: Scorer, run: Run, settings: SearchSettings, eng
         steps.append(Step(len(steps), score))
         return math.nan if score.value is None else score.value
 
-    stream = engine(scorer.space, evaluate, settings.seed, settings.algorithm, settings.population, settings.tournament)
+    space: Any = Started(scorer.space, settings.starts) if settings.starts else scorer.space
+    stream = engine(space, evaluate, settings.seed, settings.algorithm, settings.population, settings.tournament)
     started = time.monotonic()
     for number, _ in enumerate(progress(itertools.islice(stream, settings.steps), settings.steps, "searching")):
         if number >= len(known):

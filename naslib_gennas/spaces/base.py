@@ -11,7 +11,7 @@ from typing_extensions import TypeVar
 
 from ..errors import ArchitectureError, GenNASError, InputError, SpecError
 from ..proxy.fidelity import NETWORK_OPTIONS, OWN, PAPER, PAPER_CODE, NetworkOption
-from ..registry import Registry
+from ..registry import Registry, unknown
 from .forms import Form, literal
 
 if TYPE_CHECKING:
@@ -294,6 +294,49 @@ class SearchSpace(ABC, Generic[Arch]):
         """Of the benchmark's own network, convolutions and classifier, for one image; None where only its modules can
         tell."""
         return None
+
+    @property
+    def categories(self) -> Mapping[str, tuple[str, ...]]:
+        """What an architecture is made of as independent categorical parameters, name -> options, such as tools for
+        hyperparameters take; nothing where the space cannot be written so. Not every choice needs to be valid.
+
+        >>> load_space("transnas101_micro").categories["edge_0_1"]
+        ('none', 'skip_connect', 'nor_conv_1x1', 'nor_conv_3x3')
+        """
+        return {}
+
+    def configuration(self, arch: Arch) -> dict[str, str]:
+        """One of the ``categories`` for every name; InputError for a space that has none.
+
+        >>> space = load_space("nats_sss")
+        >>> space.configuration(space.parse("8:16:24:32:40"))["width_5"]
+        '40'
+        """
+        raise InputError(f"the architectures of {self.name} are no independent choices")
+
+    def from_configuration(self, configuration: Mapping[str, Any]) -> Arch:
+        """The architecture of choices; ArchitectureError for some that are missing, unknown or not valid together.
+
+        >>> space = load_space("nats_sss")
+        >>> str(space.from_configuration({f"width_{place}": "64" for place in range(1, 6)}))
+        '64:64:64:64:64'
+        """
+        if not self.categories:
+            raise InputError(f"the architectures of {self.name} are no independent choices")
+        for name in configuration:
+            if name not in self.categories:
+                raise ArchitectureError(f"{self.name}: {unknown('choice', str(name), self.categories)}")
+        lacking = [name for name in self.categories if name not in configuration]
+        if lacking:
+            raise ArchitectureError(f"a configuration of {self.name} lacks {', '.join(lacking[:5])}")
+        for name, options in self.categories.items():
+            if configuration[name] not in options:
+                raise ArchitectureError(f"{self.name}: {unknown(f'{name} is', str(configuration[name]), options)}")
+        return self._chosen([str(configuration[name]) for name in self.categories])
+
+    def _chosen(self, values: list[str]) -> Arch:
+        """The architecture of one option for each of ``categories``, in their order."""
+        raise NotImplementedError
 
     def parameters(self, arch: Arch) -> int:
         """Of the benchmark's own network.

@@ -11,7 +11,7 @@ from typing import Any, Union
 
 import numpy as np
 
-from ..errors import ArchitectureError
+from ..errors import ArchitectureError, InputError
 from ..spaces import SPACES, SearchSpace, load_space
 from .expressions import check_parameters, check_shared_parts
 from .networks import (
@@ -269,6 +269,27 @@ def check_encoding(case: SpaceCase) -> None:
         assert not bad, f"the numbers {listed(bad)} of an encoding are not finite"
     if encodings[0]:
         assert any(numbers != encodings[0] for numbers in encodings), "all architectures have the same encoding"
+
+
+@SPACE_SUITE.check
+def check_categories(case: SpaceCase) -> None:
+    """An architecture is the same again from its choices; choices that are missing or unknown are refused."""
+    space, samples = case.space, case.samples(8)
+    if not space.categories:
+        raised(InputError, partial(space.configuration, samples[0]), "a configuration where there are no choices")
+        return
+    for arch in samples:
+        chosen = space.configuration(arch)
+        assert list(chosen) == list(space.categories), f"{arch} is described by {list(chosen)}"
+        wrong = [name for name, value in chosen.items() if value not in space.categories[name]]
+        assert not wrong, f"{listed(wrong)} of {arch} are none of the options"
+        again = space.from_configuration(chosen)
+        assert space.canonical(again) == space.canonical(space.reduced(arch)) or again == arch, (
+            f"{arch} comes back as {again}"
+        )
+        first = next(iter(chosen))
+        for broken in ({**chosen, first: "nonsense"}, {**chosen, "nonsense": "1"}, dict(list(chosen.items())[1:])):
+            raised(ArchitectureError, partial(space.from_configuration, broken), f"reading {broken}")
 
 
 @SPACE_SUITE.check

@@ -61,6 +61,8 @@ def test_the_branch_decides(somewhere):
     assert chosen == "own" and why == "branch zerocost of NASLib has no RegularizedEvolution"
     with pytest.raises(InputError, match="branch zerocost of NASLib has no LocalSearch"):
         choose_engine("naslib", "nasbench201", "local")
+    with pytest.raises(InputError, match="looks accuracies up in its tables; use `gennas naslib bbo`"):
+        choose_engine("naslib", "nasbench201", "bananas")
     (root / locate.DEVELOP.marker).mkdir(parents=True)
     chosen, why = choose_engine(None, "nds_darts", "evolution")
     assert chosen == "own" and "not nds_darts" in why
@@ -260,3 +262,25 @@ def test_a_run_that_does_not_repeat_is_refused(naslib_python, tmp_path):
         """,
         tmp_path,
     )
+
+
+@pytest.mark.naslib
+def test_naslibs_optimizers_begin_with_warm_starts(naslib_python):
+    first = json.loads(
+        naslib_python("""
+        import itertools, json
+        from naslib_gennas.plugin.search import naslib_search
+        from naslib_gennas.search.warm_starts import Started
+        from naslib_gennas.spaces import load_space
+
+        found = {}
+        for name, texts in {"nasbench201": ["3", "14000"], "nasbench101": ["5:397:000", "3:7:2"]}.items():
+            space = load_space(name)
+            starts = [space.parse(text) for text in texts]
+            stream = naslib_search(Started(space, starts), lambda arch: float(len(str(arch))), 0, "evolution", 5, 2)
+            looked_at = [space.canonical(arch) for arch, _ in itertools.islice(stream, 4)]
+            found[name] = [looked_at[:2] == [space.canonical(arch) for arch in starts], len(set(looked_at[2:]))]
+        print(json.dumps(found))
+        """)
+    )
+    assert first == {"nasbench201": [True, 2], "nasbench101": [True, 2]}

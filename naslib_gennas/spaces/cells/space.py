@@ -21,6 +21,7 @@ from .encoding import (
     COMPACT,
     DARTS,
     INPUTS,
+    KINDS,
     MIN_DEPTH,
     MIN_WIDTH,
     SKIP,
@@ -208,6 +209,31 @@ class CellSpace(SearchSpace[CellArchitecture]):
         for name, cell in (("normal", arch.normal), ("reduce", arch.reduce)):
             numbers |= {f"{name} {key}": value for key, value in cell_numbers(cell, self.operations).items()}
         return numbers
+
+    @property
+    def categories(self) -> dict[str, tuple[str, ...]]:
+        """Operation and input of both edges of every node of both cells; depth and width where they vary."""
+        edges: dict[str, tuple[str, ...]] = {}
+        for kind in KINDS:
+            for number in range(2 * self.nodes):
+                edges[f"{kind}_{number}_operation"] = self.operations
+                edges[f"{kind}_{number}_input"] = tuple(map(str, range(INPUTS + number // 2)))
+        sizes = {"depth": self.depths, "width": self.widths}
+        return {**edges, **{name: tuple(map(str, values)) for name, values in sizes.items() if len(values) > 1}}
+
+    def configuration(self, arch: CellArchitecture) -> dict[str, str]:
+        """Which nodes are read is the rule of the space."""
+        edges = [str(part) for cell in (arch.normal, arch.reduce) for edge in cell.edges for part in edge]
+        return dict(zip(self.categories, [*edges, str(arch.depth), str(arch.width)]))
+
+    def _chosen(self, values: list[str]) -> CellArchitecture:
+        edges = [(values[at], int(values[at + 1])) for at in range(0, 8 * self.nodes, 2)]
+        normal, reduce = tuple(edges[: 2 * self.nodes]), tuple(edges[2 * self.nodes :])
+        if not (self.rules.allow(normal) and self.rules.allow(reduce)):
+            raise self.rules.broken("the two edges of a node must have different inputs")
+        cells = concatenated(normal, self.loose), concatenated(reduce, self.loose)
+        sizes = list(map(int, values[8 * self.nodes :]))
+        return self.architecture(*cells, *sizes) if sizes else self._middle_sized(*cells)
 
     def other_texts(self, arch: CellArchitecture) -> dict[str, str]:
         return {"genotype": genotype(arch)}

@@ -178,19 +178,24 @@ def cell_of_bits(size: int, bits: Iterable[int], ops: Iterable[int]) -> NASBench
     return NASBench101Architecture(rows, tuple(ops))
 
 
-def padded_bits(arch: NASBench101Architecture, rng: np.random.Generator) -> tuple[list[int], list[int]]:
-    """Bits and operations of the same cell with seven vertices; unconnected ones, with random operations, go before
+def widened(arch: NASBench101Architecture) -> tuple[list[int], list[int]]:
+    """Bits and operations of the same cell with seven vertices; unconnected ones, with the first operation, go before
     the output.
 
-    >>> import numpy as np
-    >>> bits, ops = padded_bits(parse_cell("2:1:"), np.random.default_rng(0))
+    >>> bits, ops = widened(parse_cell("2:1:"))
     >>> len(bits), sum(bits), len(ops)
     (21, 1, 5)
     """
     size = len(arch.matrix)
     names = [*range(size - 1), *[None] * (MAX_VERTICES - size), size - 1]
     bits = [0 if u is None or v is None else arch.matrix[u][v] for i, u in enumerate(names) for v in names[i + 1 :]]
-    spare = rng.integers(len(OPERATIONS), size=MAX_VERTICES - size).tolist()
+    return bits, [*arch.ops, *[0] * (MAX_VERTICES - size)]
+
+
+def padded_bits(arch: NASBench101Architecture, rng: np.random.Generator) -> tuple[list[int], list[int]]:
+    """:func:`widened` with random operations of the unconnected vertices."""
+    bits, ops = widened(arch)
+    spare = rng.integers(len(OPERATIONS), size=MAX_VERTICES - len(arch.matrix)).tolist()
     return bits, [*arch.ops, *spare]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ...errors import ArchitectureError
 from ...proxy.fidelity import NetworkOption
 from ..base import SPACES, SearchSpace, or_pasted
 from ..cell_graph import CellGraph, short
@@ -25,6 +26,7 @@ from .encoding import (
     padded_bits,
     parse_cell,
     valid_part,
+    widened,
 )
 from .forms import FORMS
 
@@ -142,6 +144,27 @@ class NASBench101(SearchSpace[NASBench101Architecture]):
         3.0
         """
         return graph_numbers(valid_part(arch))
+
+    @property
+    def categories(self) -> dict[str, tuple[str, ...]]:
+        """Every edge of seven vertices, and the operations of the inner ones."""
+        vertices = range(MAX_VERTICES)
+        edges = {f"edge_{source}_{target}": ("no", "yes") for source in vertices for target in vertices[source + 1 :]}
+        return {**edges, **{f"operation_{vertex}": OPERATIONS for vertex in vertices[1:-1]}}
+
+    def configuration(self, arch: NASBench101Architecture) -> dict[str, str]:
+        """Vertices that the cell does not have get no edge, and the first operation."""
+        bits, ops = widened(arch)
+        return dict(zip(self.categories, [*(("no", "yes")[bit] for bit in bits), *(OPERATIONS[op] for op in ops)]))
+
+    def _chosen(self, values: list[str]) -> NASBench101Architecture:
+        """Without what is on no path from the input to the output."""
+        bits = [int(value == "yes") for value in values[:EDGE_SLOTS]]
+        arch = cell_of_bits(MAX_VERTICES, bits, list(map(OPERATIONS.index, values[EDGE_SLOTS:])))
+        why = fault(arch)
+        if why:
+            raise ArchitectureError(f"not a {self.name} architecture: {why}")
+        return valid_part(arch)
 
     def cell_graphs(self, arch: NASBench101Architecture) -> dict[str, CellGraph]:
         nodes = ("in", *(short(OPERATIONS[op]) for op in arch.ops), "out")

@@ -109,6 +109,16 @@ class NASBench201(SearchSpace[NASBench201Architecture]):
         cells, channels = fidelity.cells or self.cells, fidelity.channels or self.channels
         return network_layers(arch, cells, channels, stages, affine)
 
+    @property
+    def categories(self) -> dict[str, tuple[str, ...]]:
+        return {f"edge_{source}_{target}": OPERATIONS for source, target in EDGES}
+
+    def configuration(self, arch: NASBench201Architecture) -> dict[str, str]:
+        return {name: OPERATIONS[op] for name, op in zip(self.categories, arch.ops)}
+
+    def _chosen(self, values: list[str]) -> NASBench201Architecture:
+        return NASBench201Architecture(tuple(map(OPERATIONS.index, values)))
+
     def encoding(self, arch: NASBench201Architecture) -> dict[str, float]:
         """1 for the operation that an edge has, 0 for the others.
 

@@ -76,6 +76,16 @@ class NASBenchMacro(SearchSpace[NASBenchMacroArchitecture]):
 
         return Network(arch, classes)
 
+    @property
+    def categories(self) -> dict[str, tuple[str, ...]]:
+        return {f"layer_{layer}": OPERATIONS for layer in range(1, LAYERS + 1)}
+
+    def configuration(self, arch: NASBenchMacroArchitecture) -> dict[str, str]:
+        return {name: OPERATIONS[op] for name, op in zip(self.categories, arch.ops)}
+
+    def _chosen(self, values: list[str]) -> NASBenchMacroArchitecture:
+        return NASBenchMacroArchitecture(tuple(map(OPERATIONS.index, values)))
+
     def encoding(self, arch: NASBenchMacroArchitecture) -> dict[str, float]:
         """1 for the operation that a layer has, 0 for the others.
 

@@ -88,6 +88,16 @@ class NATSSize(SearchSpace[NATSSizeArchitecture]):
 
         return Network(arch.widths, classes)
 
+    @property
+    def categories(self) -> dict[str, tuple[str, ...]]:
+        return {f"width_{place}": tuple(map(str, WIDTHS)) for place in range(1, PLACES + 1)}
+
+    def configuration(self, arch: NATSSizeArchitecture) -> dict[str, str]:
+        return {name: str(width) for name, width in zip(self.categories, arch.widths)}
+
+    def _chosen(self, values: list[str]) -> NATSSizeArchitecture:
+        return NATSSizeArchitecture(tuple(map(int, values)))
+
     def encoding(self, arch: NATSSizeArchitecture) -> dict[str, float]:
         """The logarithm of every width.
 

@@ -127,6 +127,16 @@ class TransNASMicro(TransNASSpace[TransNASMicroArchitecture]):
     def cell_graphs(self, arch: TransNASMicroArchitecture) -> dict[str, CellGraph]:
         return {"cell": on_edges((source, target, OPERATIONS[op]) for op, (source, target) in zip(arch.ops, EDGES))}
 
+    @property
+    def categories(self) -> dict[str, tuple[str, ...]]:
+        return {f"edge_{source}_{target}": OPERATIONS for source, target in EDGES}
+
+    def configuration(self, arch: TransNASMicroArchitecture) -> dict[str, str]:
+        return {name: OPERATIONS[op] for name, op in zip(self.categories, arch.ops)}
+
+    def _chosen(self, values: list[str]) -> TransNASMicroArchitecture:
+        return TransNASMicroArchitecture(tuple(map(OPERATIONS.index, values)))
+
     def encoding(self, arch: TransNASMicroArchitecture) -> dict[str, float]:
         """1 for the operation that an edge has, 0 for the others."""
         return {
