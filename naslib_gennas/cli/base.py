@@ -33,7 +33,7 @@ EXIT_OTHER, EXIT_INPUT, EXIT_ALL_FAILED, EXIT_INTERRUPTED = 1, 2, 3, 130
 SECTIONS = {
     "Start": ("demo", "doctor"),
     "Rank architectures": ("score", "compare", "correlate", "benchmark"),
-    "Find the best": ("search", "fit", "task-search", "warm-start", "export"),
+    "Find the best": ("search", "fit", "task-search", "one-shot", "warm-start", "export"),
     "See what there is": ("spaces", "presets", "signals", "measures"),
     "Tables, scores, pages": ("tables", "scores", "report"),
     "In NASLib": ("naslib",),

@@ -48,6 +48,7 @@ OWN = ("texts", "metric", "space", "preset", "everything")  # what a suite decid
 )
 @click.option("--metric", default=None, help="Columns of the table, comma-separated [default: the space's own].")
 @click.option("--suite", default=None, help="A table or figure of the paper instead: table1, ..., fig8; or nbs-zero.")
+@click.option("--one-shot", default=None, help="With --suite table3: labelled images; weight sharing runs on them.")
 @click.option("--method", "methods", multiple=True, help="Only this method of the suite; may be given several times.")
 @click.option("--quick", is_flag=True, help="A small version of the suite, in minutes; its numbers say little.")
 @click.option(
@@ -72,6 +73,7 @@ def benchmark(
     texts: tuple[str, ...],
     metric: str | None,
     suite: str | None,
+    one_shot: str | None,
     methods: tuple[str, ...],
     quick: bool,
     solver: str,
@@ -109,10 +111,11 @@ def benchmark(
         return
     if suite is not None:
         common = {"resources": resources, "batch_size": batch_size, "image_size": image_size, "strict": strict}
-        _suite(suite, sources, as_json, settings, quick=quick, solver=solver, sample=sample, methods=methods, **common)
+        common |= {"methods": methods, "one_shot": one_shot}
+        _suite(suite, sources, as_json, settings, quick=quick, solver=solver, sample=sample, **common)
         return
-    if quick or len(sources) > 1 or solver != "sgd" or methods:
-        what = "--quick, --method, --solver and more than one --table"
+    if quick or len(sources) > 1 or solver != "sgd" or methods or one_shot:
+        what = "--quick, --method, --one-shot, --solver and more than one --table"
         raise InputError(f"{what} are for --suite; a preset has its own solver")
     if not sources:
         raise InputError("name the ground truth: --table FILE, or --table analog-nasbench (extra demo)")
@@ -155,9 +158,9 @@ def _study(
     from ..commands.study import StudySettings, run_study, text_of
     from ..scoring.gennas import find_device
 
-    for option in ("metric", "space", "preset", "solver", "everything", "strict", "methods"):
+    for option in ("metric", "space", "preset", "solver", "everything", "strict", "methods", "one_shot"):
         if _given(option):
-            word = {"everything": "all", "methods": "method"}.get(option, option)
+            word = {"everything": "all", "methods": "method", "one_shot": "one-shot"}.get(option, option)
             raise InputError(f"--suite {STUDY} has no use for --{word}")
     find_device(settings["device"])
     bound = StudySettings(

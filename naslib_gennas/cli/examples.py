@@ -23,6 +23,7 @@ EXAMPLES = {
         "gennas fit --space nasbench201 --suggest 10 --out runs/loop",
     ),
     "task-search": ("gennas task-search --space nasbench201 --table mine.csv --labelled 20 --out runs/task",),
+    "one-shot": ("gennas one-shot gdas --data cifar.npz --epochs 50 --out runs/gdas",),
     "warm-start": (
         "gennas warm-start runs/search --count 20 --out starts.json",
         "gennas search --space nasbench201 --start starts.json --preset best",

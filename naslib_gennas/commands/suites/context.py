@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import ImageError, InputError
 from ...executors.protocol import ALONE, Executor, Resources, open_executor
-from ...proxy.images import load_images
+from ...proxy.images import images_identity, load_images
 from ...proxy.presets import Preset, load_preset
 from ...runs.run import Record, Run
 from ...scoring.gennas import GenNASScorer
@@ -27,6 +27,12 @@ from .results import Missing, SuiteRow
 from .spec import Method, Part, Suite, obtain, suite_data
 
 CLOSED_FORM = ("table1",)  # suites whose tasks are single signals at single stages
+SHARED_WEIGHTS = ("table3",)
+
+
+def images_named(source: str) -> Record:
+    """Of the images for methods that share weights."""
+    return {"one_shot": images_identity(source)["images_digest"]}
 
 
 class Unavailable(InputError):
@@ -36,7 +42,8 @@ class Unavailable(InputError):
 @dataclass(frozen=True)
 class SuiteSettings:
     """``tables``: space -> where its ground truth is; ``sample`` and ``quick`` change how much is run; ``solver``
-    ``ridge`` scores the tasks of Table 1 in closed form; ``methods``: only these, all if none."""
+    ``ridge`` scores the tasks of Table 1 in closed form; ``methods``: only these, all if none; ``one_shot``: images
+    for the methods that share weights."""
 
     tables: Mapping[str, str] = field(default_factory=dict)
     quick: bool = False
@@ -50,6 +57,7 @@ class SuiteSettings:
     strict: bool = False
     solver: str = "sgd"
     methods: tuple[str, ...] = ()
+    one_shot: str | None = None
 
     def config(self) -> Record:
         """What the suites in one directory must share."""
@@ -62,6 +70,7 @@ class SuiteSettings:
             "images": self.images,
             "batch_size": self.batch_size,
             "image_size": self.image_size,
+            **(images_named(self.one_shot) if self.one_shot else {}),
             **({"solver": self.solver} if self.solver != "sgd" else {}),
         }
 
@@ -78,6 +87,8 @@ class Context:
         """InputError for a table that the suite has no use for, UnknownNameError for one of no space."""
         if settings.solver != "sgd" and suite.name not in CLOSED_FORM:
             raise InputError(f"only {', '.join(CLOSED_FORM)} can be had in closed form; leave out --solver ridge")
+        if settings.one_shot and suite.name not in SHARED_WEIGHTS:
+            raise InputError(f"only {', '.join(SHARED_WEIGHTS)} has methods that share weights; leave out --one-shot")
         for space in settings.tables:
             if SPACES[space].name not in suite.spaces:
                 raise InputError(f"{suite.name} does not look at {space}, but at {', '.join(suite.spaces)}")

@@ -6,7 +6,7 @@ the suite's, so that suites that share context (Tables 2, 7 and 8) share it in o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Callable, Optional
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from ...evaluation import Evaluation, Interval
 from ...executors.scores import ScorerElsewhere, score_all
+from ...one_shot import METHODS, OneShotSettings
 from ...proxy.presets import Preset, load_preset
 from ...registry import Registry
 from ...scoring.ensemble import parse_measure
@@ -25,6 +26,7 @@ from ...spaces.base import SearchSpace
 from ...tables import Table, open_space
 from ...task_search.report import task_search as run_task_search
 from ...task_search.settings import TaskSearchSettings
+from .. import one_shot
 from ..benchmark import BenchmarkRow, BenchmarkSettings, benchmark
 from .context import Context
 from .results import SuiteRow
@@ -196,8 +198,35 @@ def search(context: Context, part: Part) -> Iterator[Optional[SuiteRow]]:
         for metric, printed_row in metrics.items():
             values = [None if arch is None else table.value(arch, metric) for arch in winners]
             yield _returned(context, part, printed_row, method, values)
+    shared = list(_shared_weights(context, part, metrics, table))
+    yield from shared
+    done = {row.method for row in shared if row is not None}
     for printed_row in metrics.values():
-        yield from context.printed_only(part, printed_row)
+        yield from (row for row in context.printed_only(part, printed_row) if row.method not in done)
+
+
+def _shared_weights(
+    context: Context, part: Part, metrics: Mapping[str, str], table: Table
+) -> Iterator[Optional[SuiteRow]]:
+    """What the weight-sharing methods find, mean over seeds, where images for them are given."""
+    source = context.settings.one_shot
+    if source is None or part.space != one_shot.SPACE:
+        return
+    amount = dict(context.amount("one_shot"))
+    seeds = amount.pop("seeds")
+    plain = OneShotSettings(**amount)
+    images = one_shot.read(source, plain)
+    for name in METHODS.names():
+        found = []
+        for seed in range(context.settings.seed, context.settings.seed + seeds):
+            bound = replace(plain, seed=seed)
+            config = one_shot.config(name, source, bound, context.settings.device)
+            with context.inside(f"{part.space}-{name}", config) as run:
+                found.append(one_shot.one_shot(name, images, bound, run, device=context.settings.device).arch)
+        method = Method(METHODS[name].title)
+        for metric, printed_row in metrics.items():
+            values = [table.value(arch, metric) for arch in found]
+            yield _returned(context, part, printed_row, method, values)
 
 
 def _returned(
