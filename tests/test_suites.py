@@ -206,7 +206,10 @@ def test_some_methods_of_a_suite():
     for words, message in (
         (["--suite", "table4", "--method", "hibrid"], "did you mean hybrid"),
         (["--suite", "nbs-zero", "--method", "fast"], "no use for --method"),
-        (["--space", SPACE, "--table", "x.csv", "--method", "fast"], "--method, --solver and more than one --table"),
+        (
+            ["--space", SPACE, "--table", "x.csv", "--method", "fast"],
+            "--method, --one-shot, --solver and more than one",
+        ),
     ):
         done = CliRunner().invoke(main, ["benchmark", *words])
         assert done.exit_code == 2 and message in done.stderr
