@@ -16,6 +16,7 @@ from naslib_gennas.runs.run import Run
 from naslib_gennas.scoring.score import Score
 from naslib_gennas.search.architectures import Step, own_engine
 from naslib_gennas.search.costs import Deployment, Stopwatch, amount, cost_of
+from naslib_gennas.search.latency_model import Linear, PredictedLatency
 from naslib_gennas.search.limits import Gate, Limit, admitted, by_validity, within
 from naslib_gennas.search.multi import front, nsga2, parse_objectives
 from naslib_gennas.spaces import load_space
@@ -305,3 +306,53 @@ def test_a_search_for_the_front(latencies, tmp_path):
 def test_bad_input(arguments, message):
     done = search(*arguments)
     assert done.exit_code == 2 and message in done.stderr and "Traceback" not in done.stderr
+
+
+# --- latencies from a few that were measured
+
+
+def test_latencies_are_predicted_from_a_few(capsys):
+    asked = []
+
+    def measure(arch):
+        asked.append(arch)
+        return 1.0 + 2.0 * convolutions(arch) + 0.5 * arch.ops.count(4)
+
+    predicted = PredictedLatency(SPACE, measure, 60, [])
+    rng = np.random.default_rng(1)
+    others = [SPACE.sample(rng) for _ in range(50)]
+    wrong = [abs(predicted(arch) - measure(arch)) / measure(arch) for arch in others]
+    assert len(asked) == 60 + 2 * 50 and np.median(wrong) < 0.01
+    assert "predicted from 60 that were measured" in capsys.readouterr().err
+    assert predicted(others[0]) == predicted(others[0])
+
+
+def test_models_against_scikit_learn():
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(30, 5)) * [1, 10, 0.1, 3, 0] + 2
+    y = 10 + x @ [1, 0.2, 5, 0, 0] + rng.normal(0, 0.1, 30)
+    model = Linear.of(x, y)
+    z = (x - x.mean(0)) / np.where(x.std(0) > 0, x.std(0), 1)
+    errors = []
+    for penalty in 10.0 ** np.arange(-4, 3):
+        ridge = linear_model.Ridge(alpha=penalty)
+        left_out = []
+        for place in range(30):
+            ridge.fit(np.delete(z, place, 0), np.delete(y, place))
+            left_out.append(abs(ridge.predict(z[place : place + 1])[0] - y[place]) / y[place])
+        errors.append((np.median(left_out), penalty))
+    best = linear_model.Ridge(alpha=min(errors)[1]).fit(z, y)
+    assert model.error == pytest.approx(min(errors)[0], rel=0.1)
+    assert [model(row) for row in x[:5]] == pytest.approx(best.predict(z[:5]), rel=1e-3)
+
+
+def test_a_search_by_predicted_latencies(tmp_path):
+    words = ["--limit", "latency<=200ms", "--latency-samples", "10", "--image-size", "8", "--steps", "4"]
+    done = search(*words, "--population", "2", "--tournament", "1", "--out", str(tmp_path / "run"))
+    assert done.exit_code == 0, done.stderr
+    assert "predicted from 10 that were measured" in done.stderr
+    kept = (tmp_path / "run" / "latency" / "results.jsonl").read_text().splitlines()
+    assert len(kept) == 10
+    few = search(*words[:2], "--latency-samples", "3")
+    assert few.exit_code == 2 and "at least 10 measured ones, got 3" in few.stderr

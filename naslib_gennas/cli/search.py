@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 @click.option("--limit", "limits", multiple=True, help="params<=4M, flops>=500M, latency<=20ms, latency:DEVICE<=20ms.")
 @click.option("--objective", default=None, help="Several, e.g. score,latency:DEVICE: the front is searched (NSGA-II).")
 @click.option("--latency-table", default=None, help="CSV with a column of milliseconds a DEVICE, by arch or index.")
+@click.option("--latency-samples", type=int, default=None, help="Measure so many latencies, predict the others.")
 @click.option("--classes", type=int, default=None, help="Of the network as it will run [default: the space's own].")
 @click.option("--image-size", type=int, default=None, help="Pixels a side of its images [default: the space's own].")
 @click.option("--table", "source", default=None, help="Ground truth for the report; never used by the search.")
@@ -68,6 +69,7 @@ def search(
     limits: tuple[str, ...],
     objective: str | None,
     latency_table: str | None,
+    latency_samples: int | None,
     classes: int | None,
     image_size: int | None,
     source: str | None,
@@ -100,7 +102,8 @@ def search(
     from ..search.costs import Deployment
 
     scorer = the_scorer(settings)
-    demands = _demands(limits, objective, Deployment(classes, image_size, latency_table, settings["device"]))
+    there = Deployment(classes, image_size, latency_table, settings["device"], latency_samples)
+    demands = _demands(limits, objective, there)
     table = None if source is None else read_table(source, scorer.space, False)
     screening = _screening(settings, screen, keep, everything)
     if demands.objectives:

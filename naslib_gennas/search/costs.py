@@ -25,6 +25,7 @@ from ..registry import unknown
 from ..runs.run import Run
 from ..scoring.gennas import find_device
 from ..spaces.base import SearchSpace
+from .latency_model import PredictedLatency
 
 PARAMS, FLOPS, LATENCY = "params", "flops", "latency"
 SCALES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
@@ -41,7 +42,8 @@ Cost = Callable[[Any], Optional[float]]
 class Deployment:
     """The network as it will be used: ``classes``, images of ``image_size`` pixels, on ``device``.
 
-    None: as many and as large as the benchmark of the space has.
+    None: as many and as large as the benchmark of the space has. ``latency_samples``: how many latencies are measured;
+    None measures every architecture that is asked for.
     ``latency_table``: a CSV of ``arch`` (or ``index``, where numbers stand for architectures) and a column of
     milliseconds a device.
     """
@@ -50,6 +52,7 @@ class Deployment:
     image_size: Optional[int] = None
     latency_table: Optional[str] = None
     device: str = "cpu"
+    latency_samples: Optional[int] = None
 
     def __post_init__(self) -> None:
         for value, what in ((self.classes, "class"), (self.image_size, "pixel")):
@@ -104,7 +107,7 @@ def cost_of(quantity: str, space: SearchSpace, deployment: Deployment, run: Opti
     if space.kind != "cnn" and quantity in (FLOPS, LATENCY):
         raise InputError(f"{quantity} is of networks that see images, and those of {space.name} do not; limit {PARAMS}")
     if quantity == LATENCY:
-        return Stopwatch(space, deployment, run)
+        return _measured(space, deployment, run)
     kinds: dict[str, Cost] = {
         PARAMS: lambda arch: _parameters(space, arch, deployment),
         FLOPS: lambda arch: _multiply_adds(space, arch, deployment),
@@ -112,6 +115,14 @@ def cost_of(quantity: str, space: SearchSpace, deployment: Deployment, run: Opti
     if quantity not in kinds:
         raise UnknownNameError(unknown("cost", quantity, [*kinds, LATENCY, f"{LATENCY}:COLUMN"]))
     return cache(kinds[quantity])
+
+
+def _measured(space: SearchSpace, deployment: Deployment, run: Optional[Run]) -> Cost:
+    stopwatch = Stopwatch(space, deployment, run)
+    if deployment.latency_samples is None:
+        return stopwatch
+    sizes = [cost_of(name, space, deployment) for name in (PARAMS, FLOPS)]
+    return PredictedLatency(space, stopwatch, deployment.latency_samples, sizes)
 
 
 def shown(value: float, quantity: str) -> str:
