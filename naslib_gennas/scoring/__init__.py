@@ -1,6 +1,7 @@
-"""Scorers: an architecture goes in, one :class:`.score.Score` comes out. Importing this registers ``gennas``."""
+"""Scorers: an architecture goes in, one :class:`.score.Score` comes out. Importing this registers ``gennas``,
+``econas:FACTORS`` and ``ppl:FILE@N``."""
 
-from . import gennas_measure  # noqa: F401
+from . import econas, gennas_measure, perplexity  # noqa: F401 - they register
 from .ensemble import EnsembleScorer, parse_measure, parse_measures
 from .gennas import GenNASScorer, check_kind, find_device
 from .measure import MeasuredNetworks, MeasureScorer, measure_module, measure_scorers

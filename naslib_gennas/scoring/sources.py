@@ -11,5 +11,5 @@ from .protocol import Scorer
 SOURCES: Registry[Callable[[str, GenNASScorer], Scorer]] = Registry("source of scores", "naslib_gennas.score_sources")
 """Word -> function of what follows the colon, and of the scorer of ``gennas``, whose space it is for.
 
-``import naslib_gennas.predictors`` adds ``fit``, as in ``fit:runs/fit``.
+``econas:c8r16s2e10`` and ``ppl:FILE@3`` are there; ``import naslib_gennas.predictors`` adds ``fit:runs/fit``.
 """
