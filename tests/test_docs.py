@@ -37,6 +37,7 @@ SMALLER = [  # so that a page takes seconds: what is shown -> what runs instead
         r"(gennas search (?!.*--(screen|algorithm|help)).*)",
         r"\1 --preset tiny --steps 6 --population 3 --tournament 2 --finalists 0 --table nb201.csv",
     ),
+    (r"(--space darts_imagenet .*) --preset tiny(.*) --table nb201.csv", r"\1 --preset instant\2"),
     (r"latency<=5ms", "latency<=5s"),
     (r"--sample \d+", "--sample 4"),
     (r"(gennas (correlate|benchmark|score) .*)--sample 4(.*--preset (instant|tiny))", r"\1--sample 12\3"),
@@ -53,6 +54,8 @@ ELSEWHERE = {  # run by other tests, or by the continuous integration
     "gennas demo": "test_demo.py",
     "gennas naslib": "tests/plugin/test_runner.py runs these examples",
     "gennas tables convert": "test_tables.py",
+    "gennas export '<arch>' --space darts_imagenet": "test_export.py",
+    "gennas benchmark --suite table4": "test_suites.py",
 }
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from ..errors import InputError
@@ -69,10 +70,11 @@ class Classifier(nn.Module):
     def __init__(self, backbone: Any, classes: int):
         super().__init__()
         self.backbone = backbone
+        self.norm = nn.BatchNorm2d(backbone.channels[-1])
         self.classifier = nn.Linear(backbone.channels[-1], classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.classifier(self.backbone(x)[-1].mean(dim=(2, 3)))
+        logits: torch.Tensor = self.classifier(F.relu(self.norm(self.backbone(x)[-1])).mean(dim=(2, 3)))
         return logits
 
 
