@@ -340,6 +340,7 @@ def test_command(source, tmp_path):
         (["one-shot", "gdas", "--data", "none.npz"], "does not exist"),
         (["one-shot", "gdas", "--data", "none.npz", "--epochs", "0"], "epochs must be at least 1, got 0"),
         (["one-shot", "gdas", "--data", "none.npz", "--device", "cuda:77"], "not available"),
+        (["one-shot", "gdas", "--data", "none.npz", "--metric", "m"], "--metric is a column of --table"),
         (["one-shot", "gdas", "--data", "none.npz", "--seed", "-1"], "whole number of at least 0"),
         (["benchmark", "--suite", "table2", "--one-shot", "x.npz"], "only table3 has methods that share weights"),
         (["benchmark", "--space", "nasbench201", "--table", "t", "--one-shot", "x.npz"], "are for --suite"),

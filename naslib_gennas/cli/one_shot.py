@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .base import main, open_run, read_table, say, show
+from ..errors import InputError
+from .base import main, open_run, read_table, show
 
 if TYPE_CHECKING:
     from ..commands.one_shot import OneShotResult
@@ -53,12 +54,12 @@ def one_shot(
 
     METHODS[method]
     find_device(device)
+    if source is None and metric is not None:
+        raise InputError("--metric is a column of --table, which says where the ground truth is")
     use_threads(threads)
     bound = OneShotSettings(**{**settings, "seed": checked_seed(settings["seed"])})
     table = None if source is None else read_table(source, command.SPACE, False)
     images = command.read(data, bound)
-    if metric is not None and table is None:
-        say("warning: --metric is a column of --table; without one it says nothing")
     config = command.config(method, data, bound, device)
     with open_run({"out": out, "resume": resume}, config) as run:
         result = command.one_shot(method, images, bound, run, table, metric, device)

@@ -156,9 +156,9 @@ def draws(scorer: GenNASScorer, count: int) -> list[GenNASScorer]:
         raise InputError(f"a comparison needs at least 2 draws, got {count}")
 
     def draw(number: int) -> GenNASScorer:
-        return GenNASScorer(
-            scorer.space, scorer.preset, scorer.seed + number, str(scorer.device), scorer.images, f"draw {number}"
-        )
+        seed, name = scorer.seed + number, f"draw {number}"
+        device, images = str(scorer.device), scorer.images
+        return GenNASScorer(scorer.space, scorer.preset, seed, device, images, name, scorer.memory)
 
     return list(map(draw, range(count)))
 
