@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 
 from naslib_gennas.cli import main
 from naslib_gennas.errors import InputError, MissingPackageError, TableError
+from naslib_gennas.report import write_report
 from naslib_gennas.runs.run import Run
 from naslib_gennas.scoring.score import Score
 from naslib_gennas.search.architectures import Step, own_engine
@@ -288,6 +290,14 @@ def test_a_search_for_the_front(latencies, tmp_path):
     assert page.count("<circle") >= len(result["front"])
     text = search(*asked, "--steps", 10, "--population", 5, "--tournament", 2).stdout
     assert "front of score and latency:phone" in text and " ms" in text
+    write_report([tmp_path / "front"], tmp_path / "page.html", tmp_path / "figures")
+    page = (tmp_path / "page.html").read_text()
+    points = json.loads(re.search(r'id="points">(.*?)</script>', page, re.DOTALL)[1])["front, front"]
+    assert points["arch"] == [found["arch"] for found in result["front"]]
+    assert points["values"]["latency:phone"] == pytest.approx([cost for _, cost in front_found], rel=1e-4)
+    drawn = re.search(r'<g data-run="front, front"[^>]*>(.*?)</g>', page)[1]
+    assert sorted(map(int, re.findall(r'data-i="(\d+)"', drawn))) == list(range(len(front_found)))
+    assert (tmp_path / "figures" / "front-front-cell-1.svg").exists()
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,8 @@ class Figures:
                 drawn[run.name] = self._searches[run.name].hover()
             elif run.name in self._predictions:
                 drawn[run.name] = self._predictions[run.name].hover()
+            if run.search is not None and run.search.front:
+                drawn[search_figures.front_name(run)] = search_figures.front_hover(run.search)
         return drawn
 
     def write(self, folder: Path) -> None:

@@ -102,19 +102,49 @@ def _cell_caption(place: int, found: Found) -> str:
 
 
 def fronts(run: LoadedRun, result: SearchResult) -> list[Picture]:
-    """Score by each of the costs that a search minimised: what nothing else beats."""
-    return [_front(run, result, name) for name in result.objectives if result.front]
+    """Score by each of the costs that a search minimised: what nothing else beats; and cells from all over it."""
+    if not result.front:
+        return []
+    return [*(_front(run, result, name) for name in result.objectives), *_cells_of_front(run, result)]
+
+
+def front_hover(result: SearchResult) -> Hover:
+    """What the points of a front say."""
+    values = {name: [short(found.costs.get(name)) for found in result.front] for name in result.objectives}
+    values["score"] = [short(found.score) for found in result.front]
+    return Hover([cut(found.arch) for found in result.front], values)
+
+
+def front_name(run: LoadedRun) -> str:
+    """By which the page finds what these points say."""
+    return f"{run.name}, front"
 
 
 def _front(run: LoadedRun, result: SearchResult, cost: str) -> Picture:
-    known = [(found.costs.get(cost), found) for found in result.front]
-    points = sorted((value, found.score) for value, found in known if value is not None)
-    costs, scores = zip(*points)
+    known = [(found.costs.get(cost), found.score, place) for place, found in enumerate(result.front)]
+    points = sorted((value, score, place) for value, score, place in known if value is not None)
+    costs, scores, _ = zip(*points)
     axes = Axes(limits(costs), limits(scores), cost, f"score ({run.preset_name})")
-    line = polyline(axes, points, f'stroke="{PALETTE[1]}"') if len(result.objectives) == 1 else ""
+    look = f'stroke="{PALETTE[1]}"'
+    line = polyline(axes, [(x, y) for x, y, _ in points], look) if len(result.objectives) == 1 else ""
     dots = [
-        f'<circle cx="{axes.px(value)}" cy="{axes.py(score)}" r="3.5" fill="{PALETTE[0]}"/>' for value, score in points
+        f'<circle data-i="{place}" cx="{axes.px(x)}" cy="{axes.py(y)}" r="3.5" fill="{PALETTE[0]}"/>'
+        for x, y, place in points
     ]
+    group = f"<g {hover_attributes(front_name(run), 'score', cost)}>{''.join(dots)}</g>"
     caption = f"{len(points)} architectures that no other one beats in score and {', '.join(result.objectives)}."
     name = re.sub(r"\W+", "-", f"{run.name}-front-{cost}")
-    return picture(name, axes.svg([line, *dots], f"Front of {run.name}: score and {cost}"), caption)
+    return picture(name, axes.svg([line, group], f"Front of {run.name}: score and {cost}"), caption)
+
+
+def _cells_of_front(run: LoadedRun, result: SearchResult) -> list[Picture]:
+    """Of its ends and between, from the highest score on."""
+    places = sorted({round(part * (len(result.front) - 1) / (CELLS - 1)) for part in range(CELLS)})
+    pictures = []
+    for place in places:
+        found = result.front[place]
+        costs = ", ".join(f"{name} {value:.4g}" for name, value in found.costs.items() if value is not None)
+        for name, svg in cells(run.space, found.arch, f"{run.name}: number {place + 1} of the front").items():
+            caption = f"score {found.score:.4f}, {costs}" + ("" if name == "cell" else f"; {name} cell")
+            pictures.append(picture(f"{run.name}-front-{name}-{place + 1}", svg, caption))
+    return pictures
