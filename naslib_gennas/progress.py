@@ -57,6 +57,11 @@ def warn(message: str) -> None:
     print(f"warning: {message}", file=sys.stderr, flush=True)
 
 
+def tell(message: str) -> None:
+    """One line on standard error, for what was decided."""
+    print(message, file=sys.stderr, flush=True)
+
+
 def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
     """Yield ``items``, telling on standard error how many of ``total`` are done; ``label`` says of what.
 

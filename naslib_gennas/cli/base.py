@@ -122,13 +122,25 @@ PRESET_DEFAULT = "hybrid; fast-three for networks of your own"
 MEMORY = 512  # MB, as of a scorer; that module would import torch
 
 
+AUTO = "auto"
+
+
+class Workers(click.IntRange):
+    """A number of processes, or ``auto``."""
+
+    name = "number or auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == AUTO else super().convert(value, param, ctx)
+
+
 WHERE = [
     click.option(
         "--workers",
-        type=click.IntRange(1, 4096),
+        type=Workers(1, 4096),
         default=1,
         show_default=True,
-        help="Processes of one thread each; 1 is this process.",
+        help="Processes of one thread each; 1 is this process; auto: what this machine allows, if it pays.",
     ),
     click.option(
         "--threads",
@@ -191,7 +203,7 @@ def placed(command: Callable[..., None], options: Sequence[Callable[[Any], Any]]
     @wraps(command)
     def with_resources(
         *args: Any,
-        workers: int,
+        workers: int | str,
         threads: int,
         executor: str,
         timeout: float | None,
@@ -201,12 +213,25 @@ def placed(command: Callable[..., None], options: Sequence[Callable[[Any], Any]]
         from ..executors.protocol import Resources
         from ..proxy.surroundings import use_threads
 
+        workers, executor = _chosen(workers, executor, timeout, isolate)
         apart = bool(isolate) or (isolate is None and any(kwargs.get(name) for name in OWN_NETWORKS))
         resources = Resources(workers, threads, timeout, apart, watch=True, executor=executor)
         use_threads(threads if workers == 1 else 1)
         command(*args, resources=resources, **kwargs)
 
     return with_resources
+
+
+def _chosen(workers: int | str, executor: str, timeout: float | None, isolate: bool | None) -> tuple[int, str]:
+    """How many, and the executor; InputError for ``auto`` where something else is asked for, too."""
+    if not isinstance(workers, str):
+        return workers, executor
+    if executor or timeout is not None or isolate:
+        raise InputError("--workers auto decides by itself; leave out --executor, --timeout and --isolate")
+    from ..executors.auto import usable_processors
+
+    count = usable_processors()
+    return count, AUTO if count > 1 else ""
 
 
 table_option = click.option(

@@ -1,6 +1,6 @@
 """Where scorers run: here, in processes, on Dask or Ray. Importing this registers them, not the engines."""
 
-from . import dask, here, processes, ray  # noqa: F401
+from . import auto, dask, here, processes, ray  # noqa: F401
 from .protocol import EXECUTORS, Executor, Resources, Work, open_executor
 from .scores import OnError, ScorerElsewhere, score_all
 
