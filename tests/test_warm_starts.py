@@ -50,6 +50,17 @@ def test_the_best_of_scores(run, tmp_path):
         assert list(map(str, WarmStarts.of_file(source, SPACE).archs)) == best[:4]
 
 
+def test_a_network_is_there_once_and_missing_lines_are_a_sentence(tmp_path):
+    skip = "+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+    same = [f"|nor_conv_3x3~0|{skip}", f"|none~0|{skip}"]
+    words = ["score", "--space", "nasbench201", "--preset", "instant", *same, "15000", "--out", tmp_path / "run"]
+    assert gennas(*words).exit_code == 0
+    assert len(json.loads(gennas("warm-start", tmp_path / "run").stdout)["architectures"]) == 2
+    (tmp_path / "run" / "results.jsonl").unlink()
+    done = gennas("warm-start", tmp_path / "run")
+    assert done.exit_code == 2 and "cannot read" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_finalists_and_fronts_come_first(tmp_path):
     words = [
         "search",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -36,7 +37,8 @@ class WarmStarts:
 
     @classmethod
     def of_run(cls, directory: Union[str, Path], count: int = COUNT) -> WarmStarts:
-        """The best ``count`` of a run of ``score`` or ``search``: final scores before others, a front before both.
+        """The best ``count`` networks of a run of ``score`` or ``search``: final scores before others, a front before
+        both.
 
         RunError for a directory that is no such run; InputError for fewer than 1.
         """
@@ -47,10 +49,15 @@ class WarmStarts:
         if config.get("command") not in ("score", "search") or "space" not in config:
             raise RunError(f"{folder} is no run of `gennas score` or `gennas search`")
         space = open_space(str(config["space"]))
-        texts = dict.fromkeys([*_ordered(folder), *_by_score(folder)])
-        if not texts:
+        found: dict[str, Any] = {}  # of architectures that are one network the first
+        for text in itertools.chain(_ordered(folder), _by_score(folder)):
+            arch = space.parse(text)
+            found.setdefault(space.score_key(arch), arch)
+            if len(found) == count:
+                break
+        if not found:
             raise RunError(f"{folder} has no architecture with a score")
-        return cls(space, tuple(space.parse(text) for text in list(texts)[:count]))
+        return cls(space, tuple(found.values()))
 
     @classmethod
     def of_file(cls, path: Union[str, Path], space: SearchSpace) -> WarmStarts:
@@ -148,7 +155,11 @@ def _ordered(folder: Path) -> Iterator[str]:
 
 
 def _by_score(folder: Path) -> list[str]:
-    records = map(record_of, (folder / RESULTS).read_bytes().splitlines())
+    try:
+        lines = (folder / RESULTS).read_bytes().splitlines()
+    except OSError as error:
+        raise RunError(f"cannot read {folder / RESULTS}: {error.strerror or error}") from None
+    records = map(record_of, lines)
     scored = [record for record in records if record is not None and record.get("score") is not None]
     return [str(record["arch"]) for record in sorted(scored, key=lambda record: -float(record["score"]))]
 
