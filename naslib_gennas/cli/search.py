@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 @click.option("--all", "everything", is_flag=True, help="Screen every architecture of the space; no --steps then.")
 @click.option("--finalists", default=10, show_default=True, help="Best ones scored again at the end, to order them.")
 @click.option("--final-preset", default=None, help="What scores them again [default: the preset, with 16 repeats].")
+@click.option("--asynchronous", is_flag=True, help="--workers share the steps, too: none waits for another.")
 @click.option("--start", default=None, help="Begin with these: a run, a file of `gennas warm-start`, or lines of text.")
 @click.option("--limit", "limits", multiple=True, help="params<=4M, flops>=500M, latency<=20ms, latency:DEVICE<=20ms.")
 @click.option("--objective", default=None, help="Several, e.g. score,latency:DEVICE: the front is searched (NSGA-II).")
@@ -65,6 +66,7 @@ def search(
     everything: bool,
     finalists: int,
     final_preset: str | None,
+    asynchronous: bool,
     start: str | None,
     limits: tuple[str, ...],
     objective: str | None,
@@ -82,7 +84,7 @@ def search(
 
     The score of one draw of targets and weights has chosen the best, so luck has part in it: the --finalists are
     scored again with other draws, and the mean orders them. Steps are scored one after another; --workers share the
-    finalists.
+    finalists, and with --asynchronous the steps, too: then the order in which scores arrive decides what comes next.
 
     With --screen a cheap preset looks at many: at the whole space (--all), at --steps random ones, or, in an evolution,
     at all children of a step (20 for --keep 5%). Only what it keeps is scored by --preset.
@@ -106,7 +108,9 @@ def search(
     demands = _demands(limits, objective, there)
     table = None if source is None else read_table(source, scorer.space, False)
     screening = _screening(settings, screen, keep, everything)
-    if demands.objectives:
+    if asynchronous:
+        engine = _own_without_waiting(engine, algorithm, screening, demands)
+    elif demands.objectives:
         engine = _own_for_several(engine, algorithm, screening)
     elif screening is None:
         engine, why = find_engine(engine, scorer, algorithm, checkout)
@@ -114,9 +118,10 @@ def search(
     else:
         engine = _own_engine(engine, algorithm, screening)
     starts = _starts(start, scorer, screening)
-    bound = SearchSettings(steps, algorithm, population, tournament, scorer.seed, max_seconds, starts)
+    bound = SearchSettings(steps, algorithm, population, tournament, scorer.seed, max_seconds, starts, asynchronous)
     options = {"algorithm": algorithm, "population": population, "tournament": tournament, "engine": engine}
     told = {**(screening.config() if screening else {}), **demands.config()}
+    told |= {"asynchronous": True} if asynchronous else {}
     told |= {"starts": fingerprint(list(map(str, starts)))} if starts else {}
     with open_run(settings, {"command": "search", **scorer.identity(), **options, **told}) as run:
         result = run_search(
@@ -208,6 +213,15 @@ def _demands(limits: tuple[str, ...], objective: str | None, deployment: Deploym
 
     objectives = () if objective is None else tuple(parse_objectives(objective))
     return Demands(tuple(map(Limit.parse, limits)), objectives, deployment)
+
+
+def _own_without_waiting(engine: str | None, algorithm: str, screening: Screening | None, demands: Demands) -> str:
+    """InputError for what decides step by step."""
+    if engine == "naslib" or algorithm not in ("evolution", "random") or screening is not None or demands.objectives:
+        raise InputError(
+            "--asynchronous is evolution or random search by our own engine; leave out --screen, --objective"
+        )
+    return "own"
 
 
 def _own_for_several(engine: str | None, algorithm: str, screening: Screening | None) -> str:

@@ -26,6 +26,7 @@ from ..scoring.gennas import GenNASScorer, check_kind
 from ..scoring.protocol import Scorer
 from ..scoring.score import Score
 from ..search.architectures import Engine, SearchSettings, Step, own_engine, search_architectures
+from ..search.asynchronous import search_asynchronously
 from ..search.cascade import Keep, Remembered, Screen, listed, screened_evolution
 from ..search.demands import NO_DEMANDS, Demanded, Demands
 from ..search.rescoring import SHOWN, Finalist, final_preset, final_scorer, finals
@@ -188,6 +189,8 @@ def search(
     metric = _column(table, metric)
     if finalists < 0:
         raise InputError(f"finalists must be at least 0, got {finalists}")
+    if settings.asynchronous and (screening is not None or demands.objectives or engine != "own"):
+        raise InputError("an asynchronous search has one objective, no screen, and our own engine")
     if screening is not None and demands.objectives:
         raise InputError("several objectives cannot be screened; leave out the screen or the objectives")
     again = _last_scorer(scorer, final)
@@ -237,6 +240,8 @@ def _searched(
     demanded: Demanded,
 ) -> tuple[list[Step], int, float]:
     """The steps, how many architectures were screened, and the seconds of that where it was done beforehand."""
+    if settings.asynchronous:
+        return search_asynchronously(scorer, run, settings, executor, demanded.admitted()), 0, 0.0
     if screening is None:
         limited = demanded.limited(ENGINES[engine], draws_itself=engine == "naslib")
         return search_architectures(ScorerElsewhere(scorer, executor), run, settings, limited), 0, 0.0

@@ -36,6 +36,7 @@ class SearchSettings:
         seed: of the draws of the search.
         max_seconds: after which no further step is begun.
         starts: architectures of the space that are drawn before random ones.
+        asynchronous: whether candidates do not wait for each other, see :mod:`.asynchronous`.
 
     Raises InputError for values that cannot be.
     """
@@ -47,6 +48,7 @@ class SearchSettings:
     seed: int = 0
     max_seconds: Optional[float] = None
     starts: tuple[Any, ...] = ()
+    asynchronous: bool = False
 
     def __post_init__(self) -> None:
         if self.steps < 1:

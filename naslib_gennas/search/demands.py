@@ -10,7 +10,7 @@ from ..runs.run import Record, Run
 from ..spaces.base import SearchSpace
 from .architectures import Engine, Step
 from .costs import LATENCY, Deployment, cost_of, digest_of
-from .limits import Gate, Limit, admitted, by_validity, within
+from .limits import Admitted, Gate, Limit, admitted, by_validity, within
 from .multi import front, nsga2
 
 
@@ -69,6 +69,10 @@ class Demanded:
         if not self.gate.limits:
             return engine
         return by_validity(engine, self.gate) if draws_itself else within(engine, self.gate)
+
+    def admitted(self) -> SearchSpace:
+        """The space, or of it what keeps to the limits."""
+        return Admitted(self.space, self.gate) if self.gate.limits else self.space  # type: ignore[return-value]
 
     def passing(self, archs: Iterable[Any]) -> list[Any]:
         """Those that keep to the limits; InputError if none does."""

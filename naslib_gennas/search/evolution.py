@@ -6,6 +6,7 @@ GenNAS paper, A.2.1.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from typing import Any, Callable
@@ -17,6 +18,46 @@ POPULATION, TOURNAMENT = 50, 10
 Evaluate = Callable[[Any], float]
 
 
+class Evolution:
+    """Regularized evolution that is asked for individuals and told their fitness, one or several at a time.
+
+    The first ``population`` individuals are random ones; then a child mutates the fittest of ``tournament`` distinct
+    members drawn from the population, of which the oldest make room. An infinite population is random search.
+    Fitness is higher-is-better; NaN ranks below everything.
+    """
+
+    def __init__(
+        self,
+        sample: Callable[[np.random.Generator], Any],
+        mutate: Callable[[Any, np.random.Generator], Any],
+        rng: np.random.Generator,
+        population: float = POPULATION,
+        tournament: int = TOURNAMENT,
+    ):
+        self.sample, self.mutate, self.rng = sample, mutate, rng
+        self.population, self.tournament, self.asked = population, tournament, 0
+        self.alive: deque[tuple[Any, float]] = deque(maxlen=int(population) if math.isfinite(population) else 1)
+
+    def ask(self) -> Any:
+        """The next individual."""
+        self.asked += 1
+        if self.asked <= self.population or not self.alive:
+            return self.sample(self.rng)
+        members = len(self.alive)
+        chosen = self.rng.choice(members, size=min(self.tournament, members), replace=False)
+        parent, _ = max((self.alive[i] for i in chosen), key=_fitness)
+        return self.mutate(parent, self.rng)
+
+    def ask_for(self, individual: Any) -> Any:
+        """One that is known already."""
+        self.asked += 1
+        return individual
+
+    def tell(self, individual: Any, fitness: float) -> None:
+        """That it is a member from now on."""
+        self.alive.append((individual, fitness))
+
+
 def regularized_evolution(
     sample: Callable[[np.random.Generator], Any],
     mutate: Callable[[Any, np.random.Generator], Any],
@@ -25,22 +66,16 @@ def regularized_evolution(
     population: int = POPULATION,
     tournament: int = TOURNAMENT,
 ) -> Iterator[tuple[Any, float]]:
-    """Yield (individual, fitness) for ever: first ``population`` random ones, then children.
+    """Yield (individual, fitness) of an :class:`Evolution` for ever, one after another.
 
-    A child mutates the fittest of ``tournament`` distinct members drawn from the population and replaces
-    the oldest. Fitness is higher-is-better; NaN ranks below everything. The sequence depends on ``rng``
-    and the fitness values only, so that replaying it with remembered values resumes a search exactly.
+    The sequence depends on ``rng`` and the fitness values only, so that replaying it with remembered values resumes a
+    search exactly.
     """
-    alive: deque[tuple[Any, float]] = deque(maxlen=population)
+    evolution = Evolution(sample, mutate, rng, population, tournament)
     while True:
-        if len(alive) < population:
-            individual = sample(rng)
-        else:
-            chosen = rng.choice(population, size=min(tournament, population), replace=False)
-            parent, _ = max((alive[i] for i in chosen), key=_fitness)
-            individual = mutate(parent, rng)
-        alive.append((individual, evaluate(individual)))
-        yield alive[-1]
+        individual = evolution.ask()
+        evolution.tell(individual, evaluate(individual))
+        yield evolution.alive[-1]
 
 
 def random_search(
