@@ -121,3 +121,30 @@ def test_the_tour_runs(tmp_path):
     assert "rho on the others" in printed and "wide" in printed
     shown = [output.data for cell in cells for output in cell.outputs if "data" in output]
     assert any("<table>" in data.get("text/html", "") for data in shown) and any("image/png" in data for data in shown)
+
+
+def test_regret_on_nlp(tmp_path, capsys):
+    space, rng = load_space("nasbench_nlp"), np.random.default_rng(0)
+    recipes = list(dict.fromkeys(str(space.sample(rng)) for _ in range(40)))
+    frame = pd.DataFrame({"arch": recipes, "minus_best_test_loss": -np.linspace(4.4, 6.0, len(recipes))})
+    frame.to_csv(tmp_path / "nlp.csv", index=False)
+    words = ["--table", str(tmp_path / "nlp.csv"), "--fitness", "table:minus_best_test_loss,instant"]
+    found = load("regret_nlp").main([*words, "--steps", "20", "--seeds", "2"])
+    assert found["lowest test loss"] == pytest.approx(4.4) and found["architectures"] == len(recipes)
+    random = found["table:minus_best_test_loss, random"]
+    assert 0 <= random["20"]["mean"] <= random["10"]["mean"] <= 1.6  # truth as fitness: regret only falls
+    assert found["instant, evolution"]["10"]["mean"] >= 0
+
+
+def test_warm_starts_are_counted(tmp_path, monkeypatch, capsys):
+    module = load("warm_starts")
+    archs = [str(arch) for arch in module.SPACE]
+    truth = pd.Series(np.random.default_rng(0).normal(size=len(archs)), archs)
+    truth.rename("cifar10_test").rename_axis("arch").reset_index().to_csv(tmp_path / "truth.csv", index=False)
+    best = truth.sort_values(ascending=False).index[:30]
+    starts = tuple(module.SPACE.parse(text) for text in [*archs[:4], best[0], *best[20:]])
+    monkeypatch.setattr(module, "ranked", lambda seed: starts)
+    words = ["--table", str(tmp_path / "truth.csv"), "--tools", "own", "--count", "6", "--most", "40", "--seeds", "2"]
+    found = module.main(words)
+    assert found["places"] == [5, 5] and found["own"]["warm"]["evaluations"] == [5, 5]
+    assert all(1 <= count <= 40 for count in found["own"]["cold"]["evaluations"])
