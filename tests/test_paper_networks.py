@@ -162,6 +162,7 @@ def test_which_space_has_which_option():
     cells = ("darts", "amoeba", "enas", "nasnet", "pnas")
     assert having["cell_norm"] == {"nasbench201"}
     assert having["stem"] == {
+        "darts_imagenet",
         *(f"nds_{cell}_in" for cell in cells),
         *(f"nds_{cell}_fix_in" for cell in ("darts", "enas", "pnas")),
     }

@@ -17,6 +17,7 @@ EXAMPLES = {
     "search": (
         "gennas search --space nasbench201 --steps 450 --out runs/search",
         "gennas search --space nasbench201 --screen instant --keep 5% --all",
+        "gennas search --space nasbench201 --start starts.json --preset best",
     ),
     "fit": (
         "gennas fit --space nasbench201 --labels mine.csv --out runs/fit",
@@ -24,10 +25,7 @@ EXAMPLES = {
     ),
     "task-search": ("gennas task-search --space nasbench201 --table mine.csv --labelled 20 --out runs/task",),
     "one-shot": ("gennas one-shot gdas --data cifar.npz --epochs 50 --out runs/gdas",),
-    "warm-start": (
-        "gennas warm-start runs/search --count 20 --out starts.json",
-        "gennas search --space nasbench201 --start starts.json --preset best",
-    ),
+    "warm-start": ("gennas warm-start runs/search --count 20 --out starts.json",),
     "export": ("gennas export --space nasbench201 5 --out net.py",),
     "report": ("gennas report runs/all runs/search --out report.html",),
     "spaces": ("gennas spaces", "gennas spaces show nasbench201"),

@@ -208,7 +208,8 @@ class Context:
         """Rows of the printed columns that no method is for."""
         if self.suite.table is None or not part.printed or part.columns:
             return
-        known = {method.printed for method in part.methods} | {"average", "samples"}
+        run = [method for method in part.methods if not (method.full_only and self.settings.quick)]
+        known = {method.printed for method in run} | {"average", "samples"}
         for cell in find_published(self.suite.table, part.printed, printed_row):
             if cell.column not in known:
                 yield self.row(part, printed_row, Method(cell.column), note="printed only")
