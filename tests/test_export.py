@@ -213,21 +213,24 @@ def test_networks_of_cells_with_auxiliary_head_and_drop_path(tmp_path):
     assert facts.texts["genotype"].startswith("Genotype(normal=[(") and "'reduce_concat" not in facts.texts["genotype"]
     scope = {}
     exec((tmp_path / "net.py").read_text(), scope)
+    torch.manual_seed(0)
     network = scope["Network"]()
     assert facts.parameters == sum(parameter.numel() for parameter in network.parameters())
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.05)
+    drops = [module for module in network.modules() if type(module).__name__ == "DropPath"]
+    assert len(drops) == 5 and {module.p for module in drops} == {0.4}
     x, y = torch.randn(4, 3, 32, 32), torch.tensor([0, 1, 2, 3])
-    losses = []
-    for _ in range(8):
+    assert not torch.equal(network(x)[0], network(x)[0])
+    for module in drops:
+        module.p = 0.0  # as a schedule begins
+    optimizer, losses = torch.optim.SGD(network.parameters(), lr=0.05), []
+    for _ in range(12):
         logits, auxiliary = network(x)
         loss = nn.functional.cross_entropy(logits, y) + 0.4 * nn.functional.cross_entropy(auxiliary, y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(float(loss.detach()))
-    assert losses[-1] < losses[0] and all(parameter.grad is not None for parameter in network.parameters())
-    drops = [module for module in network.modules() if type(module).__name__ == "DropPath"]
-    assert len(drops) == 5 and {module.p for module in drops} == {0.4}
+    assert losses[-1] < 0.8 * losses[0] and all(parameter.grad is not None for parameter in network.parameters())
 
 
 @pytest.mark.parametrize(
