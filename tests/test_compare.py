@@ -132,3 +132,12 @@ def test_recurrent_networks():
     done = compare(first, second, "--draws", "2", space="nasbench_nlp")
     assert done.exit_code == 0, done.stderr
     assert "flops" not in done.stdout and "params" in done.stdout
+
+
+def test_pictures_that_cannot_be_written_are_a_sentence(tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("naslib_gennas.runs.run.write_whole", full)
+    done = compare(GOOD, BAD, "--draws", "2", "--out", str(tmp_path / "run"))
+    assert done.exit_code != 0 and "No space left on device" in done.stderr and "not foreseen" not in done.stderr

@@ -288,6 +288,12 @@ def open_run(settings: dict[str, Any], config: dict[str, Any]) -> Run:
     return Run(settings["out"], config, settings["resume"], bool(settings.get("retry_failed")))
 
 
+def check_metric(source: str | None, metric: str | None) -> None:
+    """InputError for a column of a table that is not named."""
+    if source is None and metric is not None:
+        raise InputError("--metric is a column of --table, which says where the ground truth is")
+
+
 def read_table(source: str, space: Any, strict: bool) -> Table:
     from ..commands.ground_truth import load_table
 

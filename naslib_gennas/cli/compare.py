@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import InputError
-from .base import main, number, open_run, read_table, scoring_options, show, the_scorer
+from .base import check_metric, main, number, open_run, read_table, scoring_options, show, the_scorer
 
 if TYPE_CHECKING:
     from ..commands.compare import Comparison, Contender
@@ -23,7 +22,7 @@ LONGEST = 6  # differences that are told one by one
 @click.option("--draws", default=16, show_default=True, help="Of targets and weights; both are scored with each.")
 @click.option("--table", "source", default=None, help="Ground truth: how often such a difference is right.")
 @click.option("--metric", default=None, help="Column of the table [default: the space's own].")
-@click.option("--sample", default=100, show_default=True, help="Architectures of the table that are scored.")
+@click.option("--sample", type=click.IntRange(1), default=100, show_default=True, help="Of the table's, to be scored.")
 @scoring_options
 def compare(
     first: str,
@@ -44,8 +43,7 @@ def compare(
     from ..commands import compare as command
     from ..executors import open_executor
 
-    if source is None and metric is not None:
-        raise InputError("--metric is a column of --table, which says where the ground truth is")
+    check_metric(source, metric)
     scorer = the_scorer(settings)
     scorers = command.draws(scorer, draws)
     texts = str(scorer.space.parse(first)), str(scorer.space.parse(second))

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import InputError
-from .base import main, open_run, read_table, show
+from .base import check_metric, main, open_run, read_table, show
 
 if TYPE_CHECKING:
     from ..commands.one_shot import OneShotResult
@@ -54,8 +53,7 @@ def one_shot(
 
     METHODS[method]
     find_device(device)
-    if source is None and metric is not None:
-        raise InputError("--metric is a column of --table, which says where the ground truth is")
+    check_metric(source, metric)
     use_threads(threads)
     bound = OneShotSettings(**{**settings, "seed": checked_seed(settings["seed"])})
     table = None if source is None else read_table(source, command.SPACE, False)

@@ -18,7 +18,6 @@ from ..executors.scores import score_all
 from ..report.assets import standalone
 from ..report.cells import drawn
 from ..runs.run import SUMMARY, Record, Run
-from ..runs.whole import write_whole
 from ..scoring.gennas import GenNASScorer
 from ..search.costs import FLOPS, PARAMS, Deployment, cost_of
 from ..spaces.base import SearchSpace
@@ -268,14 +267,12 @@ def ordered_right(scores: Floats, truth: Floats, apart: float, seed: int = 0) ->
 
 def _draw(space: SearchSpace, texts: tuple[str, str], run: Run) -> None:
     """Both into the run, what differs marked."""
-    if run.directory is None:
-        return
     first, second = (space.cell_graphs(space.parse(text)) for text in texts)
     for name in first:
         marks = differing(first[name], second[name])
         for place, graphs, marked in zip("AB", (first, second), marks):
             svg = standalone(drawn(graphs[name], f"{place}, {name}", marked))
-            write_whole(run.directory / f"{place}-{name}.svg", svg.encode())
+            run.write_bytes(f"{place}-{name}.svg", svg.encode())
 
 
 def config(scorer: GenNASScorer, texts: tuple[str, str], count: int) -> Record:

@@ -21,7 +21,6 @@ from ..report.assets import standalone
 from ..report.cells import cells
 from ..report.plotting import draw_search
 from ..runs.run import PRESET, SUMMARY, Record, Run
-from ..runs.whole import write_whole
 from ..scoring.gennas import GenNASScorer, check_kind
 from ..scoring.protocol import Scorer
 from ..scoring.score import Score
@@ -306,10 +305,10 @@ def _write(run: Run, preset: Preset, result: SearchResult, steps: list[Step]) ->
     values = [step.score.value for step in steps]
     run.write("curve.json", [value for value in best_so_far(values) if value is not None])
     draw_search(run.path("curve.png"), values)
-    if run.directory is not None and result.best:
+    for best in result.best[:1]:
         title = f"the best of {result.space} by {result.preset}, seed {result.seed}"
-        for name, svg in cells(result.space, result.best[0].arch, title).items():
-            write_whole(run.directory / f"best-{name}.svg", standalone(svg).encode())
+        for name, svg in cells(result.space, best.arch, title).items():
+            run.write_bytes(f"best-{name}.svg", standalone(svg).encode())
 
 
 def _shown(finalist: Finalist, table: Optional[Table], metric: Optional[str], demanded: Demanded) -> Found:

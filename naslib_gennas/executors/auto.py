@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Optional, Union
+from typing import ClassVar, Optional
 
 from ..progress import tell
 from .here import Here
@@ -77,7 +77,7 @@ def usable_processors(groups: Path = CGROUPS) -> int:
     return max(1, bound if given is None else min(bound, int(given)))
 
 
-def _given(groups: Path) -> Union[float, None]:
+def _given(groups: Path) -> Optional[float]:
     """Of both versions of control groups; None without a limit."""
     try:
         whole = (groups / "cpu.max").read_text().split()

@@ -24,9 +24,7 @@ class DARTSFirstOrder(AlphaMethod):
         return self.probabilities(), None
 
     def learn_architecture(self, train: Batch, valid: Batch) -> None:
-        self.alpha.grad = None
-        self.loss(valid, self.probabilities()).backward()  # type: ignore[no-untyped-call]
-        self.step_alpha()
+        self.descend(self.loss(valid, self.probabilities()))
 
 
 @METHODS.register("darts-v2")
@@ -52,8 +50,7 @@ class DARTSSecondOrder(DARTSFirstOrder):
         ends = [self._shifted(weights, before, towards, sign * small, train) for sign in (1.0, -1.0)]
         self._restore(weights, before)
         product = (ends[0] - ends[1]) / (2 * small) if small else torch.zeros_like(direct)
-        self.alpha.grad = direct - rate * product
-        self.step_alpha()
+        self.step_along(direct - rate * product)
 
     def _virtual_steps(self, weights: list[torch.nn.Parameter], train: Batch) -> list[torch.Tensor]:
         """What the optimizer would take off each weight, over the learning rate; Nesterov's look-ahead left out."""

@@ -12,7 +12,7 @@ import torch
 
 from ..errors import ImageError
 from ..measures.pretext_data import read_labels
-from ..proxy.images import SUFFIXES, load_images
+from ..proxy.images import SUFFIXES, images_of, load_images
 from ..readers.pickles import BoundedUnpickler
 
 CIFAR = ("data_batch_*", "train")  # names of CIFAR-10's and CIFAR-100's files of training images
@@ -97,16 +97,8 @@ def _of_cifar(files: list[Path], size: int) -> tuple[torch.Tensor, torch.Tensor]
             raise ImageError(f"{file} is none of CIFAR's Python files: expected data (n, 3072) and labels")
         pixels.append(data.reshape(-1, 3, 32, 32))
         labels += classes
-    array = np.concatenate(pixels).astype(np.float32) / 255
-    from_pixels = load_images(_normalised(torch.from_numpy(array)), None, size)
-    return from_pixels, torch.tensor(labels, dtype=torch.int64)
-
-
-def _normalised(images: torch.Tensor) -> torch.Tensor:
-    from ..proxy.images import MEAN, STD
-
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) / 255 for values in (MEAN, STD))
-    return (images - mean) / std
+    images = images_of(np.concatenate(pixels), str(files[0].parent), size)
+    return images, torch.tensor(labels, dtype=torch.int64)
 
 
 class _Arrays(BoundedUnpickler):

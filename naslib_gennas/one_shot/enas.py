@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Optional
 
 import torch
@@ -14,7 +13,7 @@ from ..proxy.layers import own_randomness
 from ..spaces.nasbench201.encoding import EDGES, OPERATIONS, NASBench201Architecture
 from .data import LabelledImages
 from .method import METHODS, Batch, Method, OneShotSettings
-from .supernet import Chosen, Supernet, one_hot
+from .supernet import Chosen, Supernet
 
 HIDDEN, TEMPERATURE, BOUND = 64, 5.0, 2.5  # of the controller; its logits are bounded by a tanh
 RATE, ENTROPY, KEPT = 1e-3, 1e-4, 0.95  # Adam's rate, weight of the entropy, of the past in the baseline
@@ -62,9 +61,7 @@ class ENAS(Method):
         self.baseline = 0.0
 
     def mixture(self) -> tuple[torch.Tensor, Optional[Chosen]]:
-        with torch.no_grad():
-            chosen, _, _ = self.controller.sample(self.generator)
-        return one_hot(chosen, self.device), chosen
+        return self.alone(self.proposed())
 
     def learn_architecture(self, train: Batch, valid: Batch) -> None:
         ops, likely, entropy = self.controller.sample(self.generator)
@@ -77,12 +74,12 @@ class ENAS(Method):
         self.alpha_optimizer.step()
 
     def find(self, valid: LabelledImages) -> NASBench201Architecture:
-        def candidates() -> Iterator[NASBench201Architecture]:
-            while True:
-                with torch.no_grad():
-                    yield NASBench201Architecture(self.controller.sample(self.generator)[0])
+        return self.best(self.proposed, valid)
 
-        return self.best(candidates(), valid)
+    def proposed(self) -> NASBench201Architecture:
+        """By the controller."""
+        with torch.no_grad():
+            return NASBench201Architecture(self.controller.sample(self.generator)[0])
 
     def state(self) -> dict[str, Any]:
         return {**super().state(), "baseline": self.baseline}

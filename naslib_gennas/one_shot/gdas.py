@@ -36,6 +36,4 @@ class GDAS(AlphaMethod):
         return hard - soft.detach() + soft, chosen.tolist()
 
     def learn_architecture(self, train: Batch, valid: Batch) -> None:
-        self.alpha.grad = None
-        self.loss(valid, *self.mixture()).backward()  # type: ignore[no-untyped-call]
-        self.step_alpha()
+        self.descend(self.loss(valid, *self.mixture()))

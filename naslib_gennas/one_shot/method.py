@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Optional
+from typing import Any, Callable, ClassVar, Optional
 
 import torch
 import torch.nn.functional as F
@@ -133,19 +132,23 @@ class Method(ABC):
         """Of an architecture with the shared weights, in percent."""
         images, labels = batch
         with torch.no_grad():
-            logits = self.supernet(images, one_hot(arch.ops, self.device), arch.ops)
+            logits = self.supernet(images, *self.alone(arch))
         return 100.0 * float((logits.argmax(dim=1) == labels).float().mean())
 
-    def best(self, candidates: Iterator[NASBench201Architecture], valid: LabelledImages) -> NASBench201Architecture:
-        """The one of ``settings.candidates`` with the highest accuracy on the same images of the second half."""
+    def best(self, draw: Callable[[], NASBench201Architecture], valid: LabelledImages) -> NASBench201Architecture:
+        """Of ``settings.candidates`` draws the one with the highest accuracy on the same images of the second half."""
         batch = valid.images[:JUDGED], valid.labels[:JUDGED]
-        drawn = dict.fromkeys(next(candidates) for _ in range(self.settings.candidates))
+        drawn = dict.fromkeys(draw() for _ in range(self.settings.candidates))
         return max(drawn, key=lambda arch: self.accuracy(arch, batch))
 
     def uniform(self) -> NASBench201Architecture:
         """Every operation as likely as any."""
         drawn = torch.randint(len(OPERATIONS), (len(EDGES),), generator=self.generator)
         return NASBench201Architecture(tuple(drawn.tolist()))
+
+    def alone(self, arch: NASBench201Architecture) -> tuple[torch.Tensor, Chosen]:
+        """The mixture that is ``arch``."""
+        return one_hot(arch.ops, self.device), arch.ops
 
     def state(self) -> dict[str, Any]:
         """All that a run needs to go on."""
@@ -194,8 +197,12 @@ class AlphaMethod(Method):
     def find(self, valid: LabelledImages) -> NASBench201Architecture:
         return self.strongest()
 
-    def step_alpha(self) -> None:
-        """By the gradient that ``alpha`` has."""
+    def descend(self, loss: torch.Tensor) -> None:
+        """A step of the architecture's parameters; the weights' gradients are not computed."""
+        self.step_along(*torch.autograd.grad(loss, [self.alpha]))
+
+    def step_along(self, gradient: torch.Tensor) -> None:
+        """A step by this gradient of the architecture's parameters."""
         assert self.alpha_optimizer is not None
+        self.alpha.grad = gradient
         self.alpha_optimizer.step()
-        self.supernet.zero_grad()

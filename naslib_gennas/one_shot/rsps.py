@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Optional
 
 import torch
@@ -10,7 +9,7 @@ import torch
 from ..spaces.nasbench201.encoding import NASBench201Architecture
 from .data import LabelledImages
 from .method import METHODS, Batch, Method
-from .supernet import Chosen, one_hot
+from .supernet import Chosen
 
 
 @METHODS.register("rsps")
@@ -22,15 +21,10 @@ class RSPS(Method):
     source = "Li & Talwalkar, UAI 2019, arXiv 1902.07638"
 
     def mixture(self) -> tuple[torch.Tensor, Optional[Chosen]]:
-        chosen = self.uniform().ops
-        return one_hot(chosen, self.device), chosen
+        return self.alone(self.uniform())
 
     def learn_architecture(self, train: Batch, valid: Batch) -> None:
         """There is nothing to learn."""
 
     def find(self, valid: LabelledImages) -> NASBench201Architecture:
-        def candidates() -> Iterator[NASBench201Architecture]:
-            while True:
-                yield self.uniform()
-
-        return self.best(candidates(), valid)
+        return self.best(self.uniform, valid)

@@ -15,7 +15,6 @@ from ..errors import RunError
 from ..progress import progress
 from ..proxy.layers import own_randomness
 from ..runs.run import Record, Run
-from ..runs.whole import write_whole
 from .data import LabelledImages
 from .method import JUDGED, METHODS, AlphaMethod, Batch, Method, OneShotSettings
 from .supernet import Supernet
@@ -103,7 +102,7 @@ def _keep(epoch: Epoch, method: Method, run: Run) -> None:
     if run.directory is not None:
         buffer = io.BytesIO()
         torch.save({"record": record, "state": method.state()}, buffer)
-        write_whole(run.directory / CHECKPOINT, buffer.getvalue())
+        run.write_bytes(CHECKPOINT, buffer.getvalue())
     run.append(record)
 
 

@@ -3,7 +3,6 @@ Network", ICCV 2019."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Optional
 
 import torch
@@ -11,7 +10,7 @@ import torch
 from ..spaces.nasbench201.encoding import NASBench201Architecture
 from .data import LabelledImages
 from .method import METHODS, AlphaMethod, Batch
-from .supernet import Chosen, one_hot
+from .supernet import Chosen
 
 
 @METHODS.register("setn")
@@ -24,20 +23,16 @@ class SETN(AlphaMethod):
     source = "Dong & Yang, ICCV 2019, arXiv 1910.05733"
 
     def mixture(self) -> tuple[torch.Tensor, Optional[Chosen]]:
-        chosen = self.uniform().ops
-        return one_hot(chosen, self.device), chosen
+        return self.alone(self.uniform())
 
     def learn_architecture(self, train: Batch, valid: Batch) -> None:
-        self.alpha.grad = None
-        self.loss(valid, self.probabilities()).backward()  # type: ignore[no-untyped-call]
-        self.step_alpha()
+        self.descend(self.loss(valid, self.probabilities()))
 
     def find(self, valid: LabelledImages) -> NASBench201Architecture:
         likely = self.probabilities().detach().cpu()
 
-        def candidates() -> Iterator[NASBench201Architecture]:
-            while True:
-                drawn = torch.multinomial(likely, 1, generator=self.generator)
-                yield NASBench201Architecture(tuple(drawn[:, 0].tolist()))
+        def draw() -> NASBench201Architecture:
+            drawn = torch.multinomial(likely, 1, generator=self.generator)
+            return NASBench201Architecture(tuple(drawn[:, 0].tolist()))
 
-        return self.best(candidates(), valid)
+        return self.best(draw, valid)

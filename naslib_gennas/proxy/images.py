@@ -79,6 +79,17 @@ def load_images(source: Source = None, count: int | None = 16, size: int = 32) -
     return _normalise(_resize(pixels, size))
 
 
+def images_of(pixels: Pixels, name: str, size: int = 32) -> torch.Tensor:
+    """Pixels (n, h, w, 3) or (n, 3, h, w), uint8 or floating point in [0, 1], as :func:`load_images` gives them.
+
+    ``name`` stands in the ImageError for anything else.
+
+    >>> images_of(np.zeros((2, 8, 8, 3), dtype=np.uint8), "mine", size=4).shape
+    torch.Size([2, 3, 4, 4])
+    """
+    return _normalise(_resize(_check(pixels, name), size))
+
+
 def images_identity(source: str | Path | torch.Tensor | None) -> dict[str, str | None]:
     """What tells images apart: their name, and a digest of their content; of the first 256 files of a folder.
 

@@ -101,6 +101,14 @@ class Run:
             except OSError as error:
                 raise RunError(self._unwritten(name, error)) from None
 
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Likewise any file; nothing where the run is kept in memory only."""
+        if self.directory is not None:
+            try:
+                write_whole(self.directory / name, content)
+            except OSError as error:
+                raise RunError(self._unwritten(name, error)) from None
+
     def path(self, name: str) -> Optional[Path]:
         """Of the file ``name`` of the run; None for a run in memory."""
         return None if self.directory is None else self.directory / name

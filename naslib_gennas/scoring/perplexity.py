@@ -118,7 +118,7 @@ def mean_loss(model: torch.nn.Module, words: torch.Tensor) -> float:
 
 
 def _piece(model: torch.nn.Module, words: torch.Tensor, start: int, states: Any) -> tuple[torch.Tensor, Any]:
-    logits, after = model(words[start : start + STEPS][: len(words) - 1 - start], states)
+    logits, after = model(words[start : min(start + STEPS, len(words) - 1)], states)
     return logits, after
 
 

@@ -69,8 +69,8 @@ class _Search:
         rng = np.random.default_rng([settings.seed, known] if known else settings.seed)
         population = math.inf if settings.algorithm == "random" else settings.population
         self.evolution = Evolution(self.space.sample, self.space.mutate, rng, population, settings.tournament)
+        self.evolution.asked = known
         for step in self.steps:
-            self.evolution.ask_for(scorer.space.parse(step.score.arch))
             self.evolution.tell(scorer.space.parse(step.score.arch), _fitness(step.score))
 
     def steps_by(self, executor: Executor) -> list[Step]:

@@ -48,11 +48,6 @@ class Evolution:
         parent, _ = max((self.alive[i] for i in chosen), key=_fitness)
         return self.mutate(parent, self.rng)
 
-    def ask_for(self, individual: Any) -> Any:
-        """One that is known already."""
-        self.asked += 1
-        return individual
-
     def tell(self, individual: Any, fitness: float) -> None:
         """That it is a member from now on."""
         self.alive.append((individual, fitness))

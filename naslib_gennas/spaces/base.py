@@ -335,8 +335,8 @@ class SearchSpace(ABC, Generic[Arch]):
         return self._chosen([str(configuration[name]) for name in self.categories])
 
     def _chosen(self, values: list[str]) -> Arch:
-        """The architecture of one option for each of ``categories``, in their order."""
-        raise NotImplementedError
+        """The architecture of one option for each of ``categories``, in their order; of spaces that have some."""
+        raise NotImplementedError(f"{self.name} has categories, but no architectures of them")
 
     def parameters(self, arch: Arch) -> int:
         """Of the benchmark's own network.

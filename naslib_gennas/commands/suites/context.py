@@ -30,11 +30,6 @@ CLOSED_FORM = ("table1",)  # suites whose tasks are single signals at single sta
 SHARED_WEIGHTS = ("table3",)
 
 
-def images_named(source: str) -> Record:
-    """Of the images for methods that share weights."""
-    return {"one_shot": images_identity(source)["images_digest"]}
-
-
 class Unavailable(InputError):
     """What cannot be run here: what is missing and how to get it."""
 
@@ -70,7 +65,7 @@ class SuiteSettings:
             "images": self.images,
             "batch_size": self.batch_size,
             "image_size": self.image_size,
-            **(images_named(self.one_shot) if self.one_shot else {}),
+            **({"one_shot": images_identity(self.one_shot)["images_digest"]} if self.one_shot else {}),
             **({"solver": self.solver} if self.solver != "sgd" else {}),
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Callable, Optional
 
@@ -26,7 +26,6 @@ DAY = 86_400  # seconds
 class _Network:
     """What one search found; costs in ones, and seconds of all scores."""
 
-    arch: str
     parameters: float
     products: float
     seconds: float
@@ -47,7 +46,8 @@ def deployed(context: Context, part: Part) -> Iterator[Optional[SuiteRow]]:
         if context.too_long(part, method):
             continue
         seeds = context.amount("search")["seeds"]
-        found = [network for seed in range(seeds) for network in _searched(context, part, method, seed)]
+        networks = [_searched(context, part, method, seed) for seed in range(seeds)]
+        found = [network for network in networks if network is not None]
         if not found:
             context.lacks(f"{part.printed}, {method.name}", "no architecture has a score")
             continue
@@ -58,7 +58,7 @@ def deployed(context: Context, part: Part) -> Iterator[Optional[SuiteRow]]:
             yield replace(context.row(part, "", method, mean, note, quantity), n=len(values))
 
 
-def _searched(context: Context, part: Part, method: Method, seed: int) -> Sequence[_Network]:
+def _searched(context: Context, part: Part, method: Method, seed: int) -> Optional[_Network]:
     amount = {key: value for key, value in context.amount("search").items() if key != "seeds"}
     scorer = context.scorer(load_space(part.space), context.preset(method), seed)
     settings = replace(SearchSettings(seed=scorer.seed), **amount)  # type: ignore[arg-type]
@@ -72,10 +72,10 @@ def _searched(context: Context, part: Part, method: Method, seed: int) -> Sequen
         return _best(result, run)
 
 
-def _best(result: SearchResult, run: Run) -> Sequence[_Network]:
+def _best(result: SearchResult, run: Run) -> Optional[_Network]:
     if not result.best or result.best[0].score is None:
-        return ()
+        return None
     best = result.best[0]
     seconds = sum(record["seconds"] for record in run.records if "seconds" in record)
     seconds += sum(found.final.seconds for found in result.best if found.final is not None)
-    return (_Network(best.arch, float(best.costs["params"] or 0), float(best.costs["flops"] or 0), seconds),)
+    return _Network(float(best.costs["params"] or 0), float(best.costs["flops"] or 0), seconds)
