@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar with rate and ETA on a terminal, plain lines otherwise."""
+"""Progress on standard error: a bar with rate, workers and time left on a terminal, plain lines otherwise."""
 
 from __future__ import annotations
 
@@ -8,12 +8,47 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
-from typing import Optional, TypeVar
+from typing import Callable, Optional, TypeVar
 
 T = TypeVar("T")
 
 PLAIN_EVERY = 10.0  # seconds between plain lines
+TOLD_EVERY = 5.0  # seconds between two standings that others are told
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far something is: ``done`` of ``total`` in so many ``seconds``, by so many ``workers``.
+
+    >>> print(Standing("scoring", done=30, total=90, seconds=20.0, workers=2))
+    scoring: 30/90, 1.5 a second, 2 workers, 40 s left
+    """
+
+    label: str
+    done: int
+    total: int
+    seconds: float
+    workers: int = 1
+
+    @property
+    def rate(self) -> float:
+        """A second."""
+        return self.done / max(self.seconds, 1e-9)
+
+    @property
+    def left(self) -> float:
+        """Seconds; infinite while nothing is done."""
+        return (self.total - self.done) / self.rate if self.done else float("inf")
+
+    def __str__(self) -> str:
+        workers = f", {self.workers} workers" if self.workers > 1 else ""
+        left = f"{self.left:.0f} s left" if self.done else "time left unknown"
+        return f"{self.label}: {self.done}/{self.total}, {self.rate:.3g} a second{workers}, {left}"
+
+
+Told = Callable[[Standing], None]
 
 
 _interrupted = False
@@ -62,26 +97,61 @@ def tell(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
+def progress(
+    items: Iterable[T],
+    total: int,
+    label: str,
+    workers: Callable[[], int] = lambda: 1,
+    told: Optional[Told] = None,
+) -> Iterator[T]:
     """Yield ``items``, telling on standard error how many of ``total`` are done; ``label`` says of what.
+
+    workers: how many are at work now. told: is called with the standing, too: first after some seconds, then every few,
+    and at the end.
 
     >>> [item * item for item in progress([1, 2, 3], 3, "squares")]
     [1, 4, 9]
     """
-    if sys.stderr.isatty():
-        from tqdm import tqdm
+    started = time.monotonic()
 
-        yield from tqdm(_heeded(items), total=total, desc=label, file=sys.stderr, unit="arch", smoothing=0.05)
+    def standing(done: int) -> Standing:
+        return Standing(label, done, total, time.monotonic() - started, workers())
+
+    items = _heeded(items)
+    items = items if told is None else _telling(items, total, standing, told)
+    if sys.stderr.isatty():
+        yield from _bar(items, total, label, workers)
         return
-    started = spoken = time.monotonic()
-    done = 0
-    for item in _heeded(items):
+    spoken = started
+    for done, item in enumerate(items, start=1):
         yield item
-        done += 1
         now = time.monotonic()
         if done == 1 < total:
             spoken = now  # it may have waited for what many share, which tells nothing of the rest
         elif now - spoken >= PLAIN_EVERY or done == total:
-            left = (now - started) / done * (total - done)
-            print(f"{label}: {done}/{total}, {left:.0f} s left", file=sys.stderr, flush=True)
+            tell(str(standing(done)))
             spoken = now
+
+
+def _bar(items: Iterable[T], total: int, label: str, workers: Callable[[], int]) -> Iterator[T]:
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=label, file=sys.stderr, unit="arch", smoothing=0.05) as bar:
+        looked = time.monotonic()
+        for item in items:
+            yield item
+            if time.monotonic() - looked >= 1 and (count := workers()) > 1:
+                bar.set_postfix_str(f"{count} workers", refresh=False)
+                looked = time.monotonic()
+            bar.update()
+
+
+def _telling(items: Iterable[T], total: int, standing: Callable[[int], Standing], told: Told) -> Iterator[T]:
+    last, done, spoke = time.monotonic(), 0, False
+    for done, item in enumerate(items, start=1):
+        yield item
+        if time.monotonic() - last >= TOLD_EVERY:
+            told(standing(done))
+            last, spoke = time.monotonic(), True
+    if spoke:
+        told(standing(done))

@@ -1,6 +1,21 @@
 """The command ``gennas``. Importing a module here adds its commands."""
 
-from . import benchmark, compare, demo, export, fit, lists, naslib, one_shot, report, scores, scoring, search, tasks  # noqa: F401
+from . import (  # noqa: F401
+    benchmark,
+    compare,
+    demo,
+    export,
+    fit,
+    lists,
+    naslib,
+    one_shot,
+    report,
+    scores,
+    scoring,
+    search,
+    tasks,
+    top,
+)
 from .base import main
 
 __all__ = ["main"]

@@ -35,7 +35,7 @@ SECTIONS = {
     "Rank architectures": ("score", "compare", "correlate", "benchmark"),
     "Find the best": ("search", "fit", "task-search", "one-shot", "warm-start", "export"),
     "See what there is": ("spaces", "presets", "signals", "measures"),
-    "Tables, scores, pages": ("tables", "scores", "report"),
+    "Tables, scores, pages": ("tables", "scores", "report", "top"),
     "In NASLib": ("naslib",),
 }
 """Of the help: title -> commands, the main ones first."""
@@ -215,7 +215,8 @@ def placed(command: Callable[..., None], options: Sequence[Callable[[Any], Any]]
 
         workers, executor = _chosen(workers, executor, timeout, isolate)
         apart = bool(isolate) or (isolate is None and any(kwargs.get(name) for name in OWN_NETWORKS))
-        resources = Resources(workers, threads, timeout, apart, watch=True, executor=executor)
+        gpus = kwargs.get("device") == "cuda"
+        resources = Resources(workers, threads, timeout, apart, watch=True, executor=executor, gpus=gpus)
         use_threads(threads if workers == 1 else 1)
         command(*args, resources=resources, **kwargs)
 

@@ -28,6 +28,7 @@ EXAMPLES = {
     "warm-start": ("gennas warm-start runs/search --count 20 --out starts.json",),
     "export": ("gennas export --space nasbench201 5 --out net.py",),
     "report": ("gennas report runs/all runs/search --out report.html",),
+    "top": ("gennas top runs/all",),
     "spaces": ("gennas spaces", "gennas spaces show nasbench201"),
     "presets": ("gennas presets", "gennas presets show hybrid"),
     "signals": ("gennas signals show dot", "gennas signals --picture signals.png"),

@@ -35,6 +35,7 @@ class Auto:
     def __init__(self, resources: Resources = ALONE):
         self.resources = resources
         self._here, self._processes = Here(resources), Processes(resources)
+        self.at_work = 1
 
     def map(self, work: Work[Job, Result_co], jobs: Iterable[Job]) -> Iterator[Result_co]:
         total = len(jobs) if isinstance(jobs, Sized) else math.inf
@@ -53,6 +54,7 @@ class Auto:
             yield from self._here.map(work, left)
             return
         tell(f"{self.resources.workers} processes for what is left, about {whole:.0f} s of one")
+        self.at_work = self.resources.workers
         yield from self._processes.map(work, left)
 
     def __enter__(self) -> Auto:

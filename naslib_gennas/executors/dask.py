@@ -42,7 +42,8 @@ class Dask:
 
     def map(self, work: Work[Job, Result_co], jobs: Iterable[Job]) -> Iterator[Result_co]:
         self._started()
-        parcel = Parcel.of(work)  # goes with every piece: data of its own would be lost with the worker that has it
+        # goes with every piece: data of its own would be lost with the worker that has it
+        parcel = Parcel.of(work, self.resources.gpus)
         pieces: Pieces[Job, Result_co] = Pieces(work, jobs)
         running: dict[Any, tuple[Job, ...]] = {}
         alive = time.monotonic()
@@ -116,6 +117,10 @@ class Dask:
         """That there are; at least one unless that is asked ``really``."""
         there = len(self._client.scheduler_info(n_workers=-1)["workers"])
         return there if really else max(1, there)
+
+    @property
+    def at_work(self) -> int:
+        return self._workers(really=True) if self._client is not None else 0
 
     @property
     def _where(self) -> str:

@@ -16,6 +16,7 @@ import torch
 
 from .. import __version__
 from ..errors import GenNASError
+from .gpus import take_gpu
 from .protocol import Job, Result_co, Sharing, Work
 from .together import chunks
 
@@ -26,16 +27,17 @@ FEW = 16  # that are tried again one by one
 
 @dataclass(frozen=True)
 class Parcel:
-    """Work and what made it: ``versions`` are those of this package and of PyTorch."""
+    """Work and what made it: ``versions`` are those of this package and of PyTorch. ``gpus``: of Resources."""
 
     content: bytes
     digest: str
     versions: tuple[str, str]
+    gpus: bool = False
 
     @classmethod
-    def of(cls, work: Work[Any, Any]) -> Parcel:
+    def of(cls, work: Work[Any, Any], gpus: bool = False) -> Parcel:
         content = pickle.dumps(work)
-        return cls(content, hashlib.sha256(content).hexdigest(), (__version__, torch.__version__))
+        return cls(content, hashlib.sha256(content).hexdigest(), (__version__, torch.__version__), gpus)
 
 
 _one_at_a_time = threading.Lock()  # PyTorch's settings are those of a process
@@ -54,6 +56,8 @@ def opened(parcel: Parcel) -> Any:
         from ..proxy.surroundings import use_threads
 
         use_threads(1)
+        if parcel.gpus:
+            take_gpu()
         _opened.clear()
         _opened[parcel.digest] = pickle.loads(parcel.content)
     return _opened[parcel.digest]

@@ -21,6 +21,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from ..errors import GenNASError
 from ..scoring.failures import ProcessDied, TimeLimit
+from .gpus import take_gpu
 from .protocol import ALONE, EXECUTORS, Job, Resources, Result_co, Work
 from .together import Together, at_once, even
 
@@ -88,6 +89,10 @@ class Processes:
             self._stop()
             raise
 
+    @property
+    def at_work(self) -> int:
+        return self.resources.workers
+
     def __enter__(self) -> Processes:
         return self
 
@@ -114,7 +119,7 @@ class Processes:
         self._pool = ProcessPool(
             self.resources.workers,
             initializer=_start,
-            initargs=(pickle.dumps(work), threads),
+            initargs=(pickle.dumps(work), threads, self.resources.gpus),
             context=multiprocessing.get_context("spawn"),
         )
         self._work = work
@@ -148,8 +153,10 @@ _content: bytes = b""  # of a worker process: its work, pickled
 _work: Any = None
 
 
-def _start(content: bytes, threads: int) -> None:
+def _start(content: bytes, threads: int, gpus: bool) -> None:
     global _content
+    if gpus:
+        take_gpu()
     import torch
 
     from ..proxy.surroundings import use_threads

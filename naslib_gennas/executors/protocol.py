@@ -60,6 +60,15 @@ class Executor(Protocol):
         ...
 
 
+def at_work(executor: Executor) -> int:
+    """How many workers it has now, as it says in ``at_work``; 1 if it does not say.
+
+    >>> at_work(open_executor(Resources(workers=2)))
+    2
+    """
+    return int(getattr(executor, "at_work", 1))
+
+
 @dataclass(frozen=True)
 class Resources:
     """What an executor may use.
@@ -71,6 +80,7 @@ class Resources:
         isolate: whether even a single worker is a process of its own, so that a crash costs one job.
         executor: its name, or ``name:address``; empty is ``here``, or ``processes`` where there must be some.
         watch: whether a small process tells how to isolate if this one dies (the command line does that).
+        gpus: whether every worker takes a GPU of its own, where a machine has several.
     """
 
     workers: int = 1
@@ -79,6 +89,7 @@ class Resources:
     isolate: bool = False
     watch: bool = False
     executor: str = ""
+    gpus: bool = False
 
     @property
     def address(self) -> str:

@@ -35,7 +35,7 @@ class Ray:
 
     def map(self, work: Work[Job, Result_co], jobs: Iterable[Job]) -> Iterator[Result_co]:
         ray = self._started()
-        task = ray.remote(num_cpus=1, max_retries=0)(do)
+        task = ray.remote(num_cpus=1, num_gpus=int(self.resources.gpus), max_retries=0)(do)  # Ray pins them
         parcel = ray.put(Parcel.of(work))
         pieces: Pieces[Job, Result_co] = Pieces(work, jobs)
         running: dict[Any, tuple[Job, ...]] = {}
@@ -50,7 +50,8 @@ class Ray:
                 if done or self._processors(really=True):
                     idle_since = time.monotonic()
                 if time.monotonic() - idle_since > ALONE_FOR:
-                    raise GenNASError(f"the Ray cluster {self._where} has had no processor for {ALONE_FOR} s")
+                    lacking = "GPU" if self.resources.gpus else "processor"
+                    raise GenNASError(f"the Ray cluster {self._where} has had no {lacking} for {ALONE_FOR} s")
                 for reference in done:
                     yield from self._taken(pieces, running.pop(reference), reference)
         except BaseException:  # also a caller who wants no more
@@ -74,8 +75,12 @@ class Ray:
             yield from pieces.done(piece, results, seconds)
 
     def _processors(self, really: bool = False) -> int:
-        there = int(self._ray.cluster_resources().get("CPU", 0))
+        there = int(self._ray.cluster_resources().get("GPU" if self.resources.gpus else "CPU", 0))
         return there if really else max(1, there)
+
+    @property
+    def at_work(self) -> int:
+        return self._processors(really=True) if self._ray is not None else 0
 
     @property
     def _where(self) -> str:

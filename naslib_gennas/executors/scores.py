@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Optional
 
 from ..errors import GenNASError, RunError
-from ..progress import progress, warn
+from ..progress import warn
 from ..runs.run import RESULTS, Record, Run
 from ..scoring.failures import failure
 from ..scoring.protocol import BaseScorer, Scorer
 from ..scoring.score import Score
 from .here import Here
-from .protocol import Executor
+from .protocol import Executor, at_work
 
 OnError = Literal["record", "stop"]
 ScoreJob = tuple[str, tuple[str, ...]]  # an architecture's text, and the measures that are wanted of it
@@ -83,7 +83,9 @@ def score_all(
     ledger = _Ledger(run, curves)
     jobs = list(ledger.missing(scorers, list(dict.fromkeys(texts))))
     label = label or ("scoring" if len(scorers) == 1 else "measuring")
-    for scores in progress((executor or Here()).map(ScoreWork(scorers), jobs), len(jobs), label):
+    executor = executor or Here()
+    found = executor.map(ScoreWork(scorers), jobs)
+    for scores in run.progress(found, len(jobs), label, lambda: at_work(executor)):
         for score in scores:
             ledger.keep(score)
             if on_error == "stop" and score.status not in ("ok", "diverged"):

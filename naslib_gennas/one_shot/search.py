@@ -12,7 +12,6 @@ from typing import Any, Optional
 import torch
 
 from ..errors import RunError
-from ..progress import progress
 from ..proxy.layers import own_randomness
 from ..runs.run import Record, Run
 from .data import LabelledImages
@@ -58,7 +57,7 @@ def search_one_shot(
     train, valid = (half.to(device) for half in data.halves())
     method = _method(name, data.classes, settings, device)
     known = _resumed(method, run, device)
-    for number in progress(range(known, settings.epochs), settings.epochs - known, f"{name}, epochs"):
+    for number in run.progress(range(known, settings.epochs), settings.epochs - known, f"{name}, epochs"):
         _keep(_epoch(method, number, train, valid), method, run)
     found = method.find(valid)
     accuracy = method.accuracy(found, (valid.images[:JUDGED], valid.labels[:JUDGED]))

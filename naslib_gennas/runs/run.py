@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import platform
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Optional, Union
+from typing import BinaryIO, Callable, Optional, TypeVar, Union
 
 from filelock import FileLock, Timeout
 
 from ..errors import RunError
-from ..progress import warn
+from ..progress import Standing, progress, warn
 from ..texts import parse_json
 from .lines import Record as Record
 from .lines import line_of, record_of
@@ -26,7 +28,10 @@ SPECTRA = "spectra.json"  # what untrained networks explain, frequency by freque
 PREDICTIONS = "predictions.csv"  # what a predictor expects, and what is
 SCORES = "scores.csv"  # one row an architecture: its ground truth and its scores
 
+PROGRESS = "progress.json"  # how far it is, every few seconds
 LOCK, OWNER = "run.lock", "run.owner.json"  # held while a process writes; who that is
+
+T = TypeVar("T")
 
 IDENTITY = ("space", "preset", "preset_digest", "seed", "device", "images", "images_digest", "threads", "table_digest")
 """Keys of a configuration that say which scorer and table made the run. A run whose version did not write one is not
@@ -109,6 +114,15 @@ class Run:
             except OSError as error:
                 raise RunError(self._unwritten(name, error)) from None
 
+    def progress(
+        self, items: Iterable[T], total: int, label: str, workers: Callable[[], int] = lambda: 1
+    ) -> Iterator[T]:
+        """:func:`~naslib_gennas.progress.progress`, which others can follow in :data:`PROGRESS`."""
+        return progress(items, total, label, workers, self._tell)
+
+    def _tell(self, standing: Standing) -> None:
+        self.write(PROGRESS, {**dataclasses.asdict(standing), "at": time.time()})
+
     def path(self, name: str) -> Optional[Path]:
         """Of the file ``name`` of the run; None for a run in memory."""
         return None if self.directory is None else self.directory / name
@@ -178,13 +192,31 @@ def _locked(directory: Path) -> FileLock:
 
 
 def _owner(directory: Path) -> str:
-    try:
-        found = _json_object((directory / OWNER).read_bytes()) or {}
-    except OSError:
-        found = {}
+    found = read_json(directory / OWNER)
     if not {"process", "machine", "since"} <= found.keys():
         return "another process"
     return f"process {found['process']} on {found['machine']}, since {found['since']}"
+
+
+def writer_of(directory: Path) -> Optional[str]:
+    """Who writes the run there; None if nobody does."""
+    if not (directory / LOCK).exists():
+        return None
+    lock = FileLock(directory / LOCK, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError):  # OSError: of another user, whose file can only be read
+        return _owner(directory)
+    lock.release()
+    return None
+
+
+def read_json(path: Path) -> Record:
+    """The object in a file of a run; nothing where there is none."""
+    try:
+        return _json_object(path.read_bytes()) or {}
+    except OSError:
+        return {}
 
 
 def _ours(path: Path) -> bool:

@@ -12,7 +12,6 @@ from typing import Any, Callable, Optional
 import numpy as np
 
 from ..errors import InputError, RunError
-from ..progress import progress
 from ..runs.run import Record, Run
 from ..scoring.protocol import Scorer
 from ..scoring.score import Score
@@ -107,7 +106,8 @@ def search_architectures(scorer: Scorer, run: Run, settings: SearchSettings, eng
     space: Any = Started(scorer.space, settings.starts) if settings.starts else scorer.space
     stream = engine(space, evaluate, settings.seed, settings.algorithm, settings.population, settings.tournament)
     started = time.monotonic()
-    for number, _ in enumerate(progress(itertools.islice(stream, settings.steps), settings.steps, "searching")):
+    wanted = itertools.islice(stream, settings.steps)
+    for number, _ in enumerate(run.progress(wanted, settings.steps, "searching")):
         if number >= len(known):
             run.append(steps[number].as_record())
         else:

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..executors.protocol import Executor
+from ..executors.protocol import Executor, at_work
 from ..executors.scores import ScoreJob, ScoreWork
-from ..progress import progress
 from ..runs.run import Run
 from ..scoring.protocol import Scorer
 from ..scoring.score import Score
@@ -75,7 +74,8 @@ class _Search:
 
     def steps_by(self, executor: Executor) -> list[Step]:
         left = self.settings.steps - len(self.steps)
-        for _ in progress(self._recorded(executor), max(0, left), "searching"):
+        steps = self._recorded(executor)
+        for _ in self.run.progress(steps, max(0, left), "searching", lambda: at_work(executor)):
             pass
         return self.steps
 

@@ -17,7 +17,6 @@ from typing import Optional
 import numpy as np
 
 from ..errors import GenNASError, InputError, RunError, SpecError
-from ..progress import progress
 from ..proxy.presets import Preset
 from ..runs.run import Record, Run
 from ..search.evolution import POPULATION, TOURNAMENT, random_search, regularized_evolution
@@ -106,7 +105,7 @@ def search_tasks(space: TaskSpace, fitness: Fitness, run: Run, rules: Rules) -> 
     else:
         stream = regularized_evolution(sample, space.mutate, evaluate, rng, rules.population, rules.tournament)
     started, total = time.monotonic(), rules.population + rules.steps
-    for _ in progress(itertools.islice(stream, total), total, f"task search ({rules.algorithm})"):
+    for _ in run.progress(itertools.islice(stream, total), total, f"task search ({rules.algorithm})"):
         late = rules.max_seconds is not None and time.monotonic() - started > rules.max_seconds
         if late and len(history) >= len(recorded):
             break
