@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Union
@@ -81,12 +81,6 @@ def _standing(run: Path) -> RunStanding:
 def _lines(path: Path) -> int:
     try:
         with open(path, "rb") as file:
-            return sum(part.count(b"\n") for part in _parts(file))
+            return sum(part.count(b"\n") for part in iter(lambda: file.read(1 << 20), b""))
     except OSError:
         return 0
-
-
-def _parts(file: object) -> Iterator[bytes]:
-    read = file.read
-    while part := read(1 << 20):
-        yield part
