@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Callable, Literal, Union
 
+from ..errors import InputError
 from ..executors import EXECUTORS, Executor, Resources
 from ..scoring.failures import ProcessDied, TimeLimit
 from .suite import Inapplicable, Suite, listed, raised
@@ -197,6 +198,14 @@ def check_deaths(case: ExecutorCase) -> None:
 @EXECUTOR_SUITE.check
 def check_time_limit(case: ExecutorCase) -> None:
     """A job that takes too long is stopped and lost; the others are done."""
+    if "check_time_limit" in case.unchecked:
+        try:
+            with case.make(Resources(workers=2, timeout=TIMEOUT)):
+                pass
+        except InputError as error:
+            raise Inapplicable(f"it refuses a limit: {error}") from None
+        if any(result.place == _here() for _, found in case.ordinary for result in found):
+            raise Inapplicable("jobs are done in this process, which nobody stops")
     found = [result for result in case.rough if result.job == HANGING]
     assert len(found) == 1 and found[0].lost == TimeLimit.__name__, f"a job that hangs ends as {found}"
 
