@@ -2,11 +2,14 @@
 
     python examples/stress.py fuzz --inputs 20000
     python examples/stress.py kills --count 100
+    python examples/stress.py workers --executor dask,ray,processes --count 20 --schedulers 5
 
 ``fuzz`` damages good texts and files (bytes flipped, cut out, repeated, exchanged between them, nested) and gives them
 to all readers, parsers, presets and run files: each may take them or say in one sentence what is wrong. ``kills`` ends
 commands that write with SIGKILL and resumes them until they finish: their scores must be those of a run that nobody
-disturbed, each once. Ends with 1 and the cases if anything else happens.
+disturbed, each once. ``workers`` ends workers of a cluster that it starts (Dask, Ray, or processes), and its scheduler,
+while 2,000 architectures are scored: they must be the scores of one process, each once. Ends with 1 and the cases if
+anything else happens.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ import argparse
 import gzip
 import itertools
 import json
+import math
+import os
 import random
 import resource
 import signal
@@ -287,12 +292,153 @@ def kills(count: int, seed: int, folder: Path, names: list[str], executor: str =
     return wrong
 
 
+HANGS = 900  # seconds
+SCORED = "score --space nasbench201 --sample 2000 --preset tiny --seed 0"
+PORT = {"dask": 18786, "ray": 16379}
+WORKING = {"dask": "spawn_main", "ray": "ray::do", "processes": "spawn_main"}  # in the command lines of workers
+
+
+class Cluster:
+    """Of two workers on this machine, which can be made anew."""
+
+    def __init__(self, executor: str, folder: Path):
+        self.executor, self.folder = executor, folder
+        self.processes: list[subprocess.Popen] = []
+        self.start()
+
+    @property
+    def options(self) -> str:
+        if self.executor == "processes":
+            return "--executor processes --workers 2"
+        return f"--executor {self.executor}:{'tcp://' * (self.executor == 'dask')}127.0.0.1:{PORT[self.executor]}"
+
+    def start(self) -> None:
+        if self.executor == "dask":
+            address = f"--host 127.0.0.1 --port {PORT['dask']} --no-dashboard"
+            self._run(f"distributed.cli.dask_scheduler {address}")
+            self._run(f"distributed.cli.dask_worker tcp://127.0.0.1:{PORT['dask']} --nworkers 2 --nthreads 1")
+        elif self.executor == "ray":
+            words = f"start --head --num-cpus 2 --port {PORT['ray']} --include-dashboard=false --disable-usage-stats"
+            self._ray(words)
+
+    def stop(self) -> None:
+        if self.executor == "ray":
+            self._ray("stop --force")
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        self.processes = []
+
+    def scheduler_killed(self) -> None:
+        """It is killed; a new one, with new workers, takes its address."""
+        import psutil
+
+        if self.executor == "dask":
+            self.processes[0].kill()
+        for process in psutil.process_iter(["name"]) if self.executor == "ray" else ():
+            if process.info["name"] == "gcs_server":
+                process.kill()
+
+    def workers(self, command: int) -> list[int]:
+        """Numbers of the processes that are at work."""
+        import psutil
+
+        if self.executor == "ray":
+            found = psutil.process_iter()
+        else:
+            over = command if self.executor == "processes" else self.processes[1].pid
+            found = iter(psutil.Process(over).children(recursive=True))
+        there = []
+        for process in found:
+            try:
+                if WORKING[self.executor] in " ".join(process.cmdline()):
+                    there.append(process.pid)
+            except psutil.Error:
+                continue
+        return there
+
+    def _run(self, words: str) -> None:
+        command = [sys.executable, "-m", *words.split()]
+        self.processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+    def _ray(self, words: str) -> None:
+        subprocess.run([str(Path(sys.executable).with_name("ray")), *words.split()], capture_output=True, check=True)
+
+
+def cluster_kills(executor: str, count: int, schedulers: int, seed: int, folder: Path) -> list[str]:
+    """What was wrong, a line each: after so many workers and schedulers were killed."""
+    words = [sys.executable, "-m", "naslib_gennas.cli", *SCORED.split()]
+    if not (folder / "whole").exists():
+        subprocess.run([*words, "--out", "whole"], cwd=folder, check=True, capture_output=True)
+    seconds = math.fsum(record["seconds"] for record in _records(folder / "whole")) / 2
+    run = folder / executor
+    draw, wrong = random.Random(seed), []
+    deaths = ["worker"] * count + ["scheduler"] * schedulers
+    draw.shuffle(deaths)
+    killed, ends = Counter(), Counter()
+    cluster = Cluster(executor, folder)
+    try:
+        while True:
+            resume = ["--resume", "--retry-failed"] if (run / "config.json").exists() else []
+            command = [*words, *cluster.options.split(), "--out", executor, *resume]
+            process = subprocess.Popen(
+                command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            )
+            while process.poll() is None and deaths:
+                time.sleep(draw.uniform(0.2, 1.0) * seconds / (count + schedulers))
+                if not _at_work(run):
+                    continue
+                if deaths[-1] == "scheduler":
+                    cluster.scheduler_killed()
+                    killed[deaths.pop()] += 1
+                    break
+                if there := cluster.workers(process.pid):
+                    try:
+                        os.kill(draw.choice(there), signal.SIGKILL)
+                    except ProcessLookupError:
+                        continue
+                    killed[deaths.pop()] += 1
+            try:
+                _, said = process.communicate(timeout=HANGS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                wrong.append(f"after {dict(killed)} it did not end")
+                break
+            last = said.strip().splitlines()[-1] if said.strip() else ""
+            ends[process.returncode] += 1
+            if process.returncode not in (0, 1) or "Traceback" in said or "not foreseen" in said:
+                wrong.append(f"exit code {process.returncode}: {last}")
+            print(f"{dict(killed)}, exit code {process.returncode}: {last}", file=sys.stderr, flush=True)
+            if process.returncode == 0:
+                break
+            cluster.stop()
+            cluster.start()
+    finally:
+        cluster.stop()
+    if deaths:
+        wrong.append(f"the run had ended before {len(deaths)} kills")
+    if _scores(run) != _scores(folder / "whole"):
+        wrong.append("other scores than in one process")
+    print(f"{executor}: killed {dict(killed)} in 2,000 scores, ends by exit code {dict(ends)}, {len(wrong)} wrong")
+    return wrong
+
+
+def _records(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "results.jsonl").read_text().splitlines()]
+
+
+def _at_work(run: Path) -> bool:
+    """Whether it has grown in the last moments: a scheduler that starts is not yet one that is at work."""
+    file = run / "results.jsonl"
+    return file.exists() and time.time() - file.stat().st_mtime < 2.0 and file.stat().st_size > 0
+
+
 def _scores(run: Path) -> dict[tuple[str, ...], object]:
     """Of every record; ValueError if one appears twice."""
     found: dict[tuple[str, ...], object] = {}
     for file in sorted(run.rglob("results.jsonl")):
-        for line in file.read_text().splitlines():
-            record = json.loads(line)
+        for record in map(json.loads, file.read_text().splitlines()):
             parts = (str(record.get(name)) for name in ("arch", "measure", "step", "task", "digest"))
             key = (str(file.relative_to(run)), *parts)
             if key in found:
@@ -303,16 +449,24 @@ def _scores(run: Path) -> dict[tuple[str, ...], object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("fuzz", "kills"))
+    parser.add_argument("what", choices=("fuzz", "kills", "workers"))
     parser.add_argument("--inputs", type=int, default=20_000)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--executor", default="", help="of the killed commands")
+    parser.add_argument(
+        "--executor", default="", help="of the killed commands; dask, ray, processes (or several) of workers"
+    )
+    parser.add_argument("--schedulers", type=int, default=5, help="that are killed beside the workers")
     parser.add_argument("--commands", default=",".join(KILLED), help="that are killed [default: all]")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if arguments.what == "fuzz":
             wrong = fuzz(arguments.inputs, arguments.seed, Path(folder))
+        elif arguments.what == "workers":
+            wrong = []
+            for executor in arguments.executor.split(","):
+                schedulers = 0 if executor == "processes" else arguments.schedulers
+                wrong += cluster_kills(executor, arguments.count, schedulers, arguments.seed, Path(folder))
         else:
             names = arguments.commands.split(",")
             wrong = kills(arguments.count, arguments.seed, Path(folder), names, arguments.executor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +21,7 @@ CONNECT = 30  # seconds until a scheduler must have answered
 ALONE_FOR = 300  # seconds without a single worker
 RESTART = 15  # seconds without one, after which a cluster of this machine is made anew
 LOOK = 5  # seconds between looks at the cluster while nothing is done
+CANCELLED = (asyncio.CancelledError, concurrent.futures.CancelledError)
 DEATHS = 2  # of workers, after which the job that each of them had alone is lost
 
 
@@ -49,6 +51,7 @@ class Dask:
         alive = time.monotonic()
         try:
             while True:
+                self._check_scheduler()
                 for piece in pieces.next(self._workers() - len(running)):  # one each: who dies of it is known
                     running[self._client.submit(do, parcel, piece, pure=False, retries=0)] = piece
                 if not running:
@@ -73,7 +76,7 @@ class Dask:
         """Those that are done, after a while at most."""
         from distributed import wait
 
-        with contextlib.suppress(asyncio.TimeoutError), self._client.as_current():
+        with contextlib.suppress(asyncio.TimeoutError, *CANCELLED), self._client.as_current():
             wait(list(running), timeout=LOOK, return_when="FIRST_COMPLETED")
         return [future for future in running if future.done()]
 
@@ -88,7 +91,7 @@ class Dask:
             found = future.result(timeout=LOOK)
         except asyncio.TimeoutError:
             return
-        except (KilledWorker, asyncio.CancelledError) as error:
+        except (KilledWorker, *CANCELLED) as error:
             del running[future]
             if isinstance(error, KilledWorker):
                 yield from pieces.lost(piece, ProcessDied(), DEATHS)
@@ -99,12 +102,15 @@ class Dask:
         future.release()
         yield from pieces.done(piece, *found)
 
-    def _check(self, seconds: float) -> bool:
-        """GenNASError if nobody is left to wait for, after so long without a worker; True if there is a new cluster."""
-        if self._client.status not in ("running", "connecting"):
+    def _check_scheduler(self) -> None:
+        """GenNASError if it is gone, and no other has taken its place for half a minute."""
+        if self._client.status not in ("running", "connecting", "newly-connected"):
             raise GenNASError(
                 f"the Dask scheduler {self._where} is gone; what it finished is kept, and --resume goes on from there"
             )
+
+    def _check(self, seconds: float) -> bool:
+        """GenNASError if nobody is left to wait for, after so long without a worker; True if there is a new cluster."""
         if seconds > ALONE_FOR:
             raise GenNASError(f"no worker has joined the Dask scheduler {self._where} for {ALONE_FOR} s")
         if self.resources.address or seconds < RESTART:
@@ -115,7 +121,10 @@ class Dask:
 
     def _workers(self, really: bool = False) -> int:
         """That there are; at least one unless that is asked ``really``."""
-        there = len(self._client.scheduler_info(n_workers=-1)["workers"])
+        try:
+            there = len(self._client.scheduler_info(n_workers=-1).get("workers", ()))
+        except (OSError, *CANCELLED):  # of a scheduler that has gone
+            there = 0
         return there if really else max(1, there)
 
     @property

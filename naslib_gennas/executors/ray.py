@@ -17,7 +17,7 @@ from .protocol import ALONE, EXECUTORS, Job, Resources, Result_co, Work
 
 LOOK = 5  # seconds between looks at the cluster while nothing is done
 ALONE_FOR = 300  # seconds without a processor
-DEATHS = 1  # of workers: each has one piece only
+DEATHS = 2  # of workers, after which the job that each of them had alone is lost
 
 
 @EXECUTORS.register("ray")

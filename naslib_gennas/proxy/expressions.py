@@ -12,7 +12,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional, Union
 
 import torch
 import torch.nn.functional as F
@@ -25,10 +25,12 @@ What = tuple[Any, ...]
 """The rest of an operation: place and sizes."""
 Value = Optional[int]
 """The number of a node; None is a map of zeros."""
+Sides = Union[int, tuple[int, int]]
+"""Down and across; one number for both."""
 Kind = tuple[int, What, int]
 """Of nodes that are computed together: operation, what, and numbers of a map."""
 
-CONV, RELU, ADD, CONCAT, FIRST, POOL, HALVES, SHRINK, IMAGE, ZEROS = range(10)
+CONV, RELU, ADD, CONCAT, FIRST, POOL, HALVES, SHRINK, IMAGE, ZEROS, DEPTHWISE = range(11)
 CONVOLVED = 1 << 24  # numbers in the inputs of one convolution
 BYTES = 4
 
@@ -68,14 +70,30 @@ class Graph:
         self.image = self._node(IMAGE, (), (), (3, size, size))
 
     def conv(
-        self, x: Value, outputs: int, kernel: int, place: Place, stride: int = 1, norm: bool = True, relu: bool = False
+        self,
+        x: Value,
+        outputs: int,
+        kernel: Sides,
+        place: Place,
+        stride: Sides = 1,
+        norm: bool = True,
+        relu: bool = False,
     ) -> Value:
         """Convolution without bias that keeps the size (or divides it by ``stride``), BatchNorm, and perhaps a ReLU."""
         if x is None:
             return None
         inputs, height, width = self.nodes[x].shape
-        what = (place, outputs, inputs, kernel, stride, norm, relu)
-        return self._node(CONV, (x,), what, (outputs, -(-height // stride), -(-width // stride)))
+        kernel, (down, right) = _pair(kernel), _pair(stride)
+        what = (place, outputs, inputs, kernel, (down, right), norm, relu)
+        return self._node(CONV, (x,), what, (outputs, -(-height // down), -(-width // right)))
+
+    def depthwise(self, x: Value, kernel: int, place: Place, stride: int = 1, dilation: int = 1) -> Value:
+        """One kernel a channel, without BatchNorm; keeps the size, or divides it by ``stride``."""
+        if x is None:
+            return None
+        channels, height, width = self.nodes[x].shape
+        what = (place, channels, kernel, stride, dilation)
+        return self._node(DEPTHWISE, (x,), what, (channels, -(-height // stride), -(-width // stride)))
 
     def halves(self, x: Value, outputs: int, place: Place) -> Value:
         """1x1 convolutions of the even and of the odd pixels, side by side, and BatchNorm."""
@@ -141,6 +159,10 @@ class Graph:
             number = self._known[key] = len(self.nodes)
             self.nodes.append(Node(operation, inputs, what, shape))
         return number
+
+
+def _pair(sides: Sides) -> tuple[int, int]:
+    return (sides, sides) if isinstance(sides, int) else sides
 
 
 def weight(seed: int, place: Place, shape: Sequence[int]) -> torch.Tensor:
@@ -311,18 +333,20 @@ class _Evaluation:
             return lambda x: F.interpolate(x[0], size=what * 2, mode="nearest")
         if operation == HALVES:
             return lambda x: self._halved(what, x[0])
+        if operation == DEPTHWISE:
+            return lambda x: self._depthwise(what, x[0])
         return lambda x: _pooled(x[0], *what)
 
     def _convolved(self, what: What, sources: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
         place, outputs, inputs, kernel, stride, norm, relu = what
-        kernels = self._weight(place, (outputs, inputs, kernel, kernel))
+        kernels = self._weight(place, (outputs, inputs, *kernel))
         for part in _parts(sources):
             x = part[0] if len(part) == 1 else torch.cat(part)
-            if kernel == 1:
-                x = x[:, :, ::stride, ::stride]
+            if kernel == (1, 1):
+                x = x[:, :, :: stride[0], :: stride[1]]
                 y = F.linear(x.permute(0, 2, 3, 1), kernels.flatten(1)).permute(0, 3, 1, 2)
             else:
-                y = F.conv2d(x, kernels, None, stride, kernel // 2)
+                y = F.conv2d(x, kernels, None, stride, (kernel[0] // 2, kernel[1] // 2))
             for one in torch.split(y, len(self.inputs)):
                 value = F.batch_norm(one, None, None, training=True) if norm else one.clone()
                 yield value.relu_() if relu else value
@@ -336,6 +360,11 @@ class _Evaluation:
             for start, name in enumerate(("even", "odd"))
         ]
         return F.batch_norm(torch.cat(halves, dim=1), None, None, training=True)
+
+    def _depthwise(self, what: What, x: torch.Tensor) -> torch.Tensor:
+        place, channels, kernel, stride, dilation = what
+        kernels = self._weight(place, (channels, 1, kernel, kernel))
+        return F.conv2d(x, kernels, None, stride, dilation * (kernel // 2), dilation, groups=channels)
 
     def _weight(self, place: Place, shape: tuple[int, ...]) -> torch.Tensor:
         key = (place, shape)

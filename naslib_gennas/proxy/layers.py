@@ -154,11 +154,23 @@ def placed(layer: C, *branches: tuple[Place, int]) -> C:
 
 
 class ConvLayer(NamedTuple):
-    """Weights of a convolution without bias; ``branches``: (place, output channels) of each."""
+    """Weights of a convolution without bias.
+
+    Attributes:
+        branches: (place, output channels) of each.
+        inputs: channels that an output sees; 1 of a depthwise one.
+        kernel: a side of it, in pixels.
+        line: whether it is a row or a column, not a square.
+    """
 
     branches: tuple[tuple[Place, int], ...]
     inputs: int
     kernel: int
+    line: bool = False
+
+    @property
+    def area(self) -> int:
+        return self.kernel if self.line else self.kernel**2
 
 
 class NormLayer(NamedTuple):
@@ -175,12 +187,14 @@ def layers_of(network: nn.Module) -> list[Layer]:
     """The layers with parameters of ``network``, whose convolutions have places, in the order of initialisation.
 
     >>> layers_of(nn.Sequential(placed(conv(3, 6), (("stem",), 6)), nn.BatchNorm2d(6)))
-    [ConvLayer(branches=((('stem',), 6),), inputs=3, kernel=1), NormLayer(width=6, affine=True)]
+    [ConvLayer(branches=((('stem',), 6),), inputs=3, kernel=1, line=False), NormLayer(width=6, affine=True)]
     """
     found: list[Layer] = []
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            found.append(ConvLayer(getattr(module, PLACES), module.in_channels, module.kernel_size[0]))
+            rows, columns = module.kernel_size
+            branches, inputs = getattr(module, PLACES), module.in_channels // module.groups
+            found.append(ConvLayer(branches, inputs, max(rows, columns), line=rows != columns))
         elif isinstance(module, nn.BatchNorm2d):
             found.append(NormLayer(module.num_features, module.affine))
     return found

@@ -23,7 +23,7 @@ def can_train_together(space: SearchSpace, fidelity: Any) -> bool:
         isinstance(fidelity, Fidelity)
         and fidelity.solver == "sgd"
         and fidelity.precision == "float32"
-        and space.shares_parts
+        and space.expressed
         and space.option(fidelity, "network_init") != "fan_out"
     )
 

@@ -159,8 +159,8 @@ class GenNASScorer(BaseScorer):
     @property
     def _shared(self) -> list[int]:
         """Members of which several architectures are read or trained at once."""
-        there = range(len(self._members)) if self.space.shares_parts else ()
-        return [number for number in there if self._solved(number) or self._batched(number)]
+        there = range(len(self._members))
+        return [n for n in there if self._batched(n) or (self._solved(n) and self.space.shares_parts)]
 
     def _solved(self, member: int) -> bool:
         return self._members[member][1].fidelity.solver == "ridge"

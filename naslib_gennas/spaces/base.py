@@ -70,7 +70,8 @@ class SearchSpace(ABC, Generic[Arch]):
         strides: of the three stages, relative to the input.
         image_size: pixels a side of the images that the benchmark's own networks see.
         options: of the fidelity (``NETWORK_OPTIONS``) that the space has, and what its words mean here.
-        shares_parts: whether the space writes its networks as ``expressions``.
+        expressed: whether the space writes its networks as ``expressions``, so that many are trained together.
+        shares_parts: whether these are also what presets in closed form read, thousands at once.
         own_weights: whether ``build`` gives networks with weights, drawn by PyTorch's global generator.
         forms: in which users of the benchmark write its architectures, besides the text form; ``parse`` reads them.
         unchecked: conformance check that cannot be applied to the space -> the reason.
@@ -93,8 +94,13 @@ class SearchSpace(ABC, Generic[Arch]):
     forms: tuple[Form, ...] = ()
     unchecked: ClassVar[Mapping[str, str]] = {}
 
+    expressed: ClassVar[bool] = False
     shares_parts: ClassVar[bool] = False
     origin: str = ""
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        cls.expressed = cls.expressed or cls.shares_parts
 
     @property
     def source(self) -> str:
@@ -203,13 +209,13 @@ class SearchSpace(ABC, Generic[Arch]):
     def expressions(self, arch: Arch, fidelity: Any, graph: Graph, stages: int = 3) -> tuple[int, ...]:
         """The first ``stages`` feature maps of what :meth:`build` builds, as nodes of ``graph``.
 
-        Of spaces that say ``shares_parts``; their modules have places (:mod:`naslib_gennas.proxy.expressions`).
+        Of spaces that are ``expressed``; their modules have places (:mod:`naslib_gennas.proxy.expressions`).
         """
         raise NotImplementedError(f"{self.name} does not write its networks as expressions")
 
     def layers(self, arch: Arch, fidelity: Any, stages: int = 3) -> list[Layer]:
         """Layers with parameters of the network up to its ``stages``-th stage, in the order in which :meth:`build`
-        makes them; of spaces that say ``shares_parts``. Spaces that can tell without building save time."""
+        makes them; of spaces that are ``expressed``. Spaces that can tell without building save time."""
         from ..proxy.layers import layers_of, uninitialised
         from ..proxy.regression import Divisible
 

@@ -294,7 +294,7 @@ def check_categories(case: SpaceCase) -> None:
 
 @SPACE_SUITE.check
 def check_expressions(case: SpaceCase) -> None:
-    """A space that ``shares_parts`` writes as expressions what it builds; others say that they do not."""
-    if case.space.shares_parts:
+    """A space that is ``expressed`` writes as expressions what it builds."""
+    if case.space.expressed:
         archs = [case.space.reduced(arch) for arch in case.samples(4)]
         check_shared_parts(case.space, archs, FIDELITIES[0])

@@ -68,7 +68,7 @@ def layout_of(layers: Sequence[Layer], widths: Sequence[int], batch: Batch, fide
 
 
 def _branches(layer: ConvLayer, offset: int, weights: str) -> dict[Place, Piece]:
-    area = layer.kernel**2
+    area = layer.area
     outputs = sum(width for _, width in layer.branches)
     scale = WEIGHT_BOUNDS[weights](layer.inputs * area, outputs * area / len(layer.branches))
     pieces = {}

@@ -106,8 +106,8 @@ class Convolution(Operation):
         source: Source,
         target: Target,
         weight: Tensor,
-        kernel: int,
-        stride: int,
+        kernel: tuple[int, int],
+        stride: tuple[int, int],
         norm: Optional[Norm],
         relu: bool,
     ):
@@ -142,13 +142,52 @@ class Convolution(Operation):
     def _to_input(self, g: torch.Tensor, shape: torch.Size) -> torch.Tensor:
         weight = self.weight.values
         outputs, inputs = g.shape[1], shape[1]
-        if self.kernel == 1 and self.stride == 1:
+        if self.kernel == self.stride == (1, 1):
             return torch.bmm(weight.transpose(1, 2), g.flatten(2)).view(shape)
-        if self.stride == 1:  # a convolution again, with the kernel turned round
-            turned = weight.view(-1, outputs, self.kernel**2, inputs).flip(2).permute(0, 3, 2, 1)
-            return torch.bmm(turned.reshape(len(weight), inputs, -1), columns(g, self.kernel, 1)).view(shape)
+        if self.stride == (1, 1):  # a convolution again, with the kernel turned round
+            turned = weight.view(len(weight), outputs, -1, inputs).flip(2).permute(0, 3, 2, 1)
+            return torch.bmm(turned.reshape(len(weight), inputs, -1), columns(g, self.kernel, (1, 1))).view(shape)
         pieces = torch.bmm(weight.transpose(1, 2), g.flatten(2))
-        return folded(pieces.view(len(weight), self.kernel, self.kernel, inputs, *g.shape[2:]), self.stride, shape)
+        return folded(pieces.view(len(weight), *self.kernel, inputs, *g.shape[2:]), self.stride, shape)
+
+
+class Depthwise(Operation):
+    """One kernel a channel: a grouped convolution of the channels of all members."""
+
+    def __init__(self, source: Source, target: Target, weight: Tensor, kernel: int, stride: int, dilation: int):
+        self.source, self.target, self.weight = source, target, weight
+        self.kernel, padding = kernel, dilation * (kernel // 2)
+        self.window = [stride] * 2, [padding] * 2, [dilation] * 2
+
+    def forward(self, maps: Maps, training: bool) -> None:
+        out = self.target.of(maps)
+        x, kernels = _in_one(self.source.of(maps)), self._kernels()
+        y = F.conv2d(x, kernels, None, *self.window, groups=len(kernels))
+        out.copy_(_apart(y, len(out)))
+
+    def backward(self, maps: Maps, gradients: Maps) -> None:
+        x, kernels = _in_one(self.source.of(maps)), self._kernels()
+        given, weights, _ = torch.ops.aten.convolution_backward(
+            _in_one(self.target.of(gradients)), x, kernels, None, *self.window, False, [0, 0], len(kernels),
+            [self.source.trained, True, False],
+        )  # fmt: skip
+        self.weight.gradients += weights.view(self.weight.shape)
+        if self.source.trained:
+            self.source.add(gradients, _apart(given, len(self.weight.values)))
+
+    def _kernels(self) -> torch.Tensor:
+        return self.weight.values.reshape(-1, 1, self.kernel, self.kernel)
+
+
+def _in_one(x: torch.Tensor) -> torch.Tensor:
+    """(members, channels, images, h, w) -> (images, members * channels, h, w)."""
+    return x.flatten(0, 1).transpose(0, 1).contiguous()
+
+
+def _apart(x: torch.Tensor, members: int) -> torch.Tensor:
+    """The opposite."""
+    images, channels, height, width = x.shape
+    return x.transpose(0, 1).reshape(members, channels // members, images, height, width)
 
 
 class Halves(Operation):
@@ -319,29 +358,28 @@ class Head:
         del self._normal, self._difference
 
 
-def columns(x: torch.Tensor, kernel: int, stride: int) -> torch.Tensor:
-    """(n, c, b, h, w) -> (n, kernel * kernel * c, b * pixels): what every pixel of a convolution's output sees.
+def columns(x: torch.Tensor, kernel: tuple[int, int], stride: tuple[int, int]) -> torch.Tensor:
+    """(n, c, b, h, w) -> (n, kernel area * c, b * pixels): what every pixel of a convolution's output sees.
 
-    >>> columns(torch.zeros(2, 3, 4, 8, 8), 3, 2).shape
+    >>> columns(torch.zeros(2, 3, 4, 8, 8), (3, 3), (2, 2)).shape
     torch.Size([2, 27, 64])
     """
-    if kernel == 1:
-        return (x if stride == 1 else x[..., ::stride, ::stride]).flatten(2)
-    edge, (height, width) = kernel // 2, x.shape[-2:]
-    padded = F.pad(x, (edge,) * 4)
-    places = [
-        padded[..., i : i + height : stride, j : j + width : stride] for i in range(kernel) for j in range(kernel)
-    ]
-    return torch.stack(places, dim=1).view(len(x), kernel * kernel * x.shape[1], -1)
+    (tall, wide), (down, right) = kernel, stride
+    if kernel == (1, 1):
+        return (x if stride == (1, 1) else x[..., ::down, ::right]).flatten(2)
+    height, width = x.shape[-2:]
+    padded = F.pad(x, (wide // 2, wide // 2, tall // 2, tall // 2))
+    places = [padded[..., i : i + height : down, j : j + width : right] for i in range(tall) for j in range(wide)]
+    return torch.stack(places, dim=1).view(len(x), tall * wide * x.shape[1], -1)
 
 
-def folded(pieces: torch.Tensor, stride: int, shape: torch.Size) -> torch.Tensor:
-    """The opposite of :func:`columns`, pieces of a pixel summed: (n, k, k, c, b, rows, columns) -> ``shape``."""
+def folded(pieces: torch.Tensor, stride: tuple[int, int], shape: torch.Size) -> torch.Tensor:
+    """The opposite of :func:`columns`, pieces of a pixel summed: (n, *kernel, c, b, rows, columns) -> ``shape``."""
     members, channels, images, height, width = shape
-    kernel, rows, cols = pieces.shape[1], *pieces.shape[-2:]
-    given = pieces.new_zeros(members, channels, images, stride * rows + kernel, stride * cols + kernel)
-    for i in range(kernel):
-        for j in range(kernel):
-            given[..., i : i + stride * rows : stride, j : j + stride * cols : stride] += pieces[:, i, j]
-    edge = kernel // 2
-    return given[..., edge : edge + height, edge : edge + width]
+    tall, wide, rows, cols = *pieces.shape[1:3], *pieces.shape[-2:]
+    down, right = stride
+    given = pieces.new_zeros(members, channels, images, down * rows + tall, right * cols + wide)
+    for i in range(tall):
+        for j in range(wide):
+            given[..., i : i + down * rows : down, j : j + right * cols : right] += pieces[:, i, j]
+    return given[..., tall // 2 : tall // 2 + height, wide // 2 : wide // 2 + width]

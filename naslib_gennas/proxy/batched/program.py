@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +10,26 @@ from typing import Any
 
 import torch
 
-from ..expressions import ADD, CONCAT, CONV, FIRST, HALVES, POOL, RELU, Graph
+from ..expressions import ADD, CONCAT, CONV, DEPTHWISE, FIRST, HALVES, POOL, RELU, Graph
 from ..layers import Place
 from ..tasks import Batch
 from .layout import Layout, Piece
 from .maps import Maps, Picks
-from .operations import Concat, Convolution, First, Halves, Head, Norm, Operation, Pool, Relu, Source, Sum, Target
+from .operations import (
+    Concat,
+    Convolution,
+    Depthwise,
+    First,
+    Halves,
+    Head,
+    Norm,
+    Operation,
+    Pool,
+    Relu,
+    Source,
+    Sum,
+    Target,
+)
 from .schedule import IMAGES, Joint, Shape, Where, schedule, shape_of
 from .weights import Parameters, Tensor, first_values
 
@@ -36,7 +51,7 @@ class Network:
     def columns(self) -> int:
         """Numbers in what its convolutions see of one image."""
         convolutions = (node for node in self.graph.nodes if node.operation == CONV)
-        return sum(node.what[2] * node.what[3] ** 2 * node.shape[1] * node.shape[2] for node in convolutions)
+        return sum(node.what[2] * math.prod((*node.what[3], *node.shape[1:])) for node in convolutions)
 
     @property
     def largest(self) -> int:
@@ -116,11 +131,14 @@ class Program:
         sources = self._sources(members)
         if operation == CONV:
             outputs, inputs, kernel, stride, norm, relu = what
-            weight = self._weight(members, (), (outputs, kernel * kernel * inputs))
+            weight = self._weight(members, (), (outputs, math.prod(kernel) * inputs))
             return Convolution(
                 sources[0], target, weight, kernel, stride,
                 self._norm(len(members), outputs, affine=not plain) if norm else None, relu,
             )  # fmt: skip
+        if operation == DEPTHWISE:
+            channels, kernel, *window = what
+            return Depthwise(sources[0], target, self._weight(members, (), (channels, kernel**2)), kernel, *window)
         if operation == HALVES:
             outputs, inputs = what
             weights = [self._weight(members, (name,), (outputs // 2, inputs)) for name in ("even", "odd")]
@@ -144,9 +162,6 @@ class Program:
         target = self.batch.targets[stage]
         assert target is not None
         outputs, size = target.shape[1], target.shape[-1]
-        for where in members:
-            if where not in self._numbers:  # a map of zeros
-                self._target((where,), shape)
         count, layouts = len(members), [self.networks[number].layout.heads[stage] for number, _ in members]
         weight = self.parameters.reserve(count, outputs, shape[0], decays=True)
         bias = self.parameters.reserve(count, outputs)
@@ -190,7 +205,10 @@ class Program:
         return found
 
     def _source(self, members: Sequence[Where], shape: Shape) -> Source:
-        number = self._shapes[shape]
-        if number == 0:
+        if shape == IMAGES:
             return Source(0, Picks([n if self.images_apart else 0 for n, _ in members], self.device), trained=False)
+        for where in members:
+            if where not in self._numbers:  # a map of zeros
+                self._target((where,), shape)
+        number = self._shapes[shape]
         return Source(number, Picks([self._numbers[where] for where in members], self.device), trained=True)

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..expressions import ADD, CONV, HALVES, IMAGE, ZEROS, Graph, What
+from ..expressions import ADD, CONV, DEPTHWISE, HALVES, IMAGE, ZEROS, Graph, What
 from ..layers import Place
 
 Shape = tuple[int, int, int]
@@ -87,6 +87,6 @@ def _needed(graph: Graph, outputs: Sequence[int]) -> set[int]:
 def _kind(graph: Graph, node: int, plain: frozenset[Place]) -> Kind:
     operation, inputs, what, shape = graph.nodes[node]
     shapes = tuple(shape_of(graph, source) for source in inputs)
-    if operation in (CONV, HALVES):
+    if operation in (CONV, DEPTHWISE, HALVES):
         return operation, what[1:], shapes, shape, what[0] in plain
     return operation, what, shapes[:1] if operation == ADD else shapes, shape, False

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ...proxy.layers import DropPath, FactorizedReduce, Pointwise, conv, shared_relu
+from ...proxy.layers import DropPath, FactorizedReduce, Place, Pointwise, conv, placed, shared_relu
 from .encoding import INPUTS, NONE, SKIP, Cell, CellArchitecture
 
 POOLS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
@@ -23,76 +23,100 @@ POOLS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
 }
 
 
+STEM: Place = ("stem",)
+
+
+def input_place(cell: int, slot: int) -> Place:
+    """Of what prepares one of a cell's two inputs."""
+    return cell, "input", slot
+
+
 def depthwise(channels: int, kernel: int, stride: int, dilation: int) -> nn.Conv2d:
     """One kernel a channel."""
     padding = dilation * (kernel // 2)
     return nn.Conv2d(channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False)
 
 
-def separable(channels: int, kernel: int, stride: int, dilation: int, repeats: int) -> nn.Sequential:
+def separable(channels: int, kernel: int, stride: int, place: Place, dilation: int, repeats: int) -> nn.Sequential:
     """Depthwise and pointwise convolution and BatchNorm, ``repeats`` times; the first ReLU is the caller's."""
     layers: list[nn.Module] = []
     for repeat in range(repeats):
         if repeat:
             layers.append(nn.ReLU(inplace=True))
-        layers.append(depthwise(channels, kernel, 1 if repeat else stride, dilation))
-        layers.append(Pointwise(channels, channels))
+        alone = depthwise(channels, kernel, 1 if repeat else stride, dilation)
+        layers.append(placed(alone, ((*place, "depthwise", repeat), channels)))
+        layers.append(placed(Pointwise(channels, channels), ((*place, "pointwise", repeat), channels)))
         layers.append(nn.BatchNorm2d(channels))
     return nn.Sequential(*layers)
 
 
-def dense(channels: int, kernel: int, stride: int) -> nn.Sequential:
+def dense(channels: int, kernel: int, stride: int, place: Place) -> nn.Sequential:
     """A plain convolution."""
-    return nn.Sequential(conv(channels, channels, kernel, stride), nn.BatchNorm2d(channels))
+    layer = placed(conv(channels, channels, kernel, stride), (place, channels))
+    return nn.Sequential(layer, nn.BatchNorm2d(channels))
 
 
-def factored(channels: int, kernel: int, stride: int) -> nn.Sequential:
+def factored(channels: int, kernel: int, stride: int, place: Place) -> nn.Sequential:
     """A row convolution, then a column convolution."""
     pad = kernel // 2
+    row = nn.Conv2d(channels, channels, (1, kernel), (1, stride), (0, pad), bias=False)
+    column = nn.Conv2d(channels, channels, (kernel, 1), (stride, 1), (pad, 0), bias=False)
     return nn.Sequential(
-        nn.Conv2d(channels, channels, (1, kernel), (1, stride), (0, pad), bias=False),
-        nn.Conv2d(channels, channels, (kernel, 1), (stride, 1), (pad, 0), bias=False),
+        placed(row, ((*place, "row"), channels)),
+        placed(column, ((*place, "column"), channels)),
         nn.BatchNorm2d(channels),
     )
 
 
-OPERATIONS: dict[str, Callable[[int, int], nn.Module]] = {
-    "sep_conv_3x3": lambda c, stride: separable(c, 3, stride, dilation=1, repeats=2),
-    "sep_conv_5x5": lambda c, stride: separable(c, 5, stride, dilation=1, repeats=2),
-    "sep_conv_7x7": lambda c, stride: separable(c, 7, stride, dilation=1, repeats=2),
-    "dil_conv_3x3": lambda c, stride: separable(c, 3, stride, dilation=2, repeats=1),
-    "dil_conv_5x5": lambda c, stride: separable(c, 5, stride, dilation=2, repeats=1),
-    "dil_sep_conv_3x3": lambda c, stride: separable(c, 3, stride, dilation=2, repeats=2),
-    "conv_1x1": lambda c, stride: dense(c, 1, stride),
-    "conv_3x3": lambda c, stride: dense(c, 3, stride),
-    "conv_3x1_1x3": lambda c, stride: factored(c, 3, stride),
-    "conv_7x1_1x7": lambda c, stride: factored(c, 7, stride),
-    SKIP: lambda c, stride: FactorizedReduce(c, c),
+SEPARABLE = {
+    "sep_conv_3x3": (3, 1, 2),
+    "sep_conv_5x5": (5, 1, 2),
+    "sep_conv_7x7": (7, 1, 2),
+    "dil_conv_3x3": (3, 2, 1),
+    "dil_conv_5x5": (5, 2, 1),
+    "dil_sep_conv_3x3": (3, 2, 2),
 }
-"""Operations with parameters, all applied to an input after ReLU; 'skip_connect' is one where it halves the map."""
+"""Operation -> kernel, dilation, and how often it is there."""
+DENSE = {"conv_1x1": 1, "conv_3x3": 3}
+FACTORED = {"conv_3x1_1x3": 3, "conv_7x1_1x7": 7}
+"""Operation -> kernel."""
+
+
+def operation(name: str, channels: int, stride: int, place: Place) -> nn.Module:
+    """One with parameters, applied to an input after ReLU; ``skip_connect`` is one where it halves the map."""
+    if name in SEPARABLE:
+        kernel, dilation, repeats = SEPARABLE[name]
+        return separable(channels, kernel, stride, place, dilation, repeats)
+    if name in DENSE:
+        return dense(channels, DENSE[name], stride, place)
+    if name in FACTORED:
+        return factored(channels, FACTORED[name], stride, place)
+    assert name == SKIP, name
+    return FactorizedReduce(channels, channels, place)
 
 
 class CellBlock(nn.Module):
     """The nodes of one cell: two maps of ``channels`` channels -> (b, len(concat) channels, h / stride, w / stride).
 
-    drop_path: probability in training that an edge is dropped for an example, unless it hands on its input.
+    place: of its weights. drop_path: probability in training that an edge is dropped for an example, unless it hands
+    on its input.
     """
 
-    def __init__(self, cell: Cell, channels: int, stride: int, drop_path: float = 0.0):
+    def __init__(self, cell: Cell, channels: int, stride: int, place: Place, drop_path: float = 0.0):
         super().__init__()
         self.drop = DropPath(drop_path) if drop_path else None
         self.channels, self.stride, self.concat = channels, stride, cell.concat
         self.plan: list[list[tuple[str, int, int]]] = []  # per node: (operation, input, stride)
         self.readers = [0] * (INPUTS + cell.nodes)  # operations after a ReLU of that node
         self.operations = nn.ModuleList()
-        for pair in cell.pairs():
+        for number, pair in enumerate(cell.pairs(), start=INPUTS):
             node = []
-            for op, source in pair:
+            for turn, (op, source) in enumerate(pair):
                 if op != NONE:
                     step = stride if source < INPUTS else 1
                     node.append((op, source, step))
                     if op not in POOLS and (op != SKIP or step > 1):
-                        self.operations.append(OPERATIONS[op](channels, step))
+                        self.operations.append(operation(op, channels, step, (*place, number, turn)))
                         self.readers[source] += 1
             self.plan.append(node)
         self.uses = {source for node in self.plan for _, source, _ in node if source < INPUTS} or {1}
@@ -134,18 +158,19 @@ class CellBlock(nn.Module):
 class Projections(nn.Module):
     """What the cells that read one map need of it: ReLU, 1x1 convolution and BatchNorm, as one operator.
 
-    ``plain``: output channels of each consumer at the map's own size; ``halved``: those of the consumer at
-    half the size, 0 if there is none; it comes last in the output.
+    ``plain``: place and output channels of each consumer at the map's own size; ``halved``: of the consumer at
+    half the size, if there is one; it comes last in the output.
     """
 
-    def __init__(self, inputs: int, plain: list[int], halved: int):
+    def __init__(self, inputs: int, plain: list[tuple[Place, int]], halved: Optional[tuple[Place, int]]):
         super().__init__()
-        self.widths = plain
+        self.widths = [width for _, width in plain]
         self.plain = None
         if plain:
-            total = sum(plain)
-            self.plain = nn.Sequential(Pointwise(inputs, total, len(plain)), nn.BatchNorm2d(total))
-        self.halved = FactorizedReduce(inputs, halved) if halved else None
+            total = sum(self.widths)
+            layer = placed(Pointwise(inputs, total, len(plain)), *plain)
+            self.plain = nn.Sequential(layer, nn.BatchNorm2d(total))
+        self.halved = FactorizedReduce(inputs, halved[1], halved[0]) if halved else None
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         x = shared_relu(x, len(self.widths) + (self.halved is not None))
@@ -165,15 +190,16 @@ class Stem(nn.Module):
         self.channels = (width, width) if imagenet else (3 * width, 3 * width)
         if imagenet:
             self.first = nn.Sequential(
-                conv(3, width // 2, 3, stride),
+                placed(conv(3, width // 2, 3, stride), ((*STEM, 1), width // 2)),
                 nn.BatchNorm2d(width // 2),
                 nn.ReLU(inplace=True),
-                conv(width // 2, width, 3, stride),
+                placed(conv(width // 2, width, 3, stride), ((*STEM, 2), width)),
                 nn.BatchNorm2d(width),
             )
-            self.second: nn.Module = nn.Sequential(nn.ReLU(), conv(width, width, 3, stride), nn.BatchNorm2d(width))
+            second = placed(conv(width, width, 3, stride), ((*STEM, 3), width))
+            self.second: nn.Module = nn.Sequential(nn.ReLU(), second, nn.BatchNorm2d(width))
         else:
-            self.first = nn.Sequential(conv(3, 3 * width, 3), nn.BatchNorm2d(3 * width))
+            self.first = nn.Sequential(placed(conv(3, 3 * width, 3), (STEM, 3 * width)), nn.BatchNorm2d(3 * width))
             self.second = nn.Identity()
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -215,9 +241,9 @@ class Backbone(nn.Module):
             self.taps = (*self.taps[:-1], INPUTS + reductions[1], 1 + depth)
         widths = [arch.width * 2 ** sum(cell >= start for start in reductions) for cell in range(depth)]
         blocks = [
-            CellBlock(arch.reduce, width, 2, drop_path)
+            CellBlock(arch.reduce, width, 2, (cell,), drop_path)
             if cell in reductions
-            else CellBlock(arch.normal, width, 1, drop_path)
+            else CellBlock(arch.normal, width, 1, (cell,), drop_path)
             for cell, width in enumerate(widths)
         ]
         maps = [*self.stem.channels, *(len(block.concat) * width for block, width in zip(blocks, widths))]
@@ -233,9 +259,8 @@ class Backbone(nn.Module):
             plain = [(cell, slot) for cell, slot in cells if slot or cell not in halved]
             half = [reader for reader in cells if reader not in plain]
             self.consumers[index] = plain + half
-            self.projections[str(index)] = Projections(
-                maps[index], [widths[cell] for cell, _ in plain], sum(widths[cell] for cell, _ in half)
-            )
+            of_plain, of_half = ([(input_place(*r), widths[r[0]]) for r in part] for part in (plain, half))
+            self.projections[str(index)] = Projections(maps[index], of_plain, of_half[0] if half else None)
 
     def _readers(self, blocks: list[CellBlock], whole: bool) -> dict[int, list[tuple[int, int]]]:
         """Map -> the (cell, slot) that read it, of the cells on which a tap depends."""

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
+    from ...proxy.expressions import Graph
     from ...proxy.fidelity import Fidelity
 
 ENAS = (SKIP, "sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3")
@@ -83,6 +84,7 @@ class CellSpace(SearchSpace[CellArchitecture]):
     """
 
     family = "cells"
+    expressed = True
     metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
     architecture: ClassVar[type[CellArchitecture]] = CellArchitecture
     operations: ClassVar[tuple[str, ...]]
@@ -185,10 +187,18 @@ class CellSpace(SearchSpace[CellArchitecture]):
     def build(self, arch: CellArchitecture, fidelity: Fidelity) -> nn.Module:
         from .networks import Backbone
 
+        return Backbone(*self._proxy(arch, fidelity))
+
+    def expressions(self, arch: CellArchitecture, fidelity: Fidelity, graph: Graph, stages: int = 3) -> tuple[int, ...]:
+        from .graph import stage_nodes
+
+        return stage_nodes(graph, *self._proxy(arch, fidelity), stages)
+
+    def _proxy(self, arch: CellArchitecture, fidelity: Fidelity) -> tuple[CellArchitecture, bool]:
+        """Of the size that the fidelity asks for, and whether its stem is ImageNet's."""
         depth, width = self.proxy_size(arch, fidelity)
         live = replace(arch, normal=live_cell(arch.normal), reduce=live_cell(arch.reduce), depth=depth, width=width)
-        stem = self.option(fidelity, "stem")
-        return Backbone(live, self.imagenet and stem != "cifar")
+        return live, self.imagenet and self.option(fidelity, "stem") != "cifar"
 
     def build_network(self, arch: CellArchitecture, classes: Optional[int] = None) -> nn.Module:
         """``classes``: 1000 for the ImageNet spaces, otherwise 10."""
