@@ -30,6 +30,14 @@ def test_pieces_grow_until_they_take_a_second_and_no_faster_than_tenfold():
     assert sizes == [1, 10, 100, 200, 200, 200, 200, 89]
 
 
+def test_more_workers_get_larger_pieces_so_that_all_of_them_are_fifty_a_second_at_most():
+    pieces = Pieces(SAME, iter(JOBS), workers=200)
+    for _ in range(3):
+        finish(pieces, next(pieces.next(1)), 0.01)
+    finish(pieces, tuple(JOBS[:100]), 1.0)
+    assert len(next(pieces.next(1))) == 400
+
+
 def test_slow_jobs_stay_alone_and_shared_ones_have_their_own_limit():
     pieces = Pieces(SAME, iter(JOBS))
     finish(pieces, next(pieces.next(1)), 30.0)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import logging
+import math
+import queue
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -20,6 +23,7 @@ from .protocol import ALONE, EXECUTORS, Job, Resources, Result_co, Work
 CONNECT = 30  # seconds until a scheduler must have answered
 ALONE_FOR = 300  # seconds without a single worker
 RESTART = 15  # seconds without one, after which a cluster of this machine is made anew
+COUNT = 1  # seconds between counts of the workers: every one of them answers
 LOOK = 5  # seconds between looks at the cluster while nothing is done
 CANCELLED = (asyncio.CancelledError, concurrent.futures.CancelledError)
 DEATHS = 2  # of workers, after which the job that each of them had alone is lost
@@ -41,6 +45,7 @@ class Dask:
         self.resources = resources
         self._open = contextlib.ExitStack()
         self._client: Any = None
+        self._count, self._counted = 0, -math.inf  # workers, and when that was looked at
 
     def map(self, work: Work[Job, Result_co], jobs: Iterable[Job]) -> Iterator[Result_co]:
         self._started()
@@ -48,17 +53,25 @@ class Dask:
         parcel = Parcel.of(work, self.resources.gpus)
         pieces: Pieces[Job, Result_co] = Pieces(work, jobs)
         running: dict[Any, tuple[Job, ...]] = {}
+        done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         alive = time.monotonic()
         try:
             while True:
                 self._check_scheduler()
-                for piece in pieces.next(self._workers() - len(running)):  # one each: who dies of it is known
-                    running[self._client.submit(do, parcel, piece, pure=False, retries=0)] = piece
+                pieces.workers = self._workers()
+                for piece in pieces.next(pieces.workers - len(running)):  # one each: who dies of it is known
+                    future = self._client.submit(do, parcel, piece, pure=False, retries=0)
+                    running[future] = piece
+                    future.add_done_callback(done.put)
                 if not running:
                     return
-                for future in self._finished(running):
+                for future in _there(done):
+                    if future not in running:  # of a cluster that was
+                        continue
                     alive = time.monotonic()
                     yield from self._taken(pieces, running, future)
+                    if future in running:
+                        done.put(future)
                 if self._workers(really=True):
                     alive = time.monotonic()
                 elif self._check(time.monotonic() - alive):
@@ -71,14 +84,6 @@ class Dask:
                 self._client.cancel(list(running), force=True)
             self._stop()
             raise
-
-    def _finished(self, running: Mapping[Any, Any]) -> list[Any]:
-        """Those that are done, after a while at most."""
-        from distributed import wait
-
-        with contextlib.suppress(asyncio.TimeoutError, *CANCELLED), self._client.as_current():
-            wait(list(running), timeout=LOOK, return_when="FIRST_COMPLETED")
-        return [future for future in running if future.done()]
 
     def _taken(
         self, pieces: Pieces[Job, Result_co], running: dict[Any, tuple[Job, ...]], future: Any
@@ -120,12 +125,14 @@ class Dask:
         return True
 
     def _workers(self, really: bool = False) -> int:
-        """That there are; at least one unless that is asked ``really``."""
-        try:
-            there = len(self._client.scheduler_info(n_workers=-1).get("workers", ()))
-        except (OSError, *CANCELLED):  # of a scheduler that has gone
-            there = 0
-        return there if really else max(1, there)
+        """That there are, as of a second ago; at least one unless that is asked ``really``."""
+        if time.monotonic() - self._counted >= COUNT:
+            try:
+                self._count = len(self._client.scheduler_info(n_workers=-1).get("workers", ()))
+            except (OSError, *CANCELLED):  # of a scheduler that has gone
+                self._count = 0
+            self._counted = time.monotonic()
+        return self._count if really else max(1, self._count)
 
     @property
     def at_work(self) -> int:
@@ -146,6 +153,7 @@ class Dask:
             ) from None
         import dask
 
+        self._open.enter_context(_quiet("distributed.client"))  # what it says of a lost scheduler, we say
         # a job that ends its worker is tried again here, divided, not there as it is
         self._open.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
         address: Any = self.resources.address
@@ -170,8 +178,29 @@ class Dask:
 
     def _stop(self) -> None:
         """Leave the cluster; one that was made here ends."""
-        self._client = None
+        self._client, self._counted = None, -math.inf
         self._open.close()
+
+
+@contextlib.contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Nothing of this logger."""
+    logger = logging.getLogger(name)
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
+def _there(done: queue.SimpleQueue[Any]) -> list[Any]:
+    """All that is in it, after a while at most."""
+    found = []
+    with contextlib.suppress(queue.Empty):
+        found.append(done.get(timeout=LOOK))
+        while True:
+            found.append(done.get_nowait())
+    return found
 
 
 def _cluster(resources: Resources) -> Any:

@@ -20,9 +20,13 @@ from .gpus import take_gpu
 from .protocol import Job, Result_co, Sharing, Work
 from .together import chunks
 
-SECONDS = 1.0  # that a piece shall take
+SECONDS = 1.0  # that a piece shall take, at least
+RATE = 50  # pieces a second, at most: an engine and this process need a millisecond or more for each
 LARGEST = 4096  # jobs in a piece
 FEW = 16  # that are tried again one by one
+
+
+VERSIONS = (__version__, str(torch.__version__))
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Parcel:
     @classmethod
     def of(cls, work: Work[Any, Any], gpus: bool = False) -> Parcel:
         content = pickle.dumps(work)
-        return cls(content, hashlib.sha256(content).hexdigest(), (__version__, torch.__version__), gpus)
+        return cls(content, hashlib.sha256(content).hexdigest(), VERSIONS, gpus)
 
 
 _one_at_a_time = threading.Lock()  # PyTorch's settings are those of a process
@@ -46,10 +50,9 @@ _opened: dict[str, Any] = {}  # of a worker: the last work, by its digest
 
 def opened(parcel: Parcel) -> Any:
     """The work; GenNASError where this machine has other versions, which might score otherwise."""
-    here = (__version__, torch.__version__)
-    if parcel.versions != here:
+    if parcel.versions != VERSIONS:
         raise GenNASError(
-            f"a worker has naslib_gennas {here[0]} and torch {here[1]}, but the work comes from naslib_gennas "
+            f"a worker has naslib_gennas {VERSIONS[0]} and torch {VERSIONS[1]}, but the work comes from naslib_gennas "
             f"{parcel.versions[0]} and torch {parcel.versions[1]}; give all machines the same environment"
         )
     if parcel.digest not in _opened:
@@ -75,7 +78,7 @@ def do(parcel: Parcel, piece: tuple[Any, ...]) -> tuple[list[Any], float]:
 
 @dataclass
 class Pieces(Generic[Job, Result_co]):
-    """Jobs in pieces, larger the quicker they are; lost ones again, smaller, down to one.
+    """Jobs in pieces, larger the quicker they are and the more ``workers``; lost ones again, smaller, down to one.
 
     >>> from ..testing.executors import SAME, ORDINARY
     >>> pieces = Pieces(SAME, iter(ORDINARY))
@@ -88,6 +91,7 @@ class Pieces(Generic[Job, Result_co]):
 
     work: Work[Job, Result_co]
     jobs: Iterable[Job]
+    workers: int = 1
     _size: int = 1
     _waiting: deque[tuple[Job, ...]] = field(default_factory=deque)
     _deaths: Counter[Job] = field(default_factory=Counter)
@@ -109,7 +113,8 @@ class Pieces(Generic[Job, Result_co]):
     def done(self, piece: tuple[Job, ...], results: list[Result_co], seconds: float) -> Iterator[Result_co]:
         """The results of a piece that took so long."""
         each = max(seconds / len(piece), 1e-6)
-        self._size = max(1, min(self._most, 10 * self._size, round(SECONDS / each)))
+        seconds = max(SECONDS, self.workers / RATE)
+        self._size = max(1, min(self._most, 10 * self._size, round(seconds / each)))
         yield from results
 
     def again(self, piece: tuple[Job, ...]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +16,7 @@ from ..scoring.failures import ProcessDied
 from .elsewhere import Parcel, Pieces, do
 from .protocol import ALONE, EXECUTORS, Job, Resources, Result_co, Work
 
+COUNT = 1  # seconds between counts of the processors
 LOOK = 5  # seconds between looks at the cluster while nothing is done
 ALONE_FOR = 300  # seconds without a processor
 DEATHS = 2  # of workers, after which the job that each of them had alone is lost
@@ -32,6 +34,7 @@ class Ray:
         self.resources = resources
         self._ray: Any = None
         self._mine = False
+        self._count, self._counted = 0, -math.inf  # processors, and when that was looked at
 
     def map(self, work: Work[Job, Result_co], jobs: Iterable[Job]) -> Iterator[Result_co]:
         ray = self._started()
@@ -42,7 +45,8 @@ class Ray:
         idle_since = time.monotonic()
         try:
             while True:
-                for piece in pieces.next(2 * self._processors() - len(running)):
+                pieces.workers = self._processors()
+                for piece in pieces.next(2 * pieces.workers - len(running)):
                     running[task.remote(parcel, piece)] = piece
                 if not running:
                     return
@@ -75,8 +79,10 @@ class Ray:
             yield from pieces.done(piece, results, seconds)
 
     def _processors(self, really: bool = False) -> int:
-        there = int(self._ray.cluster_resources().get("GPU" if self.resources.gpus else "CPU", 0))
-        return there if really else max(1, there)
+        if time.monotonic() - self._counted >= COUNT:
+            self._count = int(self._ray.cluster_resources().get("GPU" if self.resources.gpus else "CPU", 0))
+            self._counted = time.monotonic()
+        return self._count if really else max(1, self._count)
 
     @property
     def at_work(self) -> int:
@@ -122,4 +128,4 @@ class Ray:
         """Leave the cluster; one that was made here ends."""
         if self._ray is not None and self._mine:
             self._ray.shutdown()
-        self._ray = None
+        self._ray, self._counted = None, -math.inf
