@@ -28,7 +28,6 @@ from naslib_gennas.executors.scores import ScoreWork, score_all
 from naslib_gennas.runs.run import Run
 from naslib_gennas.scoring.score import Score
 
-
 UNWATCHED = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "60s",

@@ -38,6 +38,15 @@ def test_more_workers_get_larger_pieces_so_that_all_of_them_are_fifty_a_second_a
     assert len(next(pieces.next(1))) == 400
 
 
+def test_pieces_are_smaller_towards_an_end_that_is_known():
+    pieces, sizes = Pieces(SAME, JOBS, workers=2), []
+    while found := list(pieces.next(1)):
+        sizes.append(len(found[0]))
+        finish(pieces, found[0], 0.005 * len(found[0]))
+    assert sum(sizes) == len(JOBS) and sizes[:4] == [1, 10, 100, 200] and sizes[-1] == 1
+    assert sizes[3:] == sorted(sizes[3:], reverse=True)
+
+
 def test_slow_jobs_stay_alone_and_shared_ones_have_their_own_limit():
     pieces = Pieces(SAME, iter(JOBS))
     finish(pieces, next(pieces.next(1)), 30.0)
