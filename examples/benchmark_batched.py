@@ -17,7 +17,7 @@ import torch
 from scipy.stats import spearmanr
 
 from naslib_gennas.proxy.batched import Network
-from naslib_gennas.proxy.expressions import CONV, HALVES
+from naslib_gennas.proxy.expressions import CONV, DEPTHWISE, HALVES
 from naslib_gennas.proxy.layers import uninitialised
 from naslib_gennas.proxy.regression import build_and_regress
 from naslib_gennas.proxy.surroundings import settled, use_threads
@@ -95,7 +95,9 @@ def operations(network: Network, images: int) -> int:
     for node in network.graph.nodes:
         if node.operation == CONV:
             _, outputs, inputs, kernel, *_ = node.what
-            total += 2 * outputs * inputs * kernel**2 * math.prod(node.shape[1:])
+            total += 2 * outputs * inputs * math.prod((*kernel, *node.shape[1:]))
+        elif node.operation == DEPTHWISE:
+            total += 2 * node.what[2] ** 2 * node.numbers
         elif node.operation == HALVES:
             total += 2 * node.what[2] * node.numbers
     return total * images
