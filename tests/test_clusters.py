@@ -112,6 +112,22 @@ def test_a_scheduler_that_does_not_answer(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "address, code, sentence",
+    [
+        ("127.0.0.1:1", 1, "no Ray cluster answers at 127.0.0.1:1"),
+        ("ray://127.0.0.1:1", 1, "no Ray cluster answers at ray://127.0.0.1:1"),
+        ("here", 2, "'here' is no address of a Ray cluster"),
+        ("here:99999", 2, "is no address of a Ray cluster"),
+    ],
+)
+def test_a_ray_cluster_that_does_not_answer(address, code, sentence):
+    pytest.importorskip("ray")
+    words = ["score", "--space", "nasbench201", "5", "--preset", "tiny", "--executor", f"ray:{address}"]
+    found = CliRunner().invoke(main, words)
+    assert found.exit_code == code and sentence in found.stderr and "Traceback" not in found.output
+
+
+@pytest.mark.parametrize(
     "text, sentence",
     [
         ("[1]", "must be a mapping with a kind"),

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import math
 import os
+import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
@@ -16,6 +17,7 @@ from ..scoring.failures import ProcessDied
 from .elsewhere import Parcel, Pieces, do
 from .protocol import ALONE, EXECUTORS, Job, Resources, Result_co, Work
 
+CONNECT = 30  # seconds until a cluster must have answered
 COUNT = 1  # seconds between counts of the processors
 LOOK = 5  # seconds between looks at the cluster while nothing is done
 ALONE_FOR = 300  # seconds without a processor
@@ -104,15 +106,14 @@ class Ray:
             ) from None
         self._mine = not ray.is_initialized()
         address = self.resources.address
+        if self._mine and address:
+            _check_reachable(address)
         here = {"address": address} if address else {"num_cpus": self.resources.workers, "include_dashboard": False}
         try:
             if self._mine:
                 ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=False, **here)
         except (ConnectionError, OSError, ValueError, RuntimeError) as error:
-            raise GenNASError(
-                f"no Ray cluster answers at {self._where} ({str(error).splitlines()[0]}); is it running, and can this "
-                "machine reach it?"
-            ) from None
+            raise _unreachable(self._where, error) from None
         self._ray = ray
         return ray
 
@@ -129,3 +130,23 @@ class Ray:
         if self._ray is not None and self._mine:
             self._ray.shutdown()
         self._ray, self._counted = None, -math.inf
+
+
+def _check_reachable(address: str) -> None:
+    """GenNASError where nobody listens, which Ray would find out in some minutes; InputError for what is no address."""
+    if address == "auto":
+        return
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise InputError(
+            f"{address!r} is no address of a Ray cluster; write ray:auto, ray:host:6379, ray:ray://host:10001"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT).close()
+    except OSError as error:
+        raise _unreachable(address, error) from None
+
+
+def _unreachable(where: str, error: Exception) -> GenNASError:
+    reason = str(error).splitlines()[0]
+    return GenNASError(f"no Ray cluster answers at {where} ({reason}); is it running, and can this machine reach it?")
