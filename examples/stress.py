@@ -318,6 +318,7 @@ class Cluster:
             self._run(f"distributed.cli.dask_scheduler {address}")
             self._run(f"distributed.cli.dask_worker tcp://127.0.0.1:{PORT['dask']} --nworkers 2 --nthreads 1")
         elif self.executor == "ray":
+            os.environ["RAY_AUTH_MODE"] = "disabled"  # of this cluster, which only this machine can reach
             words = f"start --head --num-cpus 2 --port {PORT['ray']} --include-dashboard=false --disable-usage-stats"
             self._ray(words)
 

@@ -16,7 +16,7 @@ from naslib_gennas.measures.blocks import feature_maps
 from naslib_gennas.measures.gradsign import gradsign
 from naslib_gennas.measures.measured_network import MeasuredNetwork, example
 from naslib_gennas.measures.meco import meco
-from naslib_gennas.measures.ntk import ntk
+from naslib_gennas.measures.ntk import ntk, ntk_trace
 from naslib_gennas.measures.swap import swap
 from naslib_gennas.scoring.ensemble import parse_measure
 
@@ -88,6 +88,7 @@ def test_ntk_from_the_jacobian(net, images, network):
     rows = [torch.cat([g.flatten() for g in torch.autograd.grad(s, weights, retain_graph=True)]) for s in sums]
     jacobian = torch.stack(rows).double().numpy()
     assert ntk(network) == pytest.approx(-2 * math.log(np.linalg.cond(jacobian)), rel=1e-3)
+    assert ntk_trace(network) == pytest.approx(math.log(np.trace(jacobian @ jacobian.T) / len(images)), rel=1e-5)
 
 
 def entropy_of(maps):
@@ -133,7 +134,7 @@ def test_az_nas_is_an_aggregation():
 
 def test_they_leave_the_network_alone(net, images, network):
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    for function in (swap, meco, gradsign, ntk, expressivity, progressivity, trainability):
+    for function in (swap, meco, gradsign, ntk, ntk_trace, expressivity, progressivity, trainability):
         function(network)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert not any(module._forward_hooks for module in net.modules())
@@ -155,3 +156,5 @@ def test_constant_channels_and_identical_images():
     assert meco(MeasuredNetwork(lambda: nn.Sequential(constant), torch.randn(3, 3, 4, 4))) == 0
     same = torch.ones(4, 3, 8, 8)
     assert ntk(MeasuredNetwork(lambda: example().module(), same)) < -20
+    silent = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+    assert ntk_trace(MeasuredNetwork(lambda: silent, torch.zeros(3, 3, 2, 2))) == -math.inf

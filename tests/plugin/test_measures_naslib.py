@@ -17,7 +17,17 @@ from naslib_gennas.scoring.measure import measure_module
 pytestmark = pytest.mark.naslib
 
 THEIR_NAMES = {"naswot": "nwot", "jacob_cov": "jacov"}
-NEWER = ("zico", "swap", "meco", "gradsign", "ntk", "expressivity", "progressivity", "trainability")  # than NASLib
+NEWER = (
+    "zico",
+    "swap",
+    "meco",
+    "gradsign",
+    "ntk",
+    "ntk_trace",
+    "expressivity",
+    "progressivity",
+    "trainability",
+)  # than NASLib
 NAMES = [name for name in MEASURES.names() if MEASURES[name].function and name not in (*NEWER, "params", "flops")]
 SEED = 11
 
