@@ -2,7 +2,7 @@
 
     python examples/linear_regions.py --table nasbench201.csv.gz --metric cifar10_test --sample 80
 
-Networks of the width of a space give every image a pattern of its own, so that nothing is ranked; TE-NAS makes them thin.
+Networks as wide as a space has them give every image a pattern of its own, which ranks nothing; TE-NAS makes thin ones.
 """
 
 from __future__ import annotations
