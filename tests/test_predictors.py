@@ -365,6 +365,10 @@ class TestCommand:
         compared = run(*words, "--measures", f"fit:{out},params")
         assert compared.exit_code == 0, compared.stderr
         assert f"fit:{out}" in compared.stdout
+        ranked = run("correlate", "--space", SPACE, "--table", table, "--sample", 10, "--measure", f"fit:{out}", "--json")
+        assert json.loads(ranked.stdout)["measure"] == f"fit:{out}" and json.loads(ranked.stdout)["n"] == 10
+        refused = run("correlate", "--space", SPACE, "--table", table, "--measure", f"fit:{out}", "--curves")
+        assert refused.exit_code == 2 and "--curves are of the regressions" in refused.stderr
         wrong = run("score", "--space", "nasbench101", "--measure", f"fit:{out}", "5:397:000")
         assert wrong.exit_code == 2 and "is of nasbench201" in wrong.stderr
 

@@ -240,6 +240,11 @@ table_option = click.option(
 )
 
 
+measure_option = click.option(
+    "--measure", default="gennas", show_default=True, help="Another measure, fit:RUN, or an ensemble of several."
+)
+
+
 def curves_option(command: Command) -> Command:
     return click.option("--curves", is_flag=True, help="Keep the loss of every training step in the records.")(command)
 

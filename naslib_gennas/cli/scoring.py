@@ -14,6 +14,7 @@ from .base import (
     EXIT_ALL_FAILED,
     curves_option,
     main,
+    measure_option,
     number,
     open_run,
     read_table,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 @click.option("--torchvision", multiple=True, help="torchvision models, e.g. 'mobilenet*'.")
 @click.option("--stages", default=None, help="Three submodules A,B,C that are read in these networks [default: found].")
 @click.option("--input-size", type=int, default=None, help="Pixels a side for these networks [default: the preset's].")
-@click.option("--measure", default="gennas", show_default=True, help="Another measure, or an ensemble of several.")
+@measure_option
 @curves_option
 @retry_option
 @scoring_options
@@ -101,6 +102,7 @@ def score(
 
 @main.command()
 @click.option("--metric", default=None, help="Column of the table [default: the space's own].")
+@measure_option
 @table_option
 @sampling_options
 @curves_option
@@ -109,6 +111,7 @@ def score(
 def correlate(
     source: str,
     metric: str | None,
+    measure: str,
     sample: int,
     everything: bool,
     strict: bool,
@@ -129,6 +132,7 @@ def correlate(
     table = read_table(source, scorer.space, strict)
     metric = metric or table.default_metric
     table.column(metric)
+    _check_curves(curves, measure)
     config = {
         "command": "correlate",
         **scorer.identity(),
@@ -136,10 +140,12 @@ def correlate(
         "table_digest": table.digest(),
         "metric": metric,
         "sample": "all" if everything else sample,
+        **({"measure": measure} if measure != "gennas" else {}),
         **({"curves": True} if curves else {}),
     }
     with open_run(settings, config) as run, open_executor(resources) as executor:
-        result = run_correlation(scorer, table, metric, None if everything else sample, run, executor, curves)
+        count = None if everything else sample
+        result = run_correlation(scorer, table, metric, count, run, executor, curves, measure)
     show(result.as_record(), as_json, lambda: _correlation_lines(result))
 
 
@@ -184,9 +190,14 @@ def _work(scorer: GenNASScorer, measure: str, curves: bool, image_size: int) -> 
     def other(texts: list[str], run: Run, executor: Executor, on_error: OnError) -> list[Score]:
         return score_expression(scorer, parse_measure(measure), texts, run, executor, on_error, image_size)
 
+    _check_curves(curves, measure)
+    return gennas if measure == "gennas" else other
+
+
+def _check_curves(curves: bool, measure: str) -> None:
+    """InputError for curves of a measure that has none."""
     if curves and measure != "gennas":
         raise InputError(f"--curves are of the regressions of gennas; {measure} has none")
-    return gennas if measure == "gennas" else other
 
 
 def _failures(scores: list[Score]) -> list[str]:
@@ -216,9 +227,10 @@ def _correlation_lines(result: CorrelationResult) -> str:
     found = result.evaluation
     low, high = found.spearman_interval
     tau_low, tau_high = found.kendall_interval
+    by = f"preset {result.preset}" if result.measure == "gennas" else f"measure {result.measure}"
     return "\n".join(
         [
-            f"{result.space}, preset {result.preset}, {found.n} architectures, {result.metric} of {result.table}",
+            f"{result.space}, {by}, {found.n} architectures, {result.metric} of {result.table}",
             f"  Spearman's rho  {found.spearman:.3f}  (95 % {number(low)} to {number(high)})",
             f"  Kendall's tau   {found.kendall:.3f}  (95 % {number(tau_low)} to {number(tau_high)})",
             "  top-k retrieval " + ", ".join(f"{k}: {v:.0%}" for k, v in found.retrieval.items()),

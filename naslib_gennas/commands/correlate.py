@@ -13,11 +13,13 @@ from ..executors.protocol import Executor
 from ..executors.scores import score_all
 from ..report.plotting import Labels, draw_scatter
 from ..runs.run import PRESET, SCORES, SPECTRA, SUMMARY, Record, Run
+from ..scoring.ensemble import parse_measure
 from ..scoring.gennas import GenNASScorer
-from ..scoring.score import Score
+from ..scoring.score import GENNAS, Score
 from ..scoring.spectra import spectra
 from ..tables import Table
 from .result import Result
+from .score import score_expression
 
 SPECTRA_SHOWN = 200  # architectures whose spectra a run keeps
 
@@ -28,6 +30,7 @@ class CorrelationResult(Result):
 
     Attributes:
         evaluation: the scores against ``metric``.
+        measure: ``gennas``, another, or an ensemble of several.
         seconds_per_architecture: mean over what was computed, building included.
         unique: architectures that do not share a score with another.
         preset: its name.
@@ -49,6 +52,7 @@ class CorrelationResult(Result):
     table: str
     seed: int
     note: str
+    measure: str = GENNAS
 
     def as_record(self) -> Record:
         """One JSON object: the fields of the evaluation, then the others."""
@@ -65,29 +69,36 @@ def correlate(
     run: Run,
     executor: Executor,
     curves: bool = False,
+    measure: str = GENNAS,
 ) -> CorrelationResult:
     """Score ``sample`` architectures of the table (all of them if None) and compare with ``metric``.
 
-    The draw depends on the seed only; ``curves``: see :func:`.executors.scores.score_all`. The result is written to
-    the run, too. InputError where nothing can be ranked.
+    The draw depends on the seed only; ``curves``: see :func:`.executors.scores.score_all`; ``measure``: by which they
+    are scored. The result is written to the run, too. InputError where nothing can be ranked, and for a measure that
+    is not defined for the space.
     """
     rows = table.rows(sample, metric, np.random.default_rng(scorer.seed))
-    found = score_all([scorer], rows["arch"].tolist(), run, executor, curves=curves)[scorer.measure]
+    texts = rows["arch"].tolist()
+    if measure == GENNAS:
+        found = score_all([scorer], texts, run, executor, curves=curves)[scorer.measure]
+    else:
+        found = score_expression(scorer, parse_measure(measure), texts, run, executor)
     values = [score.value for score in found]
-    result = _result(scorer, table, metric, found, evaluate(values, rows[metric].tolist()))
+    result = _result(scorer, table, metric, measure, found, evaluate(values, rows[metric].tolist()))
     run.write(PRESET, scorer.preset.model_dump(mode="json"))
     run.write(SUMMARY, result.as_record())
     if run.directory is not None:
-        seen = spectra(scorer, rows["arch"].tolist()[:SPECTRA_SHOWN])
+        seen = spectra(scorer, texts[:SPECTRA_SHOWN]) if measure == GENNAS else None
         if seen is not None:
             run.write(SPECTRA, seen.as_record())
-        rows[["arch", metric]].assign(gennas=np.array(values, dtype=float)).to_csv(run.directory / SCORES, index=False)
+        scores = rows[["arch", metric]].assign(**{measure: np.array(values, dtype=float)})
+        scores.to_csv(run.directory / SCORES, index=False)
         draw_scatter(run.directory / "scatter.png", values, rows[metric].tolist(), _labels(result))
     return result
 
 
 def _result(
-    scorer: GenNASScorer, table: Table, metric: str, found: list[Score], evaluation: Evaluation
+    scorer: GenNASScorer, table: Table, metric: str, measure: str, found: list[Score], evaluation: Evaluation
 ) -> CorrelationResult:
     unique = {score.key: score for score in found}
     return CorrelationResult(
@@ -101,13 +112,14 @@ def _result(
         table=table.name,
         seed=scorer.seed,
         note=table.note,
+        measure=measure,
     )
 
 
 def _labels(result: CorrelationResult) -> Labels:
     found = result.evaluation
     return Labels(
-        f"score ({result.preset})",
+        f"score ({result.preset})" if result.measure == GENNAS else result.measure,
         f"{result.metric} ({Path(result.table).name})",
         f"{result.space}: rho {found.spearman:.3f}, tau {found.kendall:.3f}, n {found.n}",
     )

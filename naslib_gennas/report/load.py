@@ -127,7 +127,7 @@ class _Files:
         if isinstance(summary, _Fit):
             return ()
         if isinstance(summary, _Ranked):
-            return (self.checked(Ranking, {**written, "measure": GENNAS}),)
+            return (self.checked(Ranking, {"measure": GENNAS, **written}),)
         return ()
 
     def search(self, summary: _Search) -> SearchResult:
