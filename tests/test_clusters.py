@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from naslib_gennas.cli import main
 from naslib_gennas.errors import GenNASError, InputError, MissingPackageError, UnknownNameError
-from naslib_gennas.executors import Resources, dask, open_executor
+from naslib_gennas.executors import Resources, dask, open_executor, ray
 from naslib_gennas.executors.elsewhere import Parcel, Pieces, do, opened
 from naslib_gennas.scoring.failures import ProcessDied
 from naslib_gennas.testing.executors import DIVISIBLE, ORDINARY, SAME, Addition, Job, SharedAddition
@@ -125,6 +125,31 @@ def test_a_ray_cluster_that_does_not_answer(address, code, sentence):
     words = ["score", "--space", "nasbench201", "5", "--preset", "tiny", "--executor", f"ray:{address}"]
     found = CliRunner().invoke(main, words)
     assert found.exit_code == code and sentence in found.stderr and "Traceback" not in found.output
+
+
+def test_a_ray_cluster_that_is_gone_is_a_sentence(monkeypatch):
+    refused = []
+
+    def connect(address):
+        refused.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(ray, "_connect", connect)
+    monkeypatch.setattr(ray.time, "sleep", lambda seconds: None)
+    executor = ray.Ray(Resources(executor="ray:there:6379"))
+    executor._ray, executor._watched = object(), "there:6379"
+    monkeypatch.setattr(executor, "_started", lambda: FakeRay())
+    with pytest.raises(GenNASError, match="the Ray cluster there:6379 is gone; .* --resume goes on"):
+        list(executor.map(SAME, ORDINARY))
+    assert refused == ["there:6379"] * ray.ATTEMPTS and executor._ray is None
+
+
+class FakeRay:
+    def remote(self, **settings):
+        return lambda function: function
+
+    def put(self, value):
+        return value
 
 
 @pytest.mark.parametrize(

@@ -365,7 +365,9 @@ class TestCommand:
         compared = run(*words, "--measures", f"fit:{out},params")
         assert compared.exit_code == 0, compared.stderr
         assert f"fit:{out}" in compared.stdout
-        ranked = run("correlate", "--space", SPACE, "--table", table, "--sample", 10, "--measure", f"fit:{out}", "--json")
+        ranked = run(
+            "correlate", "--space", SPACE, "--table", table, "--sample", 10, "--measure", f"fit:{out}", "--json"
+        )
         assert json.loads(ranked.stdout)["measure"] == f"fit:{out}" and json.loads(ranked.stdout)["n"] == 10
         refused = run("correlate", "--space", SPACE, "--table", table, "--measure", f"fit:{out}", "--curves")
         assert refused.exit_code == 2 and "--curves are of the regressions" in refused.stderr

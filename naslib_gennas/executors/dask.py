@@ -136,7 +136,7 @@ class Dask:
 
     @property
     def at_work(self) -> int:
-        return self._workers(really=True) if self._client is not None else 0
+        return self._count
 
     @property
     def _where(self) -> str:

@@ -17,11 +17,16 @@ from ..scoring.failures import ProcessDied
 from .elsewhere import Parcel, Pieces, do
 from .protocol import ALONE, EXECUTORS, Job, Resources, Result_co, Work
 
+ATTEMPTS = 4  # to reach a cluster that was there
 CONNECT = 30  # seconds until a cluster must have answered
 COUNT = 1  # seconds between counts of the processors
 LOOK = 5  # seconds between looks at the cluster while nothing is done
 ALONE_FOR = 300  # seconds without a processor
 DEATHS = 2  # of workers, after which the job that each of them had alone is lost
+
+
+class _Gone(GenNASError):
+    """A cluster that was there."""
 
 
 @EXECUTORS.register("ray")
@@ -36,6 +41,7 @@ class Ray:
         self.resources = resources
         self._ray: Any = None
         self._mine = False
+        self._watched = ""  # address where somebody must listen
         self._count, self._counted = 0, -math.inf  # processors, and when that was looked at
 
     def map(self, work: Work[Job, Result_co], jobs: Iterable[Job]) -> Iterator[Result_co]:
@@ -60,6 +66,9 @@ class Ray:
                     raise GenNASError(f"the Ray cluster {self._where} has had no {lacking} for {ALONE_FOR} s")
                 for reference in done:
                     yield from self._taken(pieces, running.pop(reference), reference)
+        except _Gone:  # whoever asks it for anything waits for a minute, and then Ray ends this process
+            self._ray = None
+            raise
         except BaseException:  # also a caller who wants no more
             for reference in running:
                 with contextlib.suppress(Exception):  # of a cluster that has gone
@@ -82,13 +91,24 @@ class Ray:
 
     def _processors(self, really: bool = False) -> int:
         if time.monotonic() - self._counted >= COUNT:
+            self._check_there()
             self._count = int(self._ray.cluster_resources().get("GPU" if self.resources.gpus else "CPU", 0))
             self._counted = time.monotonic()
         return self._count if really else max(1, self._count)
 
+    def _check_there(self) -> None:
+        """_Gone if nobody listens any more where the cluster was."""
+        for attempt in range(ATTEMPTS):
+            try:
+                _connect(self._watched)
+                return
+            except OSError:
+                time.sleep(attempt)
+        raise _Gone(f"the Ray cluster {self._where} is gone; what it finished is kept, and --resume goes on from there")
+
     @property
     def at_work(self) -> int:
-        return self._processors(really=True) if self._ray is not None else 0
+        return self._count
 
     @property
     def _where(self) -> str:
@@ -115,6 +135,8 @@ class Ray:
         except (ConnectionError, OSError, ValueError, RuntimeError) as error:
             raise _unreachable(self._where, error) from None
         self._ray = ray
+        through = address.startswith("ray://")  # then its own address is not one of ours
+        self._watched = address if through else ray.get_runtime_context().gcs_address
         return ray
 
     def __enter__(self) -> Ray:
@@ -142,9 +164,15 @@ def _check_reachable(address: str) -> None:
             f"{address!r} is no address of a Ray cluster; write ray:auto, ray:host:6379, ray:ray://host:10001"
         )
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT).close()
+        _connect(address)
     except OSError as error:
         raise _unreachable(address, error) from None
+
+
+def _connect(address: str) -> None:
+    """OSError where nobody listens."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT).close()
 
 
 def _unreachable(where: str, error: Exception) -> GenNASError:
