@@ -45,6 +45,9 @@ def test_pieces_are_smaller_towards_an_end_that_is_known():
         finish(pieces, found[0], 0.005 * len(found[0]))
     assert sum(sizes) == len(JOBS) and sizes[:4] == [1, 10, 100, 200] and sizes[-1] == 1
     assert sizes[3:] == sorted(sizes[3:], reverse=True)
+    shared = Pieces(SharedAddition(1, together=7), JOBS[:20], workers=2)
+    finish(shared, next(shared.next(1)), 1e-9)
+    assert [len(piece) for piece in shared.next(9)] == [7, 7, 5]
 
 
 def test_slow_jobs_stay_alone_and_shared_ones_have_their_own_limit():

@@ -109,7 +109,7 @@ class Dask:
 
     def _check_scheduler(self) -> None:
         """GenNASError if it is gone, and no other has taken its place for half a minute."""
-        if self._client.status not in ("running", "connecting", "newly-connected"):
+        if self._client.status not in ("running", "connecting", "newly-created"):
             raise GenNASError(
                 f"the Dask scheduler {self._where} is gone; what it finished is kept, and --resume goes on from there"
             )

@@ -117,7 +117,8 @@ class Pieces(Generic[Job, Result_co]):
     def __post_init__(self) -> None:
         self._rest: Iterator[Job] = iter(self.jobs)
         self._left = len(self.jobs) if isinstance(self.jobs, Sized) else None
-        self._most = self.work.together if isinstance(self.work, Sharing) and self.work.together > 1 else LARGEST
+        self._shares = isinstance(self.work, Sharing) and self.work.together > 1
+        self._most = self.work.together if isinstance(self.work, Sharing) and self._shares else LARGEST
 
     def next(self, count: int) -> Iterator[tuple[Job, ...]]:
         """At most so many pieces."""
@@ -131,8 +132,10 @@ class Pieces(Generic[Job, Result_co]):
                 return
 
     def _next_size(self) -> int:
-        """Smaller towards the end, so that all workers end at about the same time."""
-        return self._size if self._left is None else max(1, min(self._size, self._left // (2 * self.workers)))
+        """Smaller towards the end, so that all workers end at about the same time, unless a piece shares work."""
+        if self._left is None or self._shares:
+            return self._size
+        return max(1, min(self._size, self._left // (2 * self.workers)))
 
     def done(self, piece: tuple[Job, ...], results: list[Result_co], seconds: float) -> Iterator[Result_co]:
         """The results of a piece that took so long."""

@@ -10,6 +10,8 @@ from typing import Optional
 
 from filelock import FileLock, Timeout
 
+from ..progress import warn
+
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 MOST_ON_ONE = 64  # workers
 
@@ -29,7 +31,11 @@ def take_gpu(gpus: Optional[list[str]] = None, folder: Optional[Path] = None) ->
     if _held is not None or len(gpus) < 2:
         return None
     folder = Path(tempfile.gettempdir()) / f"gennas-gpus-{_user()}" if folder is None else folder
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        warn(f"workers share the first GPU, since {folder} cannot be made ({error.strerror})")
+        return None
     for turn, gpu in itertools.product(range(MOST_ON_ONE), gpus):
         lock = FileLock(folder / f"{gpu.replace('/', '_')}.{turn}", thread_local=False)
         try:

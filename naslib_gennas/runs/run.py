@@ -28,6 +28,7 @@ SPECTRA = "spectra.json"  # what untrained networks explain, frequency by freque
 PREDICTIONS = "predictions.csv"  # what a predictor expects, and what is
 SCORES = "scores.csv"  # one row an architecture: its ground truth and its scores
 
+RECENT = 60  # seconds
 PROGRESS = "progress.json"  # how far it is, every few seconds
 LOCK, OWNER = "run.lock", "run.owner.json"  # held while a process writes; who that is
 
@@ -199,14 +200,16 @@ def _owner(directory: Path) -> str:
 
 
 def writer_of(directory: Path) -> Optional[str]:
-    """Who writes the run there; None if nobody does."""
+    """Who writes the run there; None if nobody does. Of a run that may only be read: who wrote in the last minute."""
     if not (directory / LOCK).exists():
         return None
     lock = FileLock(directory / LOCK, thread_local=False)
     try:
         lock.acquire(timeout=0)
-    except (Timeout, OSError):  # OSError: of another user, whose file can only be read
+    except Timeout:
         return _owner(directory)
+    except OSError:
+        return _owner(directory) if time.time() - (directory / RESULTS).stat().st_mtime < RECENT else None
     lock.release()
     return None
 
