@@ -37,7 +37,10 @@ def top(runs: tuple[str, ...], once: bool, as_json: bool) -> None:
         show({"runs": [run.as_record() for run in found]}, as_json, text.__str__)
         if once or all(run.writer is None for run in found):
             return
-        time.sleep(EVERY)
+        try:
+            time.sleep(EVERY)
+        except KeyboardInterrupt:  # the way to stop looking
+            return
 
 
 def _lines(run: RunStanding) -> str:
