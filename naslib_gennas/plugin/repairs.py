@@ -9,6 +9,7 @@ import collections
 import collections.abc
 import contextlib
 import functools
+import json
 import re
 import warnings
 from abc import ABC, abstractmethod
@@ -197,6 +198,31 @@ class Statistics(Repair):
         return bool(users)
 
 
+class JSONNumbers(Repair):
+    name = "json-numpy"
+    why = "json refuses numpy's numbers: what NASLib's predictor mlp found cannot be written"
+
+    def needed(self) -> bool:
+        import numpy as np
+
+        return _raises(TypeError, lambda: json.dumps([np.float32(1)]))
+
+    def apply(self, modules: Modules) -> bool:
+        def dump(found: object, file: Any, **settings: Any) -> None:
+            json.dump(found, file, **{"default": _number, **settings})
+
+        return overlay([module for module in modules if _defines(module, "PredictorEvaluator")], json, {"dump": dump})
+
+
+def _number(value: Any) -> Any:
+    """One of numpy's as Python's, its arrays as lists; TypeError for anything else."""
+    import numpy as np
+
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
 REPAIRS: tuple[Repair, ...] = (
     StubPackages(
         "optional-packages",
@@ -216,6 +242,7 @@ REPAIRS: tuple[Repair, ...] = (
     PlainHashes(),
     CellBuilder(),
     Statistics(),
+    JSONNumbers(),
 )  # fmt: skip
 
 

@@ -302,7 +302,7 @@ def test_unknown_repair_to_skip():
 # --- the real NASLib
 
 AFTER_IMPORT = ("sklearn-squared", "numpy-sum-generator", "numpy-removed-names", "numpy-hash-keys",
-                "archai-nasbench101")  # fmt: skip
+                "archai-nasbench101", "json-numpy")  # fmt: skip
 
 LOAD = """
 import json, sys
@@ -518,6 +518,25 @@ def test_every_use_of_squared_is_repaired(repaired, naslib_home):
     print(json.dumps(errors))
     """
     assert names and repaired(code) == [3.0] * len(names)
+
+
+WRITTEN = """
+import io
+import numpy as np
+from naslib.defaults import predictor_evaluator
+file = io.StringIO()
+try:
+    predictor_evaluator.json.dump([{"a": np.float32(0.5), "b": [np.float32(2)], "c": np.ones(2)}], file)
+    print(json.dumps(file.getvalue()))
+except TypeError as error:
+    print(json.dumps(str(error)))
+"""
+
+
+@pytest.mark.naslib
+def test_results_with_numbers_of_numpy(repaired, unrepaired, develop):
+    assert "float32 is not JSON serializable" in unrepaired(WRITTEN)
+    assert json.loads(repaired(WRITTEN)) == [{"a": 0.5, "b": [2.0], "c": [1.0, 1.0]}]
 
 
 COUNT = """
