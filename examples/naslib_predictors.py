@@ -37,7 +37,8 @@ def errors_of(predictor: str, seed: int, given: argparse.Namespace) -> list[dict
     config = {**SETTINGS, "predictor": predictor, "seed": seed, "out_dir": str(out / predictor)}
     config |= {"train_size_list": [int(size) for size in given.labels.split(",")], "test_size": given.test}
     results = out / predictor / config["dataset"] / "predictors" / predictor / str(seed) / "errors.json"
-    if not results.exists():
+    found = read(results)
+    if found is None:
         out.mkdir(parents=True, exist_ok=True)
         path = out / f"{predictor}-{seed}.yaml"
         path.write_text(yaml.safe_dump(config))
@@ -45,7 +46,16 @@ def errors_of(predictor: str, seed: int, given: argparse.Namespace) -> list[dict
         done = subprocess.run([sys.executable, "-m", "naslib_gennas.cli", *words], capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(f"{predictor}, seed {seed}: {done.stderr.strip().splitlines()[-1]}")
-    return json.loads(results.read_text())[1:]
+        found = json.loads(results.read_text())
+    return found[1:]
+
+
+def read(results: Path) -> list | None:
+    """None for a file that is not there, or not whole."""
+    try:
+        return json.loads(results.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def main() -> None:

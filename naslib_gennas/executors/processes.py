@@ -1,4 +1,4 @@
-"""In processes of this machine, each of which may die or hang: that costs one job, and another process takes over."""
+"""In processes of this machine, each of which may die or hang: another takes over, and the job is tried once more."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ class Processes:
         queue = iter(jobs)
         waiting: deque[Job] = deque(itertools.islice(queue, self.resources.workers * QUEUE_PER_WORKER))
         running: dict[Any, Job] = {}
+        died: set[Job] = set()
         starts = 0
         try:
             while waiting or running:
@@ -74,7 +75,12 @@ class Processes:
                         continue
                     parts = work.parts(job)
                     waiting.extend(parts)
-                    if not parts:
+                    if parts:
+                        continue
+                    if isinstance(error, ProcessDied) and job not in died:  # which others may have killed
+                        died.add(job)
+                        waiting.append(job)
+                    else:
                         yield work.lost(job, error)
                 if not pool.active:  # a process ended while all had nothing to do
                     waiting.extend(running.values())
