@@ -50,13 +50,13 @@ def separable(channels: int, kernel: int, stride: int, place: Place, dilation: i
     return nn.Sequential(*layers)
 
 
-def dense(channels: int, kernel: int, stride: int, place: Place) -> nn.Sequential:
+def dense(channels: int, kernel: int, stride: int, place: Place = ()) -> nn.Sequential:
     """A plain convolution."""
     layer = placed(conv(channels, channels, kernel, stride), (place, channels))
     return nn.Sequential(layer, nn.BatchNorm2d(channels))
 
 
-def factored(channels: int, kernel: int, stride: int, place: Place) -> nn.Sequential:
+def factored(channels: int, kernel: int, stride: int, place: Place = ()) -> nn.Sequential:
     """A row convolution, then a column convolution."""
     pad = kernel // 2
     row = nn.Conv2d(channels, channels, (1, kernel), (1, stride), (0, pad), bias=False)
@@ -102,7 +102,7 @@ class CellBlock(nn.Module):
     on its input.
     """
 
-    def __init__(self, cell: Cell, channels: int, stride: int, place: Place, drop_path: float = 0.0):
+    def __init__(self, cell: Cell, channels: int, stride: int, place: Place = (), drop_path: float = 0.0):
         super().__init__()
         self.drop = DropPath(drop_path) if drop_path else None
         self.channels, self.stride, self.concat = channels, stride, cell.concat
