@@ -16,7 +16,8 @@ from naslib_gennas.measures.blocks import feature_maps
 from naslib_gennas.measures.gradsign import gradsign
 from naslib_gennas.measures.measured_network import MeasuredNetwork, example
 from naslib_gennas.measures.meco import meco
-from naslib_gennas.measures.ntk import ntk, ntk_trace
+from naslib_gennas.measures.ntk import ntk
+from naslib_gennas.measures.ntk_trace import ntk_trace
 from naslib_gennas.measures.swap import swap
 from naslib_gennas.scoring.ensemble import parse_measure
 

@@ -20,6 +20,7 @@ from . import (  # noqa: F401, I001 - the order of registration is the order of 
     meco,
     gradsign,
     ntk,
+    ntk_trace,
     az_nas,
     vote,
     cls,

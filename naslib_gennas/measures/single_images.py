@@ -11,6 +11,10 @@ from .measured_network import MeasuredNetwork
 
 Values = Callable[[torch.Tensor], torch.Tensor]
 
+PASSES = "1 forward, as many backward as images"
+MEMORY = "activations, as many gradients as images"
+"""Of measures that read :func:`tangent_kernel`."""
+
 
 def gradients_of_images(network: MeasuredNetwork, values_of: Values) -> Iterator[list[torch.Tensor]]:
     """For every image the gradients of its entry of ``values_of(outputs)`` (b,) by the layers' weights; zero if unused.
@@ -28,3 +32,19 @@ def gradients_of_images(network: MeasuredNetwork, values_of: Values) -> Iterator
     for value in values:
         found = torch.autograd.grad(value, weights, retain_graph=True, allow_unused=True)
         yield [torch.zeros_like(weight) if gradient is None else gradient for weight, gradient in zip(weights, found)]
+
+
+def tangent_kernel(network: MeasuredNetwork) -> torch.Tensor:
+    """(b, b), float64: K[i, j] = g_i . g_j, g the gradient of an image's summed logits by all weights; computed once.
+
+    >>> from naslib_gennas.measures.measured_network import example
+    >>> tangent_kernel(example()).shape
+    torch.Size([4, 4])
+    """
+    return network.shared_result("tangent_kernel", _tangent_kernel)
+
+
+def _tangent_kernel(network: MeasuredNetwork) -> torch.Tensor:
+    found = gradients_of_images(network, lambda outputs: outputs.sum(dim=1))
+    rows = torch.stack([torch.cat([part.flatten() for part in parts]) for parts in found]).double()
+    return rows @ rows.T

@@ -273,40 +273,27 @@ def _read_records(path: Path) -> list[Record]:
     """
     if not path.exists():
         return []
+    found, end = [], 0
     with open(path, "rb") as file:
-        found = [record_of(line) for line in _complete(file)]
+        for line in _complete(file):
+            found.append(record_of(line))
+            end += len(line)
     bad = [number for number, record in enumerate(found) if record is None]
-    if not bad:
-        _cut_torn(path)
-        return [record for record in found if record is not None]
-    if any(record is not None and "step" in record for record in found):
+    if bad and any(record is not None and "step" in record for record in found):
         bad = list(range(bad[0], len(found)))
     put_aside = set(bad)
-    with open(path, "rb") as file:
-        lines = list(_complete(file))
-    _put_aside(path, lines, put_aside)
+    if bad:
+        with open(path, "rb") as file:
+            lines = list(_complete(file))
+        _put_aside(path, lines, put_aside)
+    elif end < path.stat().st_size:
+        os.truncate(path, end)
     return [record for number, record in enumerate(found) if record is not None and number not in put_aside]
 
 
 def _complete(file: BinaryIO) -> Iterator[bytes]:
     """The lines, but one without an end."""
     return (line for line in file if line.endswith(b"\n"))
-
-
-def _cut_torn(path: Path) -> None:
-    """Cut off what a kill left of a last line."""
-    with open(path, "r+b") as file:
-        end = size = file.seek(0, os.SEEK_END)
-        while end > 0:
-            start = max(0, end - 65536)
-            file.seek(start)
-            found = file.read(end - start).rfind(b"\n")
-            if found >= 0:
-                end = start + found + 1
-                break
-            end = start
-        if end < size:
-            file.truncate(end)
 
 
 def _without_failures(path: Path, records: list[Record]) -> list[Record]:

@@ -11,16 +11,6 @@ from ...proxy.layers import Place
 from .encoding import INPUTS, NONE, SKIP, Cell, CellArchitecture
 from .networks import DENSE, FACTORED, POOLS, SEPARABLE, STEM, input_place
 
-Pool = tuple[str, int, int]
-POOLED: dict[str, Pool] = {
-    "avg_pool_3x3": ("average", 3, 1),
-    "max_pool_3x3": ("max", 3, 1),
-    "max_pool_5x5": ("max", 5, 2),
-    "max_pool_7x7": ("max", 7, 3),
-}
-"""Pool -> kind, kernel, padding."""
-assert POOLED.keys() == POOLS.keys()
-
 
 def stage_nodes(graph: Graph, arch: CellArchitecture, imagenet: bool, stages: int) -> tuple[int, ...]:
     """The outputs of the cells at one third, two thirds and the end; what they do not need is left out.
@@ -93,8 +83,8 @@ def _cell(
 def _operation(graph: Graph, op: str, x: Value, channels: int, stride: int, place: Place) -> Value:
     if op == SKIP and stride == 1:
         return x
-    if op in POOLED:
-        kind, kernel, padding = POOLED[op]
+    if op in POOLS:
+        kind, kernel, padding = POOLS[op]
         return graph.pool(x, kind, kernel, stride, padding)
     x = graph.relu(x)
     if op == SKIP:

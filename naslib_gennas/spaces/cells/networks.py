@@ -6,7 +6,7 @@ Stem, cells with reductions after one and two thirds, as in NDS (which follows D
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Callable, Optional, Union
+from typing import Optional, Union
 
 import torch
 import torch.nn.functional as F
@@ -15,12 +15,21 @@ from torch import nn
 from ...proxy.layers import DropPath, FactorizedReduce, Place, Pointwise, conv, placed, shared_relu
 from .encoding import INPUTS, NONE, SKIP, Cell, CellArchitecture
 
-POOLS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
-    "avg_pool_3x3": lambda x, stride: F.avg_pool2d(x, 3, stride, 1, count_include_pad=False),
-    "max_pool_3x3": lambda x, stride: F.max_pool2d(x, 3, stride, 1),
-    "max_pool_5x5": lambda x, stride: F.max_pool2d(x, 5, stride, 2),
-    "max_pool_7x7": lambda x, stride: F.max_pool2d(x, 7, stride, 3),
+POOLS = {
+    "avg_pool_3x3": ("average", 3, 1),
+    "max_pool_3x3": ("max", 3, 1),
+    "max_pool_5x5": ("max", 5, 2),
+    "max_pool_7x7": ("max", 7, 3),
 }
+"""Pool -> kind, kernel, padding."""
+
+
+def pool(name: str, x: torch.Tensor, stride: int) -> torch.Tensor:
+    """An average is over the pixels that are there."""
+    kind, kernel, padding = POOLS[name]
+    if kind == "average":
+        return F.avg_pool2d(x, kernel, stride, padding, count_include_pad=False)
+    return F.max_pool2d(x, kernel, stride, padding)
 
 
 STEM: Place = ("stem",)
@@ -137,7 +146,7 @@ class CellBlock(nn.Module):
         def computed(op: str, source: int, stride: int) -> torch.Tensor:
             if op in POOLS:
                 if (op, source) not in pooled:
-                    pooled[op, source] = POOLS[op](states[source], stride)
+                    pooled[op, source] = pool(op, states[source], stride)
                 return pooled[op, source]
             if source not in active:
                 active[source] = shared_relu(states[source], self.readers[source])
