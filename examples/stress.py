@@ -331,7 +331,7 @@ class Cluster:
         self.processes = []
 
     def scheduler_killed(self) -> None:
-        """It is killed; a new one, with new workers, takes its address."""
+        """Its process is killed."""
         import psutil
 
         if self.executor == "dask":

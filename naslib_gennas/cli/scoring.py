@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -29,13 +29,10 @@ from .base import (
 
 if TYPE_CHECKING:
     from ..commands.correlate import CorrelationResult
-    from ..executors import Executor, OnError, Resources
-    from ..runs.run import Run
+    from ..executors import OnError, Resources
     from ..scoring.gennas import GenNASScorer
     from ..scoring.score import Score
     from ..spaces.modules.networks import Source
-
-    Work = Callable[[list[str], Run, Executor, OnError], list[Score]]
 
 
 @main.command()
@@ -72,7 +69,7 @@ def score(
 
     JSON: {"preset", "space", "seed", "scores": [{"arch", "key", "score", "status", "seconds", ...}]}.
     """
-    from ..commands.score import ScoreResult, chosen, fingerprint
+    from ..commands.score import ScoreResult, check_measure, chosen, fingerprint, scores_by
     from ..executors import open_executor
     from ..scoring.measure import IMAGE_SIZE
     from ..spaces.modules.networks import named_modules
@@ -86,9 +83,11 @@ def score(
     config.update({"measure": measure} if measure != "gennas" else {})
     config.update({"curves": True} if curves else {})
     alone = bool(modules) and len(texts) == 1  # then its failure is the answer
-    work = _work(scorer, measure, curves, input_size or (DEFAULT_SIZE if modules else IMAGE_SIZE))
+    check_measure(measure, curves)
+    image_size = input_size or (DEFAULT_SIZE if modules else IMAGE_SIZE)
+    policy: OnError = "record" if alone else on_error
     with open_run(settings, config) as run, open_executor(resources) as executor:
-        scores = work(texts, run, executor, "record" if alone else on_error)
+        scores = scores_by(measure, scorer, texts, run, executor, policy, curves, image_size)
         path = run.path("results.jsonl")
     if alone and scores[0].status not in ("ok", "diverged"):
         raise ModelError(_reason(scores[0]))
@@ -126,13 +125,14 @@ def correlate(
     "regret", "top1", "best_of_top10", "seconds_per_architecture", "preset", "space", "metric", "table", ...}.
     """
     from ..commands.correlate import correlate as run_correlation
+    from ..commands.score import check_measure
     from ..executors import open_executor
 
     scorer = the_scorer(settings)
     table = read_table(source, scorer.space, strict)
     metric = metric or table.default_metric
     table.column(metric)
-    _check_curves(curves, measure)
+    check_measure(measure, curves)
     config = {
         "command": "correlate",
         **scorer.identity(),
@@ -176,28 +176,6 @@ def _own_networks(
     space = ModuleSpace(modules, stages.split(",") if stages else None)
     preset = with_input_size(load_preset(settings["preset"]), input_size)
     return GenNASScorer(space, preset, settings["seed"], settings["device"], settings["images"])
-
-
-def _work(scorer: GenNASScorer, measure: str, curves: bool, image_size: int) -> Work:
-    """What scores texts by the measure; InputError for curves of one that has none."""
-    from ..commands.score import score_expression
-    from ..executors import score_all
-    from ..scoring.ensemble import parse_measure
-
-    def gennas(texts: list[str], run: Run, executor: Executor, on_error: OnError) -> list[Score]:
-        return score_all([scorer], texts, run, executor, on_error, curves)["gennas"]
-
-    def other(texts: list[str], run: Run, executor: Executor, on_error: OnError) -> list[Score]:
-        return score_expression(scorer, parse_measure(measure), texts, run, executor, on_error, image_size)
-
-    _check_curves(curves, measure)
-    return gennas if measure == "gennas" else other
-
-
-def _check_curves(curves: bool, measure: str) -> None:
-    """InputError for curves of a measure that has none."""
-    if curves and measure != "gennas":
-        raise InputError(f"--curves are of the regressions of gennas; {measure} has none")
 
 
 def _failures(scores: list[Score]) -> list[str]:

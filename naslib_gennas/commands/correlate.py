@@ -10,16 +10,14 @@ import numpy as np
 
 from ..evaluation import Evaluation, evaluate
 from ..executors.protocol import Executor
-from ..executors.scores import score_all
 from ..report.plotting import Labels, draw_scatter
 from ..runs.run import PRESET, SCORES, SPECTRA, SUMMARY, Record, Run
-from ..scoring.ensemble import parse_measure
 from ..scoring.gennas import GenNASScorer
 from ..scoring.score import GENNAS, Score
 from ..scoring.spectra import spectra
 from ..tables import Table
 from .result import Result
-from .score import score_expression
+from .score import scores_by
 
 SPECTRA_SHOWN = 200  # architectures whose spectra a run keeps
 
@@ -79,10 +77,7 @@ def correlate(
     """
     rows = table.rows(sample, metric, np.random.default_rng(scorer.seed))
     texts = rows["arch"].tolist()
-    if measure == GENNAS:
-        found = score_all([scorer], texts, run, executor, curves=curves)[scorer.measure]
-    else:
-        found = score_expression(scorer, parse_measure(measure), texts, run, executor)
+    found = scores_by(measure, scorer, texts, run, executor, curves=curves)
     values = [score.value for score in found]
     result = _result(scorer, table, metric, measure, found, evaluate(values, rows[metric].tolist()))
     run.write(PRESET, scorer.preset.model_dump(mode="json"))

@@ -15,10 +15,10 @@ from ..errors import InputError
 from ..executors.protocol import Executor
 from ..executors.scores import OnError, score_all
 from ..runs.run import Record, Run
-from ..scoring.ensemble import EnsembleScorer, Expression
+from ..scoring.ensemble import EnsembleScorer, parse_measure
 from ..scoring.gennas import GenNASScorer
 from ..scoring.measure import IMAGE_SIZE, measure_scorers
-from ..scoring.score import Score
+from ..scoring.score import GENNAS, Score
 from ..spaces.base import SearchSpace
 from .result import Result
 
@@ -47,24 +47,43 @@ class ScoreResult(Result):
         return {"preset": self.preset, "space": self.space, "seed": self.seed, "scores": scores}
 
 
-def score_expression(
+def scores_by(
+    measure: str,
     scorer: GenNASScorer,
-    expression: Expression,
     texts: Sequence[str],
     run: Run,
     executor: Executor,
     on_error: OnError = "record",
+    curves: bool = False,
     image_size: int = IMAGE_SIZE,
 ) -> list[Score]:
-    """Scores of ``texts`` in their order; those of an ensemble hold within this set of architectures.
+    """Scores of ``texts`` in their order, by ``gennas``, another measure or an ensemble (within this set).
 
-    InputError for a column of a table, or a measure that is not defined for the space.
+    Args:
+        curves: whether the records keep the losses of every step, which only ``gennas`` has.
+        image_size: pixels a side of what other measures see.
+
+    Raises:
+        InputError: curves of another measure; a column of a table; a measure that is not defined for the space.
     """
+    if measure == GENNAS:
+        return score_all([scorer], texts, run, executor, on_error, curves)[GENNAS]
+    check_measure(measure, curves)
+    expression = parse_measure(measure)
     names = list(dict.fromkeys(leaf.name for leaf in expression.leaves() if leaf.column is None))
     members = measure_scorers(names, scorer, image_size=image_size)
     ensemble = EnsembleScorer(expression, members)
     found = score_all(members, texts, run, executor, on_error)
     return ensemble.combined({name: found[name] for name in names})
+
+
+def check_measure(measure: str, curves: bool = False) -> None:
+    """InputError for what is no measure, and for curves of one that has none."""
+    if measure == GENNAS:
+        return
+    parse_measure(measure)
+    if curves:
+        raise InputError(f"--curves are of the regressions of gennas; {measure} has none")
 
 
 def chosen(space: SearchSpace, given: Iterable[str], everything: bool, sample: Optional[int], seed: int) -> list[str]:

@@ -6,7 +6,6 @@ import asyncio
 import concurrent.futures
 import contextlib
 import logging
-import math
 import queue
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,16 +16,11 @@ from typing import Any, ClassVar, Optional
 from ..errors import GenNASError, InputError, MissingPackageError
 from ..scoring.failures import ProcessDied
 from ..texts import parse_yaml
-from .elsewhere import Parcel, Pieces, do
+from .elsewhere import ALONE_FOR, CONNECT, DEATHS, LOOK, Lately, Parcel, Pieces, do, gone
 from .protocol import ALONE, EXECUTORS, Job, Resources, Result_co, Work
 
-CONNECT = 30  # seconds until a scheduler must have answered
-ALONE_FOR = 300  # seconds without a single worker
 RESTART = 15  # seconds without one, after which a cluster of this machine is made anew
-COUNT = 1  # seconds between counts of the workers: every one of them answers
-LOOK = 5  # seconds between looks at the cluster while nothing is done
 CANCELLED = (asyncio.CancelledError, concurrent.futures.CancelledError)
-DEATHS = 2  # of workers, after which the job that each of them had alone is lost
 
 
 @EXECUTORS.register("dask")
@@ -45,7 +39,7 @@ class Dask:
         self.resources = resources
         self._open = contextlib.ExitStack()
         self._client: Any = None
-        self._count, self._counted = 0, -math.inf  # workers, and when that was looked at
+        self._there = Lately(self._count)
 
     def map(self, work: Work[Job, Result_co], jobs: Iterable[Job]) -> Iterator[Result_co]:
         self._started()
@@ -110,9 +104,7 @@ class Dask:
     def _check_scheduler(self) -> None:
         """GenNASError if it is gone, and no other has taken its place for half a minute."""
         if self._client.status not in ("running", "connecting", "newly-created"):
-            raise GenNASError(
-                f"the Dask scheduler {self._where} is gone; what it finished is kept, and --resume goes on from there"
-            )
+            raise GenNASError(gone(f"the Dask scheduler {self._where}"))
 
     def _check(self, seconds: float) -> bool:
         """GenNASError if nobody is left to wait for, after so long without a worker; True if there is a new cluster."""
@@ -125,18 +117,19 @@ class Dask:
         return True
 
     def _workers(self, really: bool = False) -> int:
-        """That there are, as of a second ago; at least one unless that is asked ``really``."""
-        if time.monotonic() - self._counted >= COUNT:
-            try:
-                self._count = len(self._client.scheduler_info(n_workers=-1).get("workers", ()))
-            except (OSError, *CANCELLED):  # of a scheduler that has gone
-                self._count = 0
-            self._counted = time.monotonic()
-        return self._count if really else max(1, self._count)
+        """That there are; at least one unless that is asked ``really``."""
+        there = self._there.now()
+        return there if really else max(1, there)
+
+    def _count(self) -> int:
+        try:
+            return len(self._client.scheduler_info(n_workers=-1).get("workers", ()))
+        except (OSError, *CANCELLED):  # of a scheduler that has gone
+            return 0
 
     @property
     def at_work(self) -> int:
-        return self._count
+        return self._there.value
 
     @property
     def _where(self) -> str:
@@ -178,7 +171,8 @@ class Dask:
 
     def _stop(self) -> None:
         """Leave the cluster; one that was made here ends."""
-        self._client, self._counted = None, -math.inf
+        self._client = None
+        self._there.forget()
         self._open.close()
 
 

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import hashlib
 import itertools
+import math
 import os
 import pickle
 import threading
@@ -13,7 +14,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass, field
-from typing import Any, Generic
+from typing import Any, Callable, Generic
 
 import torch
 
@@ -23,10 +24,42 @@ from .gpus import take_gpu
 from .protocol import Job, Result_co, Sharing, Work
 from .together import chunks
 
+CONNECT = 30  # seconds until a scheduler must have answered
+ALONE_FOR = 300  # seconds without a worker
+COUNT = 1  # seconds between counts of the workers
+LOOK = 5  # seconds between looks at the cluster while nothing is done
+DEATHS = 2  # of workers, after which the job that each of them had alone is lost
 SECONDS = 1.0  # that a piece shall take, at least
 RATE = 50  # pieces a second, at most: an engine and this process need a millisecond or more for each
 LARGEST = 4096  # jobs in a piece
 FEW = 16  # that are tried again one by one
+
+
+class Lately:
+    """A number that costs something to find, as of a second ago at most.
+
+    >>> answers = iter([3, 4])
+    >>> count = Lately(lambda: next(answers))
+    >>> count.value, count.now(), count.now()
+    (0, 3, 3)
+    """
+
+    def __init__(self, find: Callable[[], int]):
+        self._find, self._found = find, -math.inf
+        self.value = 0
+
+    def now(self) -> int:
+        if time.monotonic() - self._found >= COUNT:
+            self.value, self._found = self._find(), time.monotonic()
+        return self.value
+
+    def forget(self) -> None:
+        self._found = -math.inf
+
+
+def gone(what: str) -> str:
+    """What is said of a cluster that was there."""
+    return f"{what} is gone; what it finished is kept, and --resume goes on from there"
 
 
 VERSIONS = (__version__, str(torch.__version__))

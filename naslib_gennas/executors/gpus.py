@@ -25,6 +25,9 @@ def take_gpu(gpus: Optional[list[str]] = None, folder: Optional[Path] = None) ->
     evenly. To be called before CUDA is used.
 
     gpus: as CUDA_VISIBLE_DEVICES names them; None is all that are visible. folder: for locks, of this machine.
+
+    >>> take_gpu(["0"]) is None
+    True
     """
     global _held
     gpus = visible() if gpus is None else gpus

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import os
 import socket
 import time
@@ -14,15 +13,10 @@ from typing import Any, ClassVar, Optional
 
 from ..errors import GenNASError, InputError, MissingPackageError
 from ..scoring.failures import ProcessDied
-from .elsewhere import Parcel, Pieces, do
+from .elsewhere import ALONE_FOR, CONNECT, DEATHS, LOOK, Lately, Parcel, Pieces, do, gone
 from .protocol import ALONE, EXECUTORS, Job, Resources, Result_co, Work
 
 ATTEMPTS = 4  # to reach a cluster that was there
-CONNECT = 30  # seconds until a cluster must have answered
-COUNT = 1  # seconds between counts of the processors
-LOOK = 5  # seconds between looks at the cluster while nothing is done
-ALONE_FOR = 300  # seconds without a processor
-DEATHS = 2  # of workers, after which the job that each of them had alone is lost
 
 
 class _Gone(GenNASError):
@@ -42,7 +36,7 @@ class Ray:
         self._ray: Any = None
         self._mine = False
         self._watched = ""  # address where somebody must listen
-        self._count, self._counted = 0, -math.inf  # processors, and when that was looked at
+        self._there = Lately(self._count)
 
     def map(self, work: Work[Job, Result_co], jobs: Iterable[Job]) -> Iterator[Result_co]:
         ray = self._started()
@@ -90,11 +84,12 @@ class Ray:
             yield from pieces.done(piece, results, seconds)
 
     def _processors(self, really: bool = False) -> int:
-        if time.monotonic() - self._counted >= COUNT:
-            self._check_there()
-            self._count = int(self._ray.cluster_resources().get("GPU" if self.resources.gpus else "CPU", 0))
-            self._counted = time.monotonic()
-        return self._count if really else max(1, self._count)
+        there = self._there.now()
+        return there if really else max(1, there)
+
+    def _count(self) -> int:
+        self._check_there()
+        return int(self._ray.cluster_resources().get("GPU" if self.resources.gpus else "CPU", 0))
 
     def _check_there(self) -> None:
         """_Gone if nobody listens any more where the cluster was."""
@@ -104,11 +99,11 @@ class Ray:
                 return
             except OSError:
                 time.sleep(attempt)
-        raise _Gone(f"the Ray cluster {self._where} is gone; what it finished is kept, and --resume goes on from there")
+        raise _Gone(gone(f"the Ray cluster {self._where}"))
 
     @property
     def at_work(self) -> int:
-        return self._count
+        return self._there.value
 
     @property
     def _where(self) -> str:
@@ -151,14 +146,15 @@ class Ray:
         """Leave the cluster; one that was made here ends."""
         if self._ray is not None and self._mine:
             self._ray.shutdown()
-        self._ray, self._counted = None, -math.inf
+        self._ray = None
+        self._there.forget()
 
 
 def _check_reachable(address: str) -> None:
     """GenNASError where nobody listens, which Ray would find out in some minutes; InputError for what is no address."""
     if address == "auto":
         return
-    host, _, port = address.rpartition("://")[2].rpartition(":")
+    host, port = _place(address)
     if not host or not port.isdecimal() or int(port) > 65535:
         raise InputError(
             f"{address!r} is no address of a Ray cluster; write ray:auto, ray:host:6379, ray:ray://host:10001"
@@ -171,8 +167,14 @@ def _check_reachable(address: str) -> None:
 
 def _connect(address: str) -> None:
     """OSError where nobody listens."""
+    host, port = _place(address)
+    socket.create_connection((host, int(port)), timeout=CONNECT).close()
+
+
+def _place(address: str) -> tuple[str, str]:
+    """Host and port."""
     host, _, port = address.rpartition("://")[2].rpartition(":")
-    socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT).close()
+    return host.strip("[]"), port
 
 
 def _unreachable(where: str, error: Exception) -> GenNASError:
