@@ -148,10 +148,13 @@ def _bar(items: Iterable[T], total: int, label: str, workers: Callable[[], int])
 
 def _telling(items: Iterable[T], total: int, standing: Callable[[int], Standing], told: Told) -> Iterator[T]:
     last, done, spoke = time.monotonic(), 0, False
-    for done, item in enumerate(items, start=1):
-        yield item
-        if time.monotonic() - last >= TOLD_EVERY:
+    try:
+        for item in items:
+            yield item
+            done += 1
+            if time.monotonic() - last >= TOLD_EVERY:
+                told(standing(done))
+                last, spoke = time.monotonic(), True
+    finally:  # also of one that is interrupted
+        if spoke:
             told(standing(done))
-            last, spoke = time.monotonic(), True
-    if spoke:
-        told(standing(done))

@@ -55,6 +55,15 @@ def test_a_run_that_was_killed_is_stopped(tmp_path):
     assert code == 0 and "scoring: 4/9" in text and "stopped; --resume continues it" in text
 
 
+def test_an_interrupted_run_says_how_far_it_came(tmp_path, monkeypatch):
+    with Run(tmp_path / "run", {"command": "score"}) as run, pytest.raises(KeyboardInterrupt):
+        for number in run.progress(range(9), 9, "scoring"):
+            monkeypatch.setattr(progress, "TOLD_EVERY", 0.0 if number == 1 else 99.0)
+            if number == 6:
+                raise KeyboardInterrupt
+    assert "scoring: 6/9" in top(tmp_path / "run")[1]
+
+
 def test_short_runs_write_no_progress_and_have_their_records(tmp_path):
     with Run(tmp_path / "run", {"command": "score"}) as run:
         for number in run.progress(range(3), 3, "scoring"):
