@@ -150,6 +150,32 @@ def test_measures_command():
     assert CliRunner().invoke(main, ["measures", "show", "synflo"]).exit_code == 2
 
 
+def test_times_of_measures_come_with_their_sources_and_problems():
+    words = ["measures", "time", "params,swap,gennas@instant", "--space", "nasbench201", "--sample", "2"]
+    found = json.loads(CliRunner().invoke(main, [*words, "--json"]).stdout)
+    assert [row["measure"] for row in found["times"]] == ["params", "swap", "gennas@instant"]
+    assert all(0 < row["seconds"] < 60 and row["source"] and not row["problem"] for row in found["times"])
+    lines = CliRunner().invoke(main, words).stdout.splitlines()
+    assert len(lines) == 3 and lines[1].startswith("swap ") and " s  Peng et al." in lines[1]
+
+
+@pytest.mark.parametrize(
+    "words, what",
+    [
+        (["tiem"], "did you mean time?"),
+        (["time", "naswto"], "naswot"),
+        (["time", "vote"], "an ensemble ranks a set"),
+        (["time", "naswot", "--space", "nasbench_nlp"], "not defined for nasbench_nlp"),
+        (["time", "params", "--sample", "0"], "at least 1"),
+        (["time", "params", "--space", "nasbench202"], "nasbench201"),
+        (["--space", "nasbench201"], "are for `gennas measures time`"),
+    ],
+)
+def test_times_of_measures_refuse(words, what):
+    result = CliRunner().invoke(main, ["measures", *words])
+    assert result.exit_code == 2 and what in result.stderr and "Traceback" not in result.stderr
+
+
 def test_architectures_are_scored_by_any_measure_or_ensemble(tmp_path):
     command = ["score", "--space", SPACE, "--sample", "3", "--json"]
     ensemble = ["--measure", "rank(params,l2_norm)", "--out", str(tmp_path / "run")]

@@ -279,6 +279,9 @@ def test_signal_gallery(tmp_path):
 
 
 BAD = {
+    "unknown action of presets": (["presets", "shwo", "fast"], "did you mean show?"),
+    "unknown action of spaces": (["spaces", "nasbench201"], "list, show"),
+    "unknown action of signals": (["signals", "dot"], "list, show"),
     "unknown space": (["score", "--space", "nasbench202", CELL], "nasbench201"),
     "unknown preset": (["score", "--space", "nasbench201", "--preset", "fsat", CELL], "fast"),
     "malformed architecture": (["score", "--space", "nasbench201", CELL.replace("conv_3x3", "conv_9x9")], "nor_conv"),

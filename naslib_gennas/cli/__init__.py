@@ -7,6 +7,7 @@ from . import (  # noqa: F401
     export,
     fit,
     lists,
+    measures,
     naslib,
     one_shot,
     report,

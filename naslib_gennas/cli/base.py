@@ -15,6 +15,7 @@ import click
 from .. import __version__
 from ..errors import GenNASError, InputError
 from ..progress import heeding_interrupts
+from ..registry import unknown
 from .examples import EXAMPLES
 
 if TYPE_CHECKING:
@@ -95,6 +96,12 @@ def say(message: str) -> None:
 def show(data: Mapping[str, object], as_json: bool, text: Callable[[], str]) -> None:
     """Print ``data`` as one JSON object, or what ``text()`` makes of it."""
     click.echo(json.dumps(data, indent=2) if as_json else text())
+
+
+def check_action(action: str, known: Sequence[str], command: str) -> None:
+    """InputError unless ``action`` is one of ``known``."""
+    if action not in known:
+        raise InputError(unknown(f"action of `gennas {command}`", action, known))
 
 
 def show_list(head: str, rows: Sequence[tuple[str, str]]) -> None:

@@ -1,4 +1,4 @@
-"""``gennas benchmark`` and ``gennas measures``."""
+"""``gennas benchmark``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from .base import (
     say,
     scoring_options,
     show,
-    show_list,
     the_scorer,
 )
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from ..commands.benchmark import BenchmarkResult, BenchmarkRow, BenchmarkSettings
     from ..evaluation import Interval
     from ..executors.protocol import Resources
-    from ..measures.base import Measure
     from ..runs.run import Record
     from ..scoring.gennas import GenNASScorer
     from ..tables import Table
@@ -207,40 +205,6 @@ def _place(text: str) -> tuple[str, str]:
     if not (space and colon and source):
         raise InputError(f"cannot read --table {text}: with --suite it is SPACE:FILE, e.g. nasbench201:nb201.csv.gz")
     return space, source
-
-
-@main.command()
-@click.argument("action", required=False, default="list", metavar="[show]")
-@click.argument("name", required=False)
-def measures(action: str, name: str | None) -> None:
-    """List the measures, or `measures show NAME`."""
-    from ..measures import MEASURES
-    from ..scoring.ensemble import AGGREGATIONS
-
-    if action != "show":
-        rows = [(shown, MEASURES[shown].summary) for shown in MEASURES.names()]
-        for shown in AGGREGATIONS.names():
-            rows.append((f"{shown}(..)", (AGGREGATIONS[shown].__doc__ or "").splitlines()[0]))
-        show_list("measure", rows)
-        return
-    if name is None:
-        raise InputError("a name is missing: gennas measures show NAME")
-    click.echo("\n".join(_facts(MEASURES[name])))
-
-
-def _facts(measure: Measure) -> list[str]:
-    return [
-        f"{measure.name}: {measure.documentation}",
-        f"source: {measure.source}",
-        f"passes: {measure.passes}",
-        f"memory: {measure.memory}",
-        f"needs images: {_yes(measure.needs_images)}; labels: {_yes(measure.needs_labels)}; "
-        f"recurrent networks: {_yes(measure.rnn)}",
-    ]
-
-
-def _yes(fact: bool) -> str:
-    return "yes" if fact else "no"
 
 
 def _lines(result: BenchmarkResult) -> list[str]:

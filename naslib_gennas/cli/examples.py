@@ -32,7 +32,7 @@ EXAMPLES = {
     "spaces": ("gennas spaces", "gennas spaces show nasbench201"),
     "presets": ("gennas presets", "gennas presets show hybrid"),
     "signals": ("gennas signals show dot", "gennas signals --picture signals.png"),
-    "measures": ("gennas measures", "gennas measures show synflow"),
+    "measures": ("gennas measures", "gennas measures show synflow", "gennas measures time naswot,gennas@instant"),
     "scores": ("gennas scores show runs/all 5 --space nasbench201",),
     "tables": ("gennas tables convert nasbench_only108.tfrecord nb101.csv.gz",),
     "naslib": ("gennas naslib zc --config-file examples/naslib/zc.yaml --table analog-nasbench",),

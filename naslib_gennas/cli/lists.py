@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ArchitectureError, InputError
-from .base import check_free, force_option, main, say, show, show_list
+from .base import check_action, check_free, force_option, main, say, show, show_list
 
 if TYPE_CHECKING:
     from ..spaces import SearchSpace
@@ -20,6 +20,7 @@ def presets(action: str, name: str | None) -> None:
     """List the presets, or `presets show NAME`."""
     from ..proxy.presets import load_preset, preset_names
 
+    check_action(action, ("list", "show"), "presets")
     if action == "show":
         preset = load_preset(_required(name, "gennas presets show NAME"))
         click.echo(f"# digest {preset.digest()}\n{preset.to_yaml()}", nl=False)
@@ -34,6 +35,7 @@ def spaces(action: str, name: str | None) -> None:
     """List the search spaces, or `spaces show NAME`."""
     from ..spaces import SPACES, load_space
 
+    check_action(action, ("list", "show"), "spaces")
     if action == "show":
         space = load_space(_required(name, "gennas spaces show NAME"))
         click.echo(f"{space.name}: {space.description}")
@@ -84,6 +86,7 @@ def signals(action: str, name: str | None, picture: str | None, force: bool) -> 
     from ..proxy.tasks import SIGNALS
     from ..registry import unknown
 
+    check_action(action, ("list", "show"), "signals")
     if picture:
         from ..report.plotting import draw_signals
 

@@ -198,8 +198,8 @@ def _listed(predictor: SpectrumPredictor) -> list[Any]:
 
 def _candidates(predictor: SpectrumPredictor, texts: Sequence[str], others: Sequence[str]) -> list[Any]:
     """What may be best: what is validated on, or else the space."""
-    known = {predictor.space.score_key(predictor.space.parse(text)) for text in texts}
-    archs = [predictor.space.parse(text) for text in others] if others else _listed(predictor)
+    known = {predictor.space.score_key(arch) for arch in predictor.parsed(texts)}
+    archs = predictor.parsed(others) if others else _listed(predictor)
     return [arch for arch in archs if predictor.space.score_key(arch) not in known]
 
 

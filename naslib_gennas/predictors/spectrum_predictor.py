@@ -84,6 +84,7 @@ class SpectrumPredictor:
             raise InputError(f"targets must be rank or raw, got {targets!r}")
         Reading(self.space, [], preset, seed)
         check_features(self.features)
+        self._archs: dict[str, Any] = {}  # by text
         self._known: dict[Any, tuple[float, ...]] = {}  # by reduced architecture
         self._columns: list[tuple[str, str]] = []
 
@@ -96,9 +97,9 @@ class SpectrumPredictor:
         and is not large, otherwise a draw. InputError for fewer than 3 labels, equal ones, values that are not finite,
         as many architectures as labels, or one whose network cannot be read.
         """
-        parsed, values = self._parsed(archs), np.array(list(labels), dtype=float)
+        parsed, values = self.parsed(archs), np.array(list(labels), dtype=float)
         _check(parsed, values)
-        self._scale(self._reference() if reference is None else self._parsed(reference), parsed)
+        self._scale(self._reference() if reference is None else self.parsed(reference), parsed)
         x = self._scores(parsed)
         bad = ~np.isfinite(x).all(axis=1)
         if bad.any():
@@ -130,7 +131,7 @@ class SpectrumPredictor:
         """(m,) mean and standard deviation on the scale that is learnt, where the labels have a variance of 1."""
         if not hasattr(self, "process"):
             raise InputError("the predictor knows no labels yet; call fit first")
-        x = self._scores(self._parsed(archs))
+        x = self._scores(self.parsed(archs))
         good = np.isfinite(x).all(axis=1)
         mean, deviation = np.full(len(x), np.nan), np.full(len(x), np.nan)
         if good.any():
@@ -143,13 +144,21 @@ class SpectrumPredictor:
         known = np.isfinite(mean) & np.isfinite(values)
         return spearman(mean[known], values[known])
 
+    def parsed(self, archs: Iterable[Any]) -> list[Any]:
+        """Architectures, of themselves or their texts; a text is parsed once. ArchitectureError for another space's."""
+        given = list(archs)
+        for text in given:
+            if isinstance(text, str) and text not in self._archs:
+                self._archs[text] = self.space.read(text)
+        return [self._archs[arch] if isinstance(arch, str) else self.space.read(arch) for arch in given]
+
     def read(self, archs: Iterable[Any]) -> Array:
         """(m, columns): the scaled features, after :meth:`fit`."""
-        return self._scores(self._parsed(archs))
+        return self._scores(self.parsed(archs))
 
     def survey(self, archs: Iterable[Any]) -> tuple[Array, Array]:
         """(m, columns) features scaled by ``archs`` themselves, and (m,) what is expected of them without any label."""
-        parsed = self._parsed(archs)
+        parsed = self.parsed(archs)
         self._scale(parsed, [])
         x = np.nan_to_num(self._scores(parsed))
         slopes = self._slopes()
@@ -181,7 +190,7 @@ class SpectrumPredictor:
     @property
     def labelled_keys(self) -> set[str]:
         """Of the labelled architectures: equal for those that share a score."""
-        return {self.space.score_key(arch) for arch in self._parsed(self._texts)}
+        return {self.space.score_key(arch) for arch in self.parsed(self._texts)}
 
     @property
     def columns(self) -> list[str]:
@@ -254,9 +263,6 @@ class SpectrumPredictor:
         except (OSError, ValueError, KeyError, TypeError, AttributeError, SpecError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise SpecError(f"cannot read the predictor {path}: {reason}") from None
-
-    def _parsed(self, archs: Iterable[Any]) -> list[Any]:
-        return [self.space.read(arch) for arch in archs]
 
     def _reference(self) -> list[Any]:
         if self.space.size is not None and self.space.size <= LISTED:

@@ -36,17 +36,16 @@ BYTES = 4
 
 
 class Node(NamedTuple):
-    """``inputs``: numbers of other nodes; ``what``: of the operation, ``shape``: channels, height and width."""
+    """``inputs``: numbers of other nodes; ``what``: of the operation, ``shape``: channels, height and width.
+
+    ``numbers``: in the map of one image.
+    """
 
     operation: int
     inputs: tuple[int, ...]
     what: What
     shape: tuple[int, int, int]
-
-    @property
-    def numbers(self) -> int:
-        """In the map of one image."""
-        return math.prod(self.shape)
+    numbers: int
 
     @property
     def kind(self) -> Kind:
@@ -143,7 +142,7 @@ class Graph:
 
     def shrink(self, x: int, size: int) -> int:
         """Nearest pixels of at most ``size`` a side; of a sum, the sum of its shrunk terms, which others may share."""
-        operation, inputs, what, (channels, height, width) = self.nodes[x]
+        operation, inputs, what, (channels, height, width), _ = self.nodes[x]
         size = min(size, height, width)
         if (height, width) == (size, size):
             return x
@@ -157,7 +156,7 @@ class Graph:
         number = self._known.get(key)
         if number is None:
             number = self._known[key] = len(self.nodes)
-            self.nodes.append(Node(operation, inputs, what, shape))
+            self.nodes.append(Node(operation, inputs, what, shape, math.prod(shape)))
         return number
 
 

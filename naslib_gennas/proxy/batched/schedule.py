@@ -85,7 +85,7 @@ def _needed(graph: Graph, outputs: Sequence[int]) -> set[int]:
 
 
 def _kind(graph: Graph, node: int, plain: frozenset[Place]) -> Kind:
-    operation, inputs, what, shape = graph.nodes[node]
+    operation, inputs, what, shape, _ = graph.nodes[node]
     shapes = tuple(shape_of(graph, source) for source in inputs)
     if operation in (CONV, DEPTHWISE, HALVES):
         return operation, what[1:], shapes, shape, what[0] in plain
