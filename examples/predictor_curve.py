@@ -22,6 +22,7 @@ def main() -> None:
     options.add_argument("--space", default="nasbench201")
     options.add_argument("--table", required=True)
     options.add_argument("--metric", default=None)
+    options.add_argument("--lower-is-better", action="store_true", help="of the metric, such as a latency")
     options.add_argument("--labels", default="10,20,100")
     options.add_argument("--draws", type=int, default=20)
     options.add_argument("--sample", type=int, default=None, help="architectures of the table that are looked at")
@@ -34,7 +35,7 @@ def main() -> None:
     rows = table.rows(given.sample, metric, np.random.default_rng(5))
     archs, truth = (
         np.array([table.space.parse(text) for text in rows["arch"]], dtype=object),
-        rows[metric].to_numpy(float),
+        rows[metric].to_numpy(float) * (-1 if given.lower_is_better else 1),
     )
     predictor = SpectrumPredictor(table.space, given.features.split(","))
     for count in map(int, given.labels.split(",")):

@@ -97,6 +97,12 @@ class TestPlain:
         with pytest.raises(TableError, match="#two"):
             load_table(f"{path}#two", "nasbench201")
 
+    def test_architectures_by_their_numbers(self, csv):
+        table = load_table(csv("index,latency\n5,1.5\n77,2.5\n"), "nasbench201")
+        assert table.value(table.space.parse("77"), "latency") == 2.5
+        with pytest.raises(TableError, match="5"):
+            load_table(csv("index,latency\n5,1.5\n"), "nasbench101")
+
     @pytest.mark.parametrize(
         "name, content, words",
         [

@@ -223,6 +223,38 @@ def _number(value: Any) -> Any:
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
+class EncodingNames(Repair):
+    name = "encoding-names"
+    why = "branch Develop names the encoding of seminas by a word, where its spaces compare with an enumeration"
+
+    def needed(self) -> bool:
+        return True  # on every Python
+
+    def apply(self, modules: Modules) -> bool:
+        kinds: list[Any] = [vars(module)["EncodingType"] for module in modules if _defines(module, "EncodingType")]
+        for kind in kinds:
+            kind.__eq__ = lambda self, other: self is other or self.value == other
+            kind.__hash__ = lambda self: hash(self.value)
+        return True  # without the enumeration, words are compared with words
+
+
+class Sequences(Repair):
+    name = "seminas-sequences"
+    why = "PyTorch makes no whole numbers of numpy's floats any more: SemiNAS cannot read architectures"
+
+    def needed(self) -> bool:
+        import numpy as np
+        import torch
+
+        return _raises(TypeError, lambda: torch.LongTensor([np.float32(1)]))
+
+    def apply(self, modules: Modules) -> bool:
+        users = [module for module in modules if _defines(module, "convert_arch_to_seq")]
+        for module in users:
+            vars(module)["convert_arch_to_seq"] = _returning_integers(vars(module)["convert_arch_to_seq"])
+        return bool(users)
+
+
 REPAIRS: tuple[Repair, ...] = (
     StubPackages(
         "optional-packages",
@@ -243,6 +275,8 @@ REPAIRS: tuple[Repair, ...] = (
     CellBuilder(),
     Statistics(),
     JSONNumbers(),
+    EncodingNames(),
+    Sequences(),
 )  # fmt: skip
 
 
@@ -286,6 +320,14 @@ def _returning_plain(get_hash: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return _plain(get_hash(self))
 
     return plain_hash
+
+
+def _returning_integers(convert: Callable[..., Any]) -> Callable[..., list[int]]:
+    @functools.wraps(convert)
+    def integers(*args: Any, **kwargs: Any) -> list[int]:
+        return [int(number) for number in convert(*args, **kwargs)]
+
+    return integers
 
 
 def _plain(value: Any) -> Any:

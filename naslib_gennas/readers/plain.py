@@ -106,11 +106,14 @@ def _with_architectures(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
         return with_recipes(frame)
     if "net" in columns:
         return _put_first(frame["net"].map(_as_text).tolist(), _with_accuracy(frame).drop(columns="net"))
+    if "index" in columns:
+        return _put_first(frame["index"].map(_as_text).tolist(), frame.drop(columns="index"))
     if not len(frame):
         return frame
     raise TableError(
-        f"{path} has no column of architectures: expected 'arch', or 'n_vertices', 'adjacency', "
-        f"'ops', or 'matrix' and 'ops', or 'recipe', or 'net'; it has {', '.join(map(repr, frame.columns[:12]))}"
+        f"{path} has no column of architectures: expected 'arch', or 'n_vertices', 'adjacency', 'ops', or 'matrix' "
+        f"and 'ops', or 'recipe', or 'net', or 'index' (their numbers); it has "
+        f"{', '.join(map(repr, frame.columns[:12]))}"
     )
 
 

@@ -302,7 +302,7 @@ def test_unknown_repair_to_skip():
 # --- the real NASLib
 
 AFTER_IMPORT = ("sklearn-squared", "numpy-sum-generator", "numpy-removed-names", "numpy-hash-keys",
-                "archai-nasbench101", "json-numpy")  # fmt: skip
+                "archai-nasbench101", "json-numpy", "encoding-names", "seminas-sequences")  # fmt: skip
 
 LOAD = """
 import json, sys
@@ -537,6 +537,28 @@ except TypeError as error:
 def test_results_with_numbers_of_numpy(repaired, unrepaired, develop):
     assert "float32 is not JSON serializable" in unrepaired(WRITTEN)
     assert json.loads(repaired(WRITTEN)) == [{"a": 0.5, "b": [2.0], "c": [1.0, 1.0]}]
+
+
+SEMINAS = """
+import numpy as np
+from naslib.predictors import seminas
+from naslib.search_spaces import NasBench201SearchSpace
+graph = NasBench201SearchSpace()
+graph.set_spec((2, 3, 1, 0, 4, 2))
+try:
+    predictor = seminas.SemiNASPredictor(encoding_type="seminas", ss_type="nasbench201", semi=False)
+    predictor.fit([graph, graph], np.array([1.0, 2.0]), pretrain_epochs=1)
+    print(json.dumps(np.ravel(predictor.query([graph])).shape))
+except (NotImplementedError, TypeError) as error:
+    print(json.dumps(type(error).__name__))
+"""
+
+
+@pytest.mark.naslib
+def test_seminas_reads_architectures(repaired, unrepaired, run, develop):
+    assert unrepaired(SEMINAS) == "NotImplementedError"
+    assert run(SEMINAS, skip=("seminas-sequences",)) == "TypeError"
+    assert repaired(SEMINAS) == [1]
 
 
 COUNT = """
