@@ -313,7 +313,7 @@ def test_a_file_that_is_no_preset(content, tmp_path):
 
 
 def test_corrupt_yaml_names_the_line():
-    with pytest.raises(SpecError, match=r"x\.yaml, line 4"):
+    with pytest.raises(SpecError, match=r"x\.yaml is not valid YAML: .* in line 4"):
         parse_preset("name: a\ntask:\n  stages: [\nfidelity: {", "x.yaml")
 
 
@@ -403,7 +403,7 @@ def test_specifications_that_would_score_nonsense_are_refused(text):
 def test_a_key_given_twice_is_refused_with_its_line(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text(load_preset("fast").to_yaml() + "name: again\n")
-    with pytest.raises(SpecError, match=r"mine.yaml, line \d+: .*'name' is given twice"):
+    with pytest.raises(SpecError, match=r"mine.yaml is not valid YAML: the key 'name' is given twice in line \d+"):
         load_preset(file)
 
 

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable, Union
 
-import yaml
-
 from ..errors import InputError
 from ..proxy.presets import validate
 from ..registry import unknown
@@ -225,7 +223,10 @@ def _override(config: Config, key: str, text: str, known: Sequence[str], file: F
         near = difflib.get_close_matches(name, [*(place if isinstance(place, dict) else config), *known], n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise InputError(f"the override {key!r} is no key of {file}{hint}")
-    place[name] = yaml.safe_load(text)
+    try:
+        place[name] = parse_yaml(text)
+    except ValueError as error:
+        raise InputError(f"the override {key} {text[:80]!r} is not YAML: {error}") from None
 
 
 def _check_keys(command: str, config: Config, file: File) -> None:

@@ -88,6 +88,7 @@ def test_the_section_describes_the_score(tmp_path):
         ({}, ["seed"], "pairs of a key and a value; 'seed' has no value"),
         ({}, ["test_sise", "4"], "override 'test_sise' is no key of .*; did you mean test_size"),
         ({}, ["search.epochs", "4"], "override 'search.epochs' is no key"),
+        ({}, ["test_size", "[4"], "override test_size '\\[4' is not YAML: .* in line 1"),
     ],
 )
 def test_bad_configurations(tmp_path, changes, overrides, message):

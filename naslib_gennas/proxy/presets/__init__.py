@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, model_va
 
 from ...errors import SpecError, UnknownNameError
 from ...registry import unknown
+from ...texts import parse_yaml
 from ..fidelity import NETWORK_OPTIONS, OWN, TRAINING_FIELDS, Fidelity, ReadOut, Spec
 from ..rnn import RNNBatch, RNNExpected, RNNFidelity, RNNTask
 from ..tasks import Batch, Expected, ProxyTask
@@ -254,17 +255,6 @@ def _from_file(path: Path) -> Preset:
     return parse_preset(text, str(path))
 
 
-class _Loader(yaml.SafeLoader):
-    """Plain data only; a key that is given twice is an error, where YAML libraries take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [key.value for key, _ in node.value]
-        for key, _ in node.value:
-            if keys.count(key.value) > 1:
-                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} is given twice", problem_mark=key.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def parse_preset(text: str, where: str) -> Preset:
     """A preset from YAML text; ``where`` names the source in errors, all of which are SpecErrors.
 
@@ -273,13 +263,9 @@ def parse_preset(text: str, where: str) -> Preset:
     1.0
     """
     try:
-        data = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise SpecError(f"{where}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
-    except (ValueError, RecursionError) as error:
-        raise SpecError(f"{where}: a value cannot be read as YAML: {error}") from None
+        data = parse_yaml(text)
+    except ValueError as error:
+        raise SpecError(f"{where} is not valid YAML: {error}") from None
     if not isinstance(data, dict):
         raise SpecError(f"{where}: a preset is a mapping with the keys name, task and fidelity")
     return _preset(data, where)
