@@ -27,7 +27,8 @@ def load_table(source: Source, space: str | SearchSpace, strict: bool = False, p
             ``.csv``, ``.jsonl``, ``.json`` (each also ``.gz``) with architectures in a column ``arch``, in
             ``n_vertices`` + ``adjacency`` + ``ops``, in ``matrix`` + ``ops``, in ``recipe`` (the logs of
             NAS-Bench-NLP; their losses become ``minus_<name>``), or by their number in ``index``;
-            ``lists.json#name`` picks one of several lists; ``.pth`` of NAS-Bench-201, ``.pickle.pbz2`` or the "-simple" folder of NATS-Bench, ``.tfrecord`` of
+            ``lists.json#name`` picks one of several lists;
+            ``.pth`` of NAS-Bench-201, ``.pickle.pbz2`` or the "-simple" folder of NATS-Bench, ``.tfrecord`` of
             NAS-Bench-101 (:func:`convert_table` makes these quick to load).
         space: name or instance of the search space whose text form the architectures are in.
         strict: stop at rows that do not parse or repeat an architecture, instead of leaving them out.
