@@ -478,3 +478,21 @@ class TestCommand:
         path.write_text("arch,accuracy\n5:397:000,90\n5:397:001,91\n")
         found = run(*FIT, "--labels", path)
         assert found.exit_code == 2 and "no usable row" in found.stderr
+
+
+def test_scikit_learn_clones_and_validates():
+    base = pytest.importorskip("sklearn.base")
+    from sklearn.model_selection import cross_val_score
+
+    numbers = range(0, 15625, 500)
+    predictor = SpectrumPredictor("nasbench201", ["encoding"], seed=3, targets="raw")
+    same = base.clone(predictor)
+    assert base.is_regressor(same) and type(same) is SpectrumPredictor
+    assert same.get_params()["seed"] == 3 and same.features == ("encoding",) and same.space.name == "nasbench201"
+    found = cross_val_score(predictor, [str(number) for number in numbers], list(numbers), cv=2)
+    assert found.shape == (2,) and np.isfinite(found).all()
+    assert predictor.set_params(targets="rank", features=["size"]).features == ("size",)
+    with pytest.raises(InputError, match="did you mean targets"):
+        predictor.set_params(target="rank")
+    with pytest.raises(InputError, match="call fit first"):
+        predictor.predict(["5"])

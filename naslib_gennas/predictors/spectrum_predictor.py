@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import InputError, SpecError
 from ..evaluation import spearman
+from ..registry import unknown
 from ..runs.run import Record
 from ..runs.whole import write_whole
 from ..scoring.score import GENNAS
@@ -87,6 +88,26 @@ class SpectrumPredictor:
         self._archs: dict[str, Any] = {}  # by text
         self._known: dict[Any, tuple[float, ...]] = {}  # by reduced architecture
         self._columns: list[tuple[str, str]] = []
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The arguments, by name; with :meth:`set_params` what ``sklearn.base.clone`` and its cross-validation need."""
+        return {name: getattr(self, name) for name in ("space", "features", "preset", "seed", "targets")}
+
+    def set_params(self, **changes: Any) -> SpectrumPredictor:
+        """As if made anew with ``changes``; InputError for a name that is none of :meth:`get_params`."""
+        known = self.get_params()
+        for name in changes:
+            if name not in known:
+                raise InputError(unknown("argument of a predictor", name, known))
+        fresh = type(self)(**{**known, **changes})
+        vars(self).clear()
+        vars(self).update(vars(fresh))
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import RegressorTags, Tags, TargetTags
+
+        return Tags("regressor", TargetTags(required=True), regressor_tags=RegressorTags())
 
     def fit(
         self, archs: Iterable[Any], labels: Iterable[float], reference: Iterable[Any] | None = None
