@@ -144,6 +144,7 @@ def test_the_study(suite_file, tmp_path):
     assert set(frame[frame.part == "bias"].other) == {"conv-pool", "cell size", "skips", "params"}
     agreement = frame[frame.part == "agreement"]
     assert set(agreement.proxy) == {"synflow"} and "synflow (here)" in set(frame.proxy)
+    assert ((agreement.low <= agreement.value) & (agreement.value <= agreement.high)).all()
     page = (tmp_path / "out" / "nbs-zero.html").read_text()
     assert "<svg" in page and "good" in page and "http://" not in page.replace("http://www.w3.org", "")
     assert "good" in done.stdout.splitlines()[3]  # best mean rank

@@ -225,8 +225,8 @@ def _agreement(found: Studied, settings: StudySettings) -> Iterator[StudyRow]:
         theirs = name.removesuffix(" (here)") if name.endswith(" (here)") else None
         if theirs is not None:
             values = found.proxies[[name, theirs]].replace([np.inf, -np.inf], np.nan).dropna()
-            here, there = values.to_numpy(np.float64).T
-            yield _row("agreement", found, theirs, "here", spearman(here, there), n=len(values))
+            agreed = evaluate(values[name].tolist(), values[theirs].tolist())
+            yield _row("agreement", found, theirs, "here", agreed.spearman, *agreed.spearman_interval, len(values))
 
 
 QUESTIONS: tuple[Callable[[Studied, StudySettings], Iterator[StudyRow]], ...] = (
