@@ -85,6 +85,27 @@ class Network(nn.Module):
         return logits
 
 
+def network_parameters(arch: NASBenchMacroArchitecture, classes: int) -> int:
+    """Of the whole network, without building it.
+
+    >>> network_parameters(NASBenchMacroArchitecture((0, 0, 0, 0, 0, 1, 2, 2)), classes=10)
+    2170538
+    """
+    total, width = 3 * 9 * STEM_WIDTH + 2 * STEM_WIDTH, STEM_WIDTH
+    for first, *rest in arch.stages():
+        total += _layer_parameters(first, width, 2 * width)
+        width *= 2
+        total += sum(_layer_parameters(op, width, width) for op in rest if op != IDENTITY)
+    return total + (width + 2) * LAST_WIDTH + (LAST_WIDTH + 1) * classes
+
+
+def _layer_parameters(op: int, inputs: int, outputs: int) -> int:
+    if op == IDENTITY:
+        return (inputs + 2) * outputs
+    kernel, expansion = SHAPES[op]
+    return expansion * inputs * (inputs + kernel**2 + outputs + 4) + 2 * outputs
+
+
 def _layer(op: int, inputs: int, outputs: int, stride: int) -> nn.Module:
     """Of an operation that changes something."""
     if op == IDENTITY:

@@ -76,6 +76,11 @@ class NASBenchMacro(SearchSpace[NASBenchMacroArchitecture]):
 
         return Network(arch, classes)
 
+    def parameters(self, arch: NASBenchMacroArchitecture) -> int:
+        from .networks import network_parameters
+
+        return network_parameters(arch, classes=10)
+
     @property
     def categories(self) -> dict[str, tuple[str, ...]]:
         return {f"layer_{layer}": OPERATIONS for layer in range(1, LAYERS + 1)}

@@ -94,3 +94,21 @@ class Network(nn.Module):
         features = F.relu(self.bn(self.backbone(x)[-1]))
         logits: torch.Tensor = self.classifier(features.mean(dim=(2, 3)))
         return logits
+
+
+def network_parameters(widths: tuple[int, ...], classes: int) -> int:
+    """Of the whole network, without building it.
+
+    >>> network_parameters((8, 8, 16, 40, 40), classes=10)
+    107826
+    """
+    inputs = widths[0]
+    total = (27 + 2) * inputs
+    for place, width in enumerate(widths):
+        if place % 2:
+            total += 9 * width * (inputs + width) + 4 * width + inputs * width
+        else:
+            total += 9 * width * (2 * inputs + 3 * width) + 10 * width
+            total += (inputs + 2) * width if inputs != width else 0
+        inputs = width
+    return total + 2 * inputs + (inputs + 1) * classes

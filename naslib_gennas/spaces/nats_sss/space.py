@@ -88,6 +88,11 @@ class NATSSize(SearchSpace[NATSSizeArchitecture]):
 
         return Network(arch.widths, classes)
 
+    def parameters(self, arch: NATSSizeArchitecture) -> int:
+        from .networks import network_parameters
+
+        return network_parameters(arch.widths, classes=10)
+
     @property
     def categories(self) -> dict[str, tuple[str, ...]]:
         return {f"width_{place}": tuple(map(str, WIDTHS)) for place in range(1, PLACES + 1)}
