@@ -1,9 +1,10 @@
 """Our scores beside published ones: rank agreement for every measure, on the same architectures.
 
     python examples/published_measures.py --published zerocost_nasbench201.csv.gz --sample 300
+    python examples/published_measures.py --published zc_nasbench301.json --space nasbench301 --sample 60
 
 The file has an ``index`` (the benchmark's number) and columns of published scores; of those ending in
-``--dataset`` each is compared with our measure of that name. Where a measure draws random numbers, its own
+``--dataset`` each is compared with our measure of that name. Or it is a file of NAS-Bench-Suite-Zero. Where a measure draws random numbers, its own
 agreement between two seeds bounds what can be expected, and is printed beside. Correlations keep their sign.
 """
 
@@ -16,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from naslib_gennas import Scorer, load_space
+from naslib_gennas import Scorer, load_space, load_table
 from naslib_gennas.evaluation import bootstrap_interval, spearman
 from naslib_gennas.executors import score_all
 from naslib_gennas.measures import MEASURES
@@ -39,6 +40,16 @@ def published_columns(frame: pd.DataFrame, dataset: str) -> dict[str, str]:
     return found
 
 
+def published_scores(path: str, space: str, dataset: str) -> pd.DataFrame:
+    """Architectures in ``arch``, and a column ``NAME_<dataset>`` of each score."""
+    if ".json" not in path:
+        frame = pd.read_csv(path)
+        opened = load_space(space)
+        return frame.assign(arch=[str(opened.parse(str(index))) for index in frame["index"]])
+    frame = load_table(f"{path}#{dataset}", space).frame
+    return frame.rename(columns={name: f"{name}_{dataset}" for name in frame.columns if name != "arch"})
+
+
 def scores_of(space, names: list[str], texts: list[str], seed: int, options) -> dict[str, list]:
     """Measure -> scores, one an architecture."""
     scorers = measure_scorers(names, Scorer(space, seed=seed, images=options.images), options.batch_size)
@@ -59,13 +70,13 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     space = load_space(options.space)
-    frame = pd.read_csv(options.published)
+    frame = published_scores(options.published, options.space, options.dataset)
     columns = published_columns(frame, options.dataset)
     if options.measures:
         columns = {column: name for column, name in columns.items() if name in options.measures}
     frame[list(columns)] = frame[list(columns)].mask(frame[list(columns)] <= FAILED)
     frame = frame.dropna(subset=list(columns)).sample(options.sample, random_state=options.seed)
-    texts = [str(space.parse(str(index))) for index in frame["index"]]
+    texts = frame["arch"].tolist()
     names = list(dict.fromkeys(columns.values()))
     first, second = (scores_of(space, names, texts, options.seed + shift, options) for shift in (0, 1))
     rows = []
