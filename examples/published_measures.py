@@ -4,7 +4,8 @@
     python examples/published_measures.py --published zc_nasbench301.json --space nasbench301 --sample 60
 
 The file has an ``index`` (the benchmark's number) and columns of published scores; of those ending in
-``--dataset`` each is compared with our measure of that name. Or it is a file of NAS-Bench-Suite-Zero. Where a measure draws random numbers, its own
+``--dataset`` each is compared with our measure of that name. Or it is a file of NAS-Bench-Suite-Zero.
+Where a measure draws random numbers, its own
 agreement between two seeds bounds what can be expected, and is printed beside. Correlations keep their sign.
 """
 
