@@ -166,6 +166,7 @@ def test_times_of_measures_come_with_their_sources_and_problems():
         (["time", "naswto"], "naswot"),
         (["time", "vote"], "an ensemble ranks a set"),
         (["time", "naswot", "--space", "nasbench_nlp"], "not defined for nasbench_nlp"),
+        (["time", "fit:nowhere"], "cannot read the predictor"),
         (["time", "params", "--sample", "0"], "at least 1"),
         (["time", "params", "--space", "nasbench202"], "nasbench201"),
         (["--space", "nasbench201"], "are for `gennas measures time`"),

@@ -9,10 +9,10 @@ from typing import Optional
 
 import numpy as np
 
+from .. import predictors  # noqa: F401 - it registers fit:
 from ..errors import InputError
 from ..measures import MEASURES
 from ..progress import progress
-from ..proxy.presets import load_preset
 from ..scoring.gennas import GenNASScorer
 from ..scoring.measure import measure_scorers
 from ..spaces.base import SearchSpace
@@ -28,8 +28,8 @@ class MeasureTime(Result):
     Attributes:
         measure: its name.
         seconds: mean of the architectures after the first, wall-clock; None where it has no value.
-        passes: forward and backward passes through the network.
-        source: where it was published.
+        passes: forward and backward passes through the network; empty for a measure that is computed from a file.
+        source: where it was published; empty likewise.
         problem: why it has no value; empty otherwise.
     """
 
@@ -62,7 +62,7 @@ def measure_times(
         raise InputError(f"the times are those of at least 1 architecture, got {sample}")
     rng = np.random.default_rng(seed)
     archs = [space.sample(rng) for _ in range(sample + 1)]
-    gennas = GenNASScorer(space, load_preset(PRESETS[space.kind][0]), seed)
+    gennas = GenNASScorer(space, seed=seed)
     scorers = [measure_scorers([name], gennas, batch_size)[0] for name in names]
     for name, scorer in progress(zip(names, scorers), len(names), "timing"):
         first = next(iter(scorer.score_many(archs[:1])))
@@ -71,4 +71,5 @@ def measure_times(
         seconds = (time.perf_counter() - started) / sample
         problem = next((score.message for score in [first, *scores] if score.value is None), "") or ""
         done = any(score.value is not None for score in scores)
-        yield MeasureTime(name, seconds if done else None, MEASURES[name].passes, MEASURES[name].source, problem)
+        passes, source = ("", "") if ":" in name else (MEASURES[name].passes, MEASURES[name].source)
+        yield MeasureTime(name, seconds if done else None, passes, source, problem)
