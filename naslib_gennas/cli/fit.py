@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--lower-is-better", is_flag=True, help="For a metric such as an error or a latency.")
 @click.option("--labelled", default=20, show_default=True, help="Labels drawn from --table.")
 @click.option("--validate", default="0", show_default=True, help="Other architectures of --table to check on, or all.")
-@click.option("--features", default=None, help="Comma-separated [default: closed_form,size,spectrum,encoding].")
+@click.option("--features", default=None, help="Comma-separated [default: closed_form,size,spectrum,encoding,paths].")
 @click.option("--preset", default="instant", show_default=True, help="In closed form: network and read-out.")
 @click.option(
     "--targets", type=click.Choice(["rank", "raw"]), default="rank", show_default=True, help="What is learnt."

@@ -10,7 +10,7 @@ An extractor is registered under a name and makes named columns::
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Callable
@@ -38,7 +38,7 @@ from .scaling import Array
 PIXELS = 4  # a side of the maps whose spectra are taken
 SIDE = PIXELS // 2 + 1  # frequencies from 0 to 1/2
 PRESET = "instant"
-DEFAULT = ("closed_form", "size", "spectrum", "encoding")
+DEFAULT = ("closed_form", "size", "spectrum", "encoding", "paths")
 SCORE = "score:"
 
 
@@ -197,7 +197,16 @@ def ranks(reading: Reading) -> list[Column]:
 @FEATURES.register("encoding")
 def encoding(reading: Reading) -> list[Column]:
     """What the space says of an architecture; nothing in some spaces."""
-    rows = [reading.space.encoding(arch) for arch in reading.archs]
+    return _columns([reading.space.encoding(arch) for arch in reading.archs])
+
+
+@FEATURES.register("paths")
+def paths(reading: Reading) -> list[Column]:
+    """How much of each operation is on the paths through its cells; nothing in spaces without cells."""
+    return _columns([reading.space.path_numbers(arch) for arch in reading.archs])
+
+
+def _columns(rows: Sequence[Mapping[str, float]]) -> list[Column]:
     return [Column(name, [row[name] for row in rows]) for name in rows[0]]
 
 

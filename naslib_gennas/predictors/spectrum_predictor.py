@@ -34,6 +34,7 @@ SLOPE, SLOPE_TRAINED = 0.6, 0.8  # of the label-free scores together before any 
 LISTED = 20_000  # architectures: smaller spaces are their own reference
 REFERENCE, REFERENCE_ALONE = 4000, 150  # drawn otherwise: where parts are shared, and where networks are read alone
 TRAINED = 4.0  # how much a trained score is believed beside others
+TOLD = ("encoding", "paths")  # features that tell what an architecture is made of
 FORMAT = 1
 
 
@@ -333,15 +334,16 @@ class SpectrumPredictor:
         return {i: whole * trust / sum(trusted.values()) for i, trust in trusted.items()}
 
     def _groups(self) -> list[Group]:
-        """Straight lines in label-free scores and the size; smooth functions of all numbers, and of the encoding."""
+        """Straight lines in label-free scores and the size; smooth functions of all numbers that networks or measures
+        gave, of the encoding, and of the paths."""
         slopes = self._slopes()
-        encoded = tuple(i for i, column in enumerate(self._scaled) if column.feature == "encoding")
-        numbers = tuple(i for i in range(len(self._scaled)) if i not in encoded)
+        described = [tuple(i for i, column in enumerate(self._scaled) if column.feature == name) for name in TOLD]
+        numbers = tuple(i for i, column in enumerate(self._scaled) if column.feature not in TOLD)
         groups = [Group((i,), "linear", slope) for i, slope in slopes.items()]
         sizes = tuple(i for i, column in enumerate(self._scaled) if column.feature == "size")
         groups += [Group(sizes, "linear")] if sizes else []
         groups += [Group(numbers, "rbf")] if numbers else []
-        return groups + ([Group(encoded, "rbf")] if encoded else [])
+        return groups + [Group(columns, "rbf") for columns in described if columns]
 
 
 def _trust(feature: str) -> float:

@@ -282,6 +282,11 @@ class SearchSpace(ABC, Generic[Arch]):
         """
         return {}
 
+    @property
+    def cell_operations(self) -> tuple[str, ...]:
+        """What may stand in :meth:`cell_graphs`."""
+        return ()
+
     def cell_graphs(self, arch: Arch) -> Mapping[str, CellGraph]:
         """The cells of ``arch`` by their names, as they are drawn; none of spaces whose networks are no stacked cells.
 
@@ -291,6 +296,18 @@ class SearchSpace(ABC, Generic[Arch]):
         ((0, 3, 'skip'),)
         """
         return {}
+
+    def path_numbers(self, arch: Arch) -> dict[str, float]:
+        """Of every cell what its paths are made of, the same names for all of a space; none where no cells are drawn.
+
+        >>> space = load_space("nasbench201")
+        >>> space.path_numbers(space.parse("|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"))["cell mean skip"]
+        1.0
+        """
+        from .paths import path_numbers
+
+        cells = self.cell_graphs(arch).items()
+        return {f"{cell} {k}": v for cell, graph in cells for k, v in path_numbers(graph, self.cell_operations).items()}
 
     def other_texts(self, arch: Arch) -> Mapping[str, str]:
         """The name of a form -> ``arch`` written in it, where users of the space expect more than its own text."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 Edge = tuple[int, int, str]  # source, target, operation; "" where the operation stands in the node
 
+NONE = "none"
 SILENT = ("nor", "connect")  # words of operations that say nothing
 
 
@@ -35,13 +36,22 @@ def short(operation: str) -> str:
     return " ".join(word for word in words if word not in SILENT)
 
 
+def drawn_operations(operations: Iterable[str]) -> tuple[str, ...]:
+    """As they stand in a graph, where "none" is no edge.
+
+    >>> drawn_operations(["none", "skip_connect", "nor_conv_3x3"])
+    ('skip', 'conv 3x3')
+    """
+    return tuple(short(name) for name in operations if name != NONE)
+
+
 def on_edges(ops: Iterable[tuple[int, int, str]]) -> CellGraph:
     """The cell of four nodes of NAS-Bench-201 and TransNAS-Bench-101: source, target and operation of its edges.
 
     >>> on_edges([(0, 3, "nor_conv_3x3"), (0, 1, "none")]).edges
     ((0, 3, 'conv 3x3'),)
     """
-    edges = tuple((source, target, short(name)) for source, target, name in ops if name != "none")
+    edges = tuple((source, target, short(name)) for source, target, name in ops if name != NONE)
     return CellGraph(("in", "1", "2", "out"), edges)
 
 

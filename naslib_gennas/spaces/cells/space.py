@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Optional
 
 from ...proxy.fidelity import NetworkOption
 from ..base import SPACES, SearchSpace, or_pasted
-from ..cell_graph import CellGraph
+from ..cell_graph import CellGraph, drawn_operations
 from ..forms import Form
 from .counts import CIFAR_SIZE, IMAGENET_SIZE, counts
 from .encoding import (
@@ -247,6 +247,10 @@ class CellSpace(SearchSpace[CellArchitecture]):
 
     def other_texts(self, arch: CellArchitecture) -> dict[str, str]:
         return {"genotype": genotype(arch)}
+
+    @property
+    def cell_operations(self) -> tuple[str, ...]:
+        return drawn_operations(self.operations)
 
     def cell_graphs(self, arch: CellArchitecture) -> dict[str, CellGraph]:
         return {"normal": cell_graph(arch.normal), "reduction": cell_graph(arch.reduce)}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ...errors import ArchitectureError
 from ...proxy.fidelity import NetworkOption
 from ..base import SPACES, SearchSpace, or_pasted
-from ..cell_graph import CellGraph, short
+from ..cell_graph import CellGraph, drawn_operations, short
 from .encoding import (
     EDGE_SLOTS,
     EXAMPLE,
@@ -165,6 +165,10 @@ class NASBench101(SearchSpace[NASBench101Architecture]):
         if why:
             raise ArchitectureError(f"not a {self.name} architecture: {why}")
         return valid_part(arch)
+
+    @property
+    def cell_operations(self) -> tuple[str, ...]:
+        return drawn_operations(OPERATIONS)
 
     def cell_graphs(self, arch: NASBench101Architecture) -> dict[str, CellGraph]:
         nodes = ("in", *(short(OPERATIONS[op]) for op in arch.ops), "out")

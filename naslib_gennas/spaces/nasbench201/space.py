@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ...proxy.fidelity import NetworkOption
 from ..base import SPACES, SearchSpace, or_pasted
-from ..cell_graph import CellGraph, on_edges
+from ..cell_graph import CellGraph, drawn_operations, on_edges
 from .encoding import (
     COUNT,
     EDGES,
@@ -131,6 +131,10 @@ class NASBench201(SearchSpace[NASBench201Architecture]):
             for op, (source, target) in zip(arch.ops, EDGES)
             for number, name in enumerate(OPERATIONS)
         }
+
+    @property
+    def cell_operations(self) -> tuple[str, ...]:
+        return drawn_operations(OPERATIONS)
 
     def cell_graphs(self, arch: NASBench201Architecture) -> dict[str, CellGraph]:
         return {"cell": on_edges((source, target, OPERATIONS[op]) for op, source, target in arch.edges())}

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..base import SPACES, Arch, SearchSpace, or_pasted
-from ..cell_graph import CellGraph, on_edges
+from ..cell_graph import CellGraph, drawn_operations, on_edges
 from ..nasbench201.encoding import EDGES
 from .encoding import (
     BASE,
@@ -123,6 +123,10 @@ class TransNASMicro(TransNASSpace[TransNASMicroArchitecture]):
         from .networks import Network
 
         return Network(arch, MICRO_SKELETON, BASE, self.cells, classes)
+
+    @property
+    def cell_operations(self) -> tuple[str, ...]:
+        return drawn_operations(OPERATIONS)
 
     def cell_graphs(self, arch: TransNASMicroArchitecture) -> dict[str, CellGraph]:
         return {"cell": on_edges((source, target, OPERATIONS[op]) for op, (source, target) in zip(arch.ops, EDGES))}
