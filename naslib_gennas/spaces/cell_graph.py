@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 Edge = tuple[int, int, str]  # source, target, operation; "" where the operation stands in the node
 
@@ -25,6 +26,7 @@ class CellGraph:
     inputs: int = 1
 
 
+@lru_cache(maxsize=256)
 def short(operation: str) -> str:
     """The name of an operation as people say it.
 
