@@ -98,6 +98,10 @@ class LooseSpace(NASBench201):
         return space
 
 
+class UnsaidOperations(NASBench201):
+    cell_operations = ("conv 3x3",)
+
+
 class Transformers(NASBench201):
     kind = "transformer"
 
@@ -125,6 +129,7 @@ class CoarseRecipes(NASBenchNLP):
         (spaces.check_different_networks_have_different_keys, ForgetfulSpace(), "differ but share a key"),
         (spaces.check_relabelling_keeps_the_function, OtherRepresentative(), "is not the same network"),
         (spaces.check_given_architectures, LooseSpace(), "drawn, but not given"),
+        (spaces.check_cells, UnsaidOperations(), "are none of cell_operations"),
         (spaces.check_backbone, Transformers(), "kind 'transformer'"),
         (spaces.check_relabelling_keeps_the_function, LossyRecipes(), "is not the same network"),
         (spaces.check_different_networks_have_different_keys, CoarseRecipes(), "differ but share a key"),

@@ -272,6 +272,23 @@ def check_encoding(case: SpaceCase) -> None:
 
 
 @SPACE_SUITE.check
+def check_cells(case: SpaceCase) -> None:
+    """Cells are graphs in order whose operations are among those of the space; all architectures have the same ones."""
+    space = case.space
+    names: list[list[str]] = []
+    for arch in case.samples(8):
+        for cell, graph in space.cell_graphs(space.reduced(arch)).items():
+            backwards = [edge for edge in graph.edges if not 0 <= edge[0] < edge[1] < len(graph.nodes)]
+            assert not backwards, f"the {cell} of {arch} has edges that do not lead onwards: {listed(backwards)}"
+            last = len(graph.nodes) - 1
+            operations = {name or graph.nodes[node] for _, node, name in graph.edges if name or node != last}
+            strange = sorted(operations - set(space.cell_operations))
+            assert not strange, f"{listed(strange)} of the {cell} of {arch} are none of cell_operations"
+        names.append(list(space.path_numbers(space.reduced(arch))))
+    assert all(found == names[0] for found in names), "the numbers of paths have other names elsewhere"
+
+
+@SPACE_SUITE.check
 def check_categories(case: SpaceCase) -> None:
     """An architecture is the same again from its choices; choices that are missing or unknown are refused."""
     space, samples = case.space, case.samples(8)
