@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 
-def parse_json(text: str | bytes) -> Any:
-    """The value of ``text``; ValueError, and nothing else, for a text that is no JSON.
+class RepeatedKeyError(ValueError):
+    """A mapping gives one key twice, and nobody can tell which value is meant."""
 
+
+def mapping(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    """The dictionary of ``pairs``; RepeatedKeyError for a key that is given twice."""
+    found: dict[Any, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise RepeatedKeyError(f"the key {str(key)[:80]!r} is given twice")
+        found[key] = value
+    return found
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of ``text``; ValueError, and nothing else, for a text that is no JSON, or gives a key twice.
+
+    >>> parse_json('{"steps": 10, "steps": 20}')
+    Traceback (most recent call last):
+    naslib_gennas.texts.RepeatedKeyError: the key 'steps' is given twice
     >>> parse_json("[" * 100_000)
     Traceback (most recent call last):
     ValueError: it is nested too deeply
     """
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=mapping)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
 
 @cache
 def _with_unique_keys() -> Any:
-    """The safe loader of PyYAML, for which a key twice is an error."""
+    """The safe loader of PyYAML, which raises RepeatedKeyError for a key that is given twice."""
     import yaml
 
     class UniqueKeys(yaml.SafeLoader):
@@ -30,8 +48,8 @@ def _with_unique_keys() -> Any:
             known = set()
             for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
                 if key.value in known:
-                    problem = f"the key {key.value[:80]!r} is given twice"
-                    raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+                    line = key.start_mark.line + 1
+                    raise RepeatedKeyError(f"the key {key.value[:80]!r} is given twice in line {line}")
                 known.add(key.value)
             return super().construct_mapping(node, deep)
 
@@ -45,7 +63,7 @@ def parse_yaml(text: str) -> Any:
 
     >>> parse_yaml("steps: 10\\nsteps: 20")
     Traceback (most recent call last):
-    ValueError: the key 'steps' is given twice in line 2
+    naslib_gennas.texts.RepeatedKeyError: the key 'steps' is given twice in line 2
     >>> parse_yaml("a: !!python/name:os.system ''")
     Traceback (most recent call last):
     ValueError: could not determine a constructor for the tag 'tag:yaml.org,2002:python/name:os.system' in line 1

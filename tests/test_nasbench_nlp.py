@@ -236,7 +236,7 @@ def test_broken_recipes(change, message):
     ("text", "message"),
     [
         ("linear", "not JSON"),
-        ('{"a": 1, "a": 2}', "appears twice"),
+        ('{"a": 1, "a": 2}', "is given twice"),
         ("[]", "not a JSON object"),
         ("{}", "not a JSON object"),
         ('{"a": {"op": "linear", "input": ["x"]}}', "output 'h_new_0' is missing"),

@@ -114,6 +114,8 @@ class TestPlain:
             ("t.csv.gz", b"no gzip", "cannot read"),
             ("t.csv.gz", gzip.compress(b"arch,x\na,1\n" * 100, mtime=0)[:-20], "cannot read"),
             ("t.jsonl", b'{"arch": "a", "x": 1}\n{"arch": ', "line 2 of .* is not JSON"),
+            ("t.jsonl", b'{"arch": "5", "x": 1, "x": 2}', "line 1 of .*the key 'x' is given twice"),
+            ("t.json", b'{"5": {"x": 1}, "6": {"x": 2}, "5": {"x": 3}}', "the key '5' is given twice"),
             ("t.jsonl", b"[1]", "line 1 of .* must be a JSON object"),
             ("t.jsonl.gz", b"no gzip", "cannot read"),
             ("t.json", b"7", "list of JSON objects"),

@@ -162,7 +162,9 @@ def test_bad_input(tmp_path, run):
     (tmp_path / "empty.txt").write_text("\n")
     (tmp_path / "other.json").write_text(json.dumps({"space": "nasbench101", "architectures": ["2:1:"]}))
     (tmp_path / "odd.json").write_text(json.dumps({"space": "nasbench201", "architectures": ["5", "nonsense"]}))
+    (tmp_path / "twice.json").write_text('{"space": "nasbench201", "architectures": ["5"], "architectures": ["6"]}')
     for words, message in (
+        (["search", "--space", "nasbench201", "--start", tmp_path / "twice.json"], "'architectures' is given twice"),
         (["warm-start", tmp_path / "none"], "is no run directory"),
         (["warm-start", folder, "--count", 0], "at least 1 architecture, got 0"),
         (["search", "--space", "nasbench201", "--start", tmp_path / "none.txt"], "cannot read the architectures in"),

@@ -7,8 +7,6 @@ import sys
 import zlib
 from typing import Any, Optional
 
-from ..texts import parse_json
-
 CHECK = "crc32"
 MARK = f', "{CHECK}": "'.encode()
 Record = dict[str, Any]
@@ -37,8 +35,8 @@ def record_of(line: bytes) -> Optional[Record]:
     if start > 0 and line[start:].rstrip() != _ending(body):
         return None
     try:
-        found = parse_json(body)
-    except ValueError:
+        found = json.loads(body)  # written by us: a repeated key is no question, and a million lines are read
+    except (ValueError, RecursionError):
         return None
     if not isinstance(found, dict) or CHECK in found:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from ..runs.lines import record_of
 from ..runs.run import CONFIG, RESULTS, SUMMARY
 from ..spaces.base import SearchSpace
 from ..tables import open_space
-from ..texts import parse_json
+from ..texts import RepeatedKeyError, parse_json
 
 COUNT = 20
 
@@ -167,7 +166,9 @@ def _by_score(folder: Path) -> list[str]:
 def _listed(content: str, space: SearchSpace, path: Union[str, Path]) -> list[str]:
     """The texts in what ``as_record`` gives, else the lines."""
     try:
-        found = json.loads(content)
+        found = parse_json(content)
+    except RepeatedKeyError as error:
+        raise InputError(f"cannot read {path}: {error}") from None
     except ValueError:
         found = None
     if not isinstance(found, dict) or "architectures" not in found:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
-from ..texts import parse_yaml
+from ..texts import RepeatedKeyError, mapping, parse_json, parse_yaml
 
 LONGEST = 100_000  # characters of a text
 LONGEST_RANGE = 1000
@@ -47,10 +47,10 @@ def literal(text: str) -> Any:
     """
     if len(text) > LONGEST:
         raise ValueError(f"the text has {len(text)} characters, at most {LONGEST} are read")
-    for reader in (_json, _python, _yaml):
+    for reader in (parse_json, _python, _yaml):
         try:
             return reader(text)
-        except _Repeated:
+        except RepeatedKeyError:
             raise
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             continue
@@ -109,23 +109,6 @@ def is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple))
 
 
-class _Repeated(ValueError):
-    """A mapping has one key twice."""
-
-
-def _mapping(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
-    found: dict[Any, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise _Repeated(f"the key {key!r} appears twice")
-        found[key] = value
-    return found
-
-
-def _json(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_mapping)
-
-
 def _python(text: str) -> Any:
     return _value(ast.parse(text.strip(), mode="eval").body)
 
@@ -145,7 +128,7 @@ def _value(node: ast.expr) -> Any:
     if isinstance(node, ast.List):
         return list(map(_value, node.elts))
     if isinstance(node, ast.Dict) and None not in node.keys:
-        return _mapping((_value(key), _value(value)) for key, value in zip(node.keys, node.values) if key is not None)
+        return mapping((_value(key), _value(value)) for key, value in zip(node.keys, node.values) if key is not None)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         number = _value(node.operand)
         if isinstance(number, (int, float)):

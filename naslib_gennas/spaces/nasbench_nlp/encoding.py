@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from ...errors import ArchitectureError
 from ...registry import unknown
+from ...texts import parse_json
 
 INPUT, OUTPUT = "x", "h_new_0"
 FEWEST_AND_MOST_INPUTS = {
@@ -237,8 +238,8 @@ def parse_recipe(text: str) -> NASBenchNLPArchitecture:
     1
     """
     try:
-        recipe = json.loads(text, object_pairs_hook=_without_repeats)
-    except (ValueError, RecursionError) as error:
+        recipe = parse_json(text)
+    except ValueError as error:
         raise _broken(text, f"it is not JSON: {error}") from None
     if not isinstance(recipe, dict) or not recipe:
         raise _broken(text, "it is not a JSON object of nodes")
@@ -280,13 +281,6 @@ def _node(text: str, name: str, node: object, recipe: Mapping[str, object]) -> N
         if source != INPUT and not is_state(source, "h_prev") and source not in recipe:
             raise _broken(text, f"{where} reads {source!r}, which is no node of the recipe")
     return name, op, tuple(inputs)
-
-
-def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    repeated = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
-    if repeated:
-        raise ValueError(f"the key {repeated[0]!r} appears twice")
-    return dict(pairs)
 
 
 def _broken(text: str, why: str) -> ArchitectureError:
