@@ -26,12 +26,14 @@ class Group:
     """Columns that one term of the kernel reads.
 
     linear: the covariance of a straight line through the origin, its slopes 0 or ``slope`` on average before any label
-    is known. rbf: of a smooth function; distances are divided by the root of the number of columns.
+    is known. rbf: of a smooth function; distances are divided by the root of the number of columns. prior: of
+    :data:`PRIORS`, the deviation's; the kind's if empty.
     """
 
     columns: tuple[int, ...]
     kind: Literal["linear", "rbf"]
     slope: float = 0.0
+    prior: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Prior:
 
 PRIORS = {
     "linear": Prior(math.log(0.2), 0.5),  # deviation of the slopes
+    "linear, trained": Prior(math.log(0.1), 0.8),  # the same beside a score that networks were trained for
     "rbf": Prior(math.log(0.3), 0.7),  # deviation of the function
     "length": Prior(math.log(1.0), 0.7),
     "noise": Prior(math.log(0.5), 0.3),
@@ -69,7 +72,8 @@ class GaussianProcess:
         """Of the hyperparameters: for every group its deviation and, of smooth functions, its length; the noise."""
         found: list[str] = []
         for group in self.groups:
-            found += [group.kind] if group.kind == "linear" else [group.kind, "length"]
+            deviation = group.prior or group.kind
+            found += [deviation] if group.kind == "linear" else [deviation, "length"]
         return [*found, "noise"]
 
     @property

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Union
 
@@ -339,9 +340,11 @@ class SpectrumPredictor:
         slopes = self._slopes()
         described = [tuple(i for i, column in enumerate(self._scaled) if column.feature == name) for name in TOLD]
         numbers = tuple(i for i, column in enumerate(self._scaled) if column.feature not in TOLD)
-        groups = [Group((i,), "linear", slope) for i, slope in slopes.items()]
+        trained = any(_trust(column.feature) == TRAINED for column in self._scaled)
+        line = partial(Group, kind="linear", prior="linear, trained" if trained else "")
+        groups = [line((i,), slope=slope) for i, slope in slopes.items()]
         sizes = tuple(i for i, column in enumerate(self._scaled) if column.feature == "size")
-        groups += [Group(sizes, "linear")] if sizes else []
+        groups += [line(sizes)] if sizes else []
         groups += [Group(numbers, "rbf")] if numbers else []
         return groups + [Group(columns, "rbf") for columns in described if columns]
 
