@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from naslib_gennas import load_space
+from naslib_gennas.errors import InputError
 from naslib_gennas.predictors import SpectrumPredictor
 from naslib_gennas.spaces.cell_graph import CellGraph
 from naslib_gennas.spaces.paths import path_numbers
@@ -78,6 +79,12 @@ def test_a_cell_without_a_path_is_all_zero_on_paths():
 def test_spaces_without_cells_have_none():
     space = load_space("nds_resnet")
     assert space.path_numbers(space.sample(np.random.default_rng(0))) == {}
+
+
+def test_features_of_which_a_space_has_none_are_a_sentence():
+    space, rng = load_space("nds_resnet"), np.random.default_rng(0)
+    with pytest.raises(InputError, match="of paths nothing is known in nds_resnet; add another feature"):
+        SpectrumPredictor(space, ["paths"]).fit([space.sample(rng) for _ in range(5)], range(5))
 
 
 def test_a_predictor_of_former_features_is_as_it_was(tmp_path):

@@ -88,7 +88,7 @@ class SpectrumPredictor:
         Reading(self.space, [], preset, seed)
         check_features(self.features)
         self._archs: dict[str, Any] = {}  # by text
-        self._known: dict[Any, tuple[float, ...]] = {}  # by reduced architecture
+        self._known: dict[Any, Array] = {}  # by reduced architecture
         self._columns: list[tuple[str, str]] = []
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -323,9 +323,12 @@ class SpectrumPredictor:
             reading = Reading(self.space, new, self.preset, self.seed, "effective_rank" in self.features)
             found = extracted(reading, self.features)
             columns = [(feature, column) for feature, made in found.items() for column in made]
+            if not columns:
+                named = ", ".join(self.features)
+                raise InputError(f"of {named} nothing is known in {self.space.name}; add another feature: closed_form")
             self._columns = [(feature, column.name) for feature, column in columns]
-            rows = zip(*(column.values for _, column in columns))
-            self._known.update(zip(new, rows))
+            rows = np.array([column.values for _, column in columns], dtype=float).T
+            self._known.update(zip(new, np.ascontiguousarray(rows)))
         return np.array([self._known[arch] for arch in reduced], dtype=float)
 
     def _slopes(self) -> dict[int, float]:
