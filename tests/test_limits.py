@@ -214,14 +214,24 @@ def test_the_front_is_what_nothing_beats():
     def step(number, arch, value):
         return Step(number, Score(arch, "shared", value, "ok" if value is not None else "failed", 0.0, "gennas"))
 
-    texts = [str(SPACE.parse(str(number))) for number in (11, 12, 13, 14)]
+    whole = [str(arch) for arch in (SPACE.parse(str(number)) for number in range(11, 60)) if not SPACE.is_cut(arch)]
+    texts, equal = whole[:4], whole[4]
     cost = dict(zip(texts, (3.0, 1.0, 3.0, 0.5)))
     steps = [step(0, texts[0], 2.0), step(1, texts[1], 2.0), step(2, texts[2], 3.0), step(3, texts[3], None)]
-    equal = str(SPACE.parse("15"))
     cost[equal] = 1.0
     steps.append(step(4, equal, 2.0))
     kept = front(steps, SPACE, {"params": lambda arch: cost[str(arch)]})
     assert [found.score.arch for found in kept] == [texts[2], texts[1]]
+
+
+def test_a_network_without_a_path_is_not_on_the_front():
+    pytest.importorskip("pymoo")
+    cut = "|none~0|+|none~0|nor_conv_3x3~1|+|none~0|none~1|skip_connect~2|"
+    kept = "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+    assert SPACE.is_cut(SPACE.parse(cut)) and not SPACE.is_cut(SPACE.parse(kept))
+    steps = [Step(i, Score(arch, arch, 1.0 - i, "ok", 0.0, "gennas")) for i, arch in enumerate((kept, cut))]
+    costs = {"params": lambda arch: 0.0 if str(arch) == cut else 1.0}
+    assert [step.score.arch for step in front(steps, SPACE, costs)] == [kept]
 
 
 def test_without_pymoo(monkeypatch):

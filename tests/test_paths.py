@@ -1,9 +1,11 @@
 """What the paths through cells are made of, against walking along every one of them."""
 
+import json
 import math
 
 import numpy as np
 import pytest
+import torch
 
 from naslib_gennas import load_space
 from naslib_gennas.errors import InputError
@@ -12,6 +14,14 @@ from naslib_gennas.spaces.cell_graph import CellGraph
 from naslib_gennas.spaces.paths import path_numbers
 
 SPACES_OF_CELLS = ("nasbench101", "nasbench201", "transnas101_micro", "nds_darts", "nds_amoeba_in", "nasbench301")
+
+
+NONE_CELLS = {
+    "normal": [["none", 0], ["none", 1]] * 4,
+    "normal_concat": [2, 3, 4, 5],
+    "reduce": [["skip_connect", 0], ["skip_connect", 1]] * 4,
+    "reduce_concat": [2, 3, 4, 5],
+}
 
 
 def walked(graph):
@@ -78,7 +88,25 @@ def test_a_cell_without_a_path_is_all_zero_on_paths():
 
 def test_spaces_without_cells_have_none():
     space = load_space("nds_resnet")
-    assert space.path_numbers(space.sample(np.random.default_rng(0))) == {}
+    arch = space.sample(np.random.default_rng(0))
+    assert space.path_numbers(arch) == {} and not space.is_cut(arch)
+
+
+@pytest.mark.parametrize("name", ["nasbench201", "transnas101_micro", "nds_darts"])
+def test_a_network_that_is_cut_answers_the_same_to_all_images(name):
+    space, rng = load_space(name), np.random.default_rng(3)
+    archs = [space.reduced(space.sample(rng)) for _ in range(40 if name == "nds_darts" else 150)]
+    if name == "nds_darts":  # the last cell of a network of three is a reduction, of others it is not
+        archs += [space.parse(json.dumps({"depth": n, "width": 16, "genotype": NONE_CELLS})) for n in (3, 5)]
+    cut, whole = ([arch for arch in archs if space.is_cut(arch) is state] for state in (True, False))
+    assert cut and whole
+    images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    for arch in (cut[0], cut[-1], whole[0], whole[-1]):
+        network = space.build_network(arch).train()
+        with torch.no_grad():
+            answers = network(images)
+        same = bool((answers - answers[:1]).abs().max() < 1e-5)
+        assert same is space.is_cut(arch), str(arch)
 
 
 def test_features_of_which_a_space_has_none_are_a_sentence():

@@ -91,10 +91,11 @@ def _survival() -> Any:
 def front(steps: Sequence[Step], space: SearchSpace, costs: Mapping[str, Cost]) -> list[Step]:
     """The steps that no other one beats in score and all costs, the highest score first; an architecture once.
 
-    Architectures that share a score can differ in costs; of those that are equal in all, the first is kept. Needs
-    pymoo, as :func:`nsga2`.
+    Networks that are cut, which cost least, are left out. Architectures that share a score can differ in costs; of
+    those that are equal in all, the first is kept. Needs pymoo, as :func:`nsga2`.
     """
-    unique = {step.score.arch: step for step in reversed(steps) if step.score.value is not None}
+    scored = [step for step in steps if step.score.value is not None and not space.is_cut(space.parse(step.score.arch))]
+    unique = {step.score.arch: step for step in reversed(scored)}
     known = sorted(unique.values(), key=lambda step: (-float(step.score.value or 0.0), step.number))
     if not known:
         return []

@@ -297,6 +297,17 @@ class SearchSpace(ABC, Generic[Arch]):
         """
         return {}
 
+    def is_cut(self, arch: Arch) -> bool:
+        """Whether no path leads through the last cell, so that all images look alike behind it.
+
+        >>> space = load_space("nasbench201")
+        >>> space.is_cut(space.parse("|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"))
+        False
+        """
+        from .paths import has_path
+
+        return not all(map(has_path, self.cell_graphs(arch).values()))
+
     def path_numbers(self, arch: Arch) -> dict[str, float]:
         """Of every cell what its paths are made of, the same names for all of a space; none where no cells are drawn.
 

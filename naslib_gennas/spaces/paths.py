@@ -12,6 +12,19 @@ from .cell_graph import CellGraph, Edge
 Numbers = npt.NDArray[np.float64]
 
 
+def has_path(graph: CellGraph) -> bool:
+    """Whether the output sees an input.
+
+    >>> has_path(CellGraph(("in", "1", "out"), ((0, 1, "conv"),)))
+    False
+    """
+    reached = set(range(graph.inputs))
+    for source, target, _ in sorted(graph.edges, key=lambda edge: edge[1]):
+        if source in reached:
+            reached.add(target)
+    return len(graph.nodes) - 1 in reached
+
+
 def path_numbers(graph: CellGraph, operations: Sequence[str]) -> dict[str, float]:
     """Of the paths from the inputs to the output: ln(1 + how many), the fewest, most and mean operations on one.
 

@@ -16,6 +16,7 @@ from ...proxy.fidelity import NetworkOption
 from ..base import SPACES, SearchSpace, or_pasted
 from ..cell_graph import CellGraph, drawn_operations
 from ..forms import Form
+from ..paths import has_path
 from .counts import CIFAR_SIZE, IMAGENET_SIZE, counts
 from .encoding import (
     COMPACT,
@@ -254,6 +255,10 @@ class CellSpace(SearchSpace[CellArchitecture]):
 
     def cell_graphs(self, arch: CellArchitecture) -> dict[str, CellGraph]:
         return {"normal": cell_graph(arch.normal), "reduction": cell_graph(arch.reduce)}
+
+    def is_cut(self, arch: CellArchitecture) -> bool:
+        last = arch.normal if arch.depth > MIN_DEPTH else arch.reduce
+        return not has_path(cell_graph(last))
 
     def parameters(self, arch: CellArchitecture) -> int:
         return self.counts(arch)[0]
