@@ -26,8 +26,8 @@ class Group:
     """Columns that one term of the kernel reads.
 
     linear: the covariance of a straight line through the origin, its slopes 0 or ``slope`` on average before any label
-    is known. rbf: of a smooth function; distances are divided by the root of the number of columns. prior: of
-    :data:`PRIORS`, the deviation's; the kind's if empty.
+    is known. rbf: of a smooth function; distances are divided by the root of the number of columns. prior: whose
+    :data:`PRIORS` its hyperparameters have, such as ``paths``; otherwise those of the kind.
     """
 
     columns: tuple[int, ...]
@@ -49,6 +49,8 @@ PRIORS = {
     "linear, trained": Prior(math.log(0.1), 0.8),  # the same beside a score that networks were trained for
     "rbf": Prior(math.log(0.3), 0.7),  # deviation of the function
     "length": Prior(math.log(1.0), 0.7),
+    "rbf, paths": Prior(math.log(0.5), 0.7),
+    "length, paths": Prior(math.log(1.5), 0.7),
     "noise": Prior(math.log(0.5), 0.3),
 }
 
@@ -72,8 +74,8 @@ class GaussianProcess:
         """Of the hyperparameters: for every group its deviation and, of smooth functions, its length; the noise."""
         found: list[str] = []
         for group in self.groups:
-            deviation = group.prior or group.kind
-            found += [deviation] if group.kind == "linear" else [deviation, "length"]
+            names = ["linear"] if group.kind == "linear" else ["rbf", "length"]
+            found += [f"{name}, {group.prior}" if group.prior else name for name in names]
         return [*found, "noise"]
 
     @property

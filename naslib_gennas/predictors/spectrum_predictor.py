@@ -35,7 +35,7 @@ SLOPE, SLOPE_TRAINED = 0.6, 0.8  # of the label-free scores together before any 
 LISTED = 20_000  # architectures: smaller spaces are their own reference
 REFERENCE, REFERENCE_ALONE = 4000, 150  # drawn otherwise: where parts are shared, and where networks are read alone
 TRAINED = 4.0  # how much a trained score is believed beside others
-TOLD = ("encoding", "paths")  # features that tell what an architecture is made of
+TOLD = {"encoding": "", "paths": "paths"}  # features that tell what an architecture is made of, and their priors
 FORMAT = 1
 
 
@@ -341,15 +341,15 @@ class SpectrumPredictor:
         """Straight lines in label-free scores and the size; smooth functions of all numbers that networks or measures
         gave, of the encoding, and of the paths."""
         slopes = self._slopes()
-        described = [tuple(i for i, column in enumerate(self._scaled) if column.feature == name) for name in TOLD]
+        told = {name: tuple(i for i, column in enumerate(self._scaled) if column.feature == name) for name in TOLD}
         numbers = tuple(i for i, column in enumerate(self._scaled) if column.feature not in TOLD)
         trained = any(_trust(column.feature) == TRAINED for column in self._scaled)
-        line = partial(Group, kind="linear", prior="linear, trained" if trained else "")
+        line = partial(Group, kind="linear", prior="trained" if trained else "")
         groups = [line((i,), slope=slope) for i, slope in slopes.items()]
         sizes = tuple(i for i, column in enumerate(self._scaled) if column.feature == "size")
         groups += [line(sizes)] if sizes else []
         groups += [Group(numbers, "rbf")] if numbers else []
-        return groups + [Group(columns, "rbf") for columns in described if columns]
+        return groups + [Group(columns, "rbf", prior=TOLD[name]) for name, columns in told.items() if columns]
 
 
 def _trust(feature: str) -> float:
