@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Union
+from typing import Any, Callable, Literal, Union
 
 import numpy as np
 
@@ -35,7 +35,7 @@ SLOPE, SLOPE_TRAINED = 0.6, 0.8  # of the label-free scores together before any 
 LISTED = 20_000  # architectures: smaller spaces are their own reference
 REFERENCE, REFERENCE_ALONE = 4000, 150  # drawn otherwise: where parts are shared, and where networks are read alone
 TRAINED = 4.0  # how much a trained score is believed beside others
-TOLD = {"encoding": "", "paths": "paths"}  # features that tell what an architecture is made of, and their priors
+DESCRIPTIVE = {"encoding": "", "paths": "paths"}  # features read off the architecture itself, and their priors
 FORMAT = 1
 
 
@@ -341,15 +341,19 @@ class SpectrumPredictor:
         """Straight lines in label-free scores and the size; smooth functions of all numbers that networks or measures
         gave, of the encoding, and of the paths."""
         slopes = self._slopes()
-        told = {name: tuple(i for i, column in enumerate(self._scaled) if column.feature == name) for name in TOLD}
-        numbers = tuple(i for i, column in enumerate(self._scaled) if column.feature not in TOLD)
-        trained = any(_trust(column.feature) == TRAINED for column in self._scaled)
+        numbers = self._places(lambda feature: feature not in DESCRIPTIVE)
+        trained = self._places(lambda feature: _trust(feature) == TRAINED)
         line = partial(Group, kind="linear", prior="trained" if trained else "")
         groups = [line((i,), slope=slope) for i, slope in slopes.items()]
-        sizes = tuple(i for i, column in enumerate(self._scaled) if column.feature == "size")
+        sizes = self._places("size".__eq__)
         groups += [line(sizes)] if sizes else []
         groups += [Group(numbers, "rbf")] if numbers else []
-        return groups + [Group(columns, "rbf", prior=TOLD[name]) for name, columns in told.items() if columns]
+        described = ((self._places(name.__eq__), prior) for name, prior in DESCRIPTIVE.items())
+        return groups + [Group(columns, "rbf", prior=prior) for columns, prior in described if columns]
+
+    def _places(self, wanted: Callable[[str], bool]) -> tuple[int, ...]:
+        """Of the columns whose feature is ``wanted``."""
+        return tuple(i for i, column in enumerate(self._scaled) if wanted(column.feature))
 
 
 def _trust(feature: str) -> float:

@@ -284,7 +284,7 @@ class SearchSpace(ABC, Generic[Arch]):
 
     @property
     def cell_operations(self) -> tuple[str, ...]:
-        """What may stand in :meth:`cell_graphs`."""
+        """The operations that may stand in :meth:`cell_graphs`, by the names that they have there."""
         return ()
 
     def cell_graphs(self, arch: Arch) -> Mapping[str, CellGraph]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +29,9 @@ def has_path(graph: CellGraph) -> bool:
 def path_numbers(graph: CellGraph, operations: Sequence[str]) -> dict[str, float]:
     """Of the paths from the inputs to the output: ln(1 + how many), the fewest, most and mean operations on one.
 
-    Of each of ``operations`` the same three numbers, how often it is there, and how often at either end. All 0 where
-    there is no path.
+    Of each of ``operations`` the same three numbers, how often it is there, and how often at either end: none of them
+    below 0. Those of paths are 0 where there is none. They sum up what the path encoding of White et al., "BANANAS",
+    AAAI 2021, lists.
 
     >>> graph = CellGraph(("in", "conv", "pool", "out"), ((0, 1, ""), (1, 2, ""), (1, 3, ""), (2, 3, "")))
     >>> numbers = path_numbers(graph, ["conv", "pool"])
@@ -52,7 +54,7 @@ def _along(
     graph: CellGraph, steps: Sequence[Edge], operations: Sequence[str]
 ) -> tuple[float, Numbers, Numbers, Numbers]:
     """The number of paths to the output; operations, of any kind and of each, on the shortest, longest and all."""
-    weights = {name: np.array([1.0, *(name == kind for kind in operations)]) for name in operations}
+    weights = _weights(tuple(operations))
     shape = len(graph.nodes), 1 + len(operations)
     ways, total = np.zeros(shape[0]), np.zeros(shape)
     fewest, most = np.full(shape, np.inf), np.full(shape, -np.inf)
@@ -67,6 +69,12 @@ def _along(
     if not ways[-1]:
         fewest[-1] = most[-1] = 0.0
     return float(ways[-1]), fewest[-1], most[-1], total[-1]
+
+
+@lru_cache(maxsize=64)
+def _weights(operations: tuple[str, ...]) -> dict[str, Numbers]:
+    """Of each operation: 1 for any, and 1 for its own kind."""
+    return {name: np.array([1.0, *(name == kind for kind in operations)]) for name in operations}
 
 
 def _counts(graph: CellGraph, steps: Sequence[Edge], operations: Sequence[str]) -> dict[str, float]:

@@ -249,7 +249,7 @@ class CellSpace(SearchSpace[CellArchitecture]):
     def other_texts(self, arch: CellArchitecture) -> dict[str, str]:
         return {"genotype": genotype(arch)}
 
-    @property
+    @cached_property
     def cell_operations(self) -> tuple[str, ...]:
         return drawn_operations(self.operations)
 

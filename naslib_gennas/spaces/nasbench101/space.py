@@ -6,6 +6,7 @@ Ying et al., "NAS-Bench-101", ICML 2019, https://arxiv.org/abs/1902.09635.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ...errors import ArchitectureError
@@ -166,7 +167,7 @@ class NASBench101(SearchSpace[NASBench101Architecture]):
             raise ArchitectureError(f"not a {self.name} architecture: {why}")
         return valid_part(arch)
 
-    @property
+    @cached_property
     def cell_operations(self) -> tuple[str, ...]:
         return drawn_operations(OPERATIONS)
 

@@ -132,7 +132,7 @@ class NASBench201(SearchSpace[NASBench201Architecture]):
             for number, name in enumerate(OPERATIONS)
         }
 
-    @property
+    @cached_property
     def cell_operations(self) -> tuple[str, ...]:
         return drawn_operations(OPERATIONS)
 

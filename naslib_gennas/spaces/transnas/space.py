@@ -124,7 +124,7 @@ class TransNASMicro(TransNASSpace[TransNASMicroArchitecture]):
 
         return Network(arch, MICRO_SKELETON, BASE, self.cells, classes)
 
-    @property
+    @cached_property
     def cell_operations(self) -> tuple[str, ...]:
         return drawn_operations(OPERATIONS)
 
