@@ -13,7 +13,7 @@ from typing import Any, Optional
 import pandas as pd
 
 from ..errors import TableError
-from ..texts import parse_json
+from ..texts import RepeatedKeyError, parse_json
 from .nasbench_nlp import after_epoch, with_recipes
 from .registry import READERS, Progress
 
@@ -186,6 +186,8 @@ def _text(path: Path) -> str:
 def _json(text: str, where: str) -> object:
     try:
         found: object = parse_json(text)
+    except RepeatedKeyError as error:
+        raise TableError(f"in {where} {error}; keep one of them") from None
     except ValueError as error:
         raise TableError(f"{where} is not JSON: {_one_line(error)}") from None
     return found
