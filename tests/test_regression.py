@@ -315,7 +315,8 @@ def test_merged_branches_are_initialised_as_separate_convolutions():
 
 def test_batch_norm_starts_neutral_and_decay_spares_vectors():
     model = Toy()
-    flat = initialise(model, seeded())
+    initialise(model, seeded())
+    flat = adopt(model)
     for layer in model.modules():
         if isinstance(layer, nn.BatchNorm2d):
             assert torch.equal(layer.weight, torch.ones_like(layer.weight))

@@ -21,10 +21,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from .fidelity import Fidelity
-from .layers import uninitialised
 from .moments import Moments
 from .parameters import initialise
-from .regression import Divisible, RegressionResult
+from .regression import RegressionResult, needed
 from .tasks import Expected
 
 CONSTANT = 1e-5  # a column whose deviation is less, relative to its size, is constant
@@ -215,12 +214,13 @@ def effective_rank(rows: torch.Tensor) -> torch.Tensor:
 
 
 def stage_rows(backbone: nn.Module, batch: Expected) -> list[torch.Tensor]:
-    """The rows (1, b t^2, c) of every stage that the task uses, of a ``backbone`` as it is, in training mode.
+    """The rows (1, b t^2, c) of every stage that the task uses, of a ``backbone`` as it is.
 
-    backbone: (b, 3, s, s) -> three feature maps. What its forward pass changes (running statistics) is changed.
+    backbone: (b, 3, s, s) -> three feature maps, in training mode and where the batch is. What its forward pass
+    changes (running statistics) is changed.
     """
     with torch.no_grad():
-        maps = backbone.to(batch.inputs.device).train()(batch.inputs)
+        maps = backbone(batch.inputs)
     return [rows_of(maps[stage].float(), batch.size) for stage in batch.used]
 
 
@@ -229,6 +229,7 @@ def new_stage_rows(
 ) -> list[torch.Tensor]:
     """As :func:`stage_rows` for a backbone made under ``uninitialised()``, whose weights are drawn first.
 
+    >>> from naslib_gennas.proxy.layers import uninitialised
     >>> from naslib_gennas.proxy.tasks import Dot, ProxyTask, Stage
     >>> class Net(nn.Conv2d):
     ...     channels = (4, 4, 4)
@@ -242,9 +243,7 @@ def new_stage_rows(
     >>> [stage.shape for stage in rows], 0 < solved(rows, batch, ridge=1.0)[0].loss < 1
     ([torch.Size([1, 32, 4])], True)
     """
-    if isinstance(backbone, Divisible):
-        with uninitialised():
-            backbone = backbone.first(batch.stages)
+    backbone = needed(backbone, batch.stages)
     initialise(backbone, generator, batch.inputs.device, fidelity.weight_init, fidelity.bias_init)
     return stage_rows(backbone, batch)
 

@@ -64,8 +64,8 @@ class _Slot:
     name: str
     shape: torch.Size
     constant: float
-    scale: float | torch.Tensor  # one, or one for every value
-    normal: bool = False
+    scale: float
+    deviations: torch.Tensor | None = None  # of every value, if they are normal
 
     @property
     def size(self) -> int:
@@ -78,37 +78,41 @@ def initialise(
     device: torch.device | str = "cpu",
     weights: str = "default",
     biases: str = "default",
-) -> FlatParameters:
+) -> None:
     """Give every parameter and buffer of ``module`` (of convolutions, linear layers, BatchNorm) its first value.
 
     Values are drawn on the CPU, uniform within the layer's bound, so that a seed means the same on every
     device; those of convolutions under :func:`naslib_gennas.proxy.layers.start_by_fan_out` from a normal
     distribution. Initialisers: ``default``, ``kaiming``, ``xavier`` for weights; ``default``, ``zero`` for biases
     (paper, Table 6). Convolution weights are laid out channels-last. TypeError for other layers with parameters.
+    Parameters are views of one vector, as :func:`adopt` makes them.
 
     >>> from naslib_gennas.proxy.layers import uninitialised
     >>> with uninitialised():
     ...     layer = nn.Linear(4, 3)
-    >>> flat = initialise(layer, torch.Generator().manual_seed(0))
-    >>> flat.count, bool(layer.weight.abs().max() <= 0.5)
-    (15, True)
+    >>> initialise(layer, torch.Generator().manual_seed(0))
+    >>> layer.weight.shape, bool(layer.weight.abs().max() <= 0.5)
+    (torch.Size([3, 4]), True)
     """
     slots = [slot for layer in module.modules() for slot in _slots(layer, weights, biases)]
-    count = sum(slot.size for slot in slots)
-    pieces = list(torch.split(uniform(count, generator), [slot.size for slot in slots]))
-    for slot, piece in zip(slots, pieces):
-        if slot.normal:
-            piece.normal_(generator=generator)
-        piece.mul_(slot.scale).add_(slot.constant)
-    values, offsets = _joined(pieces, device)
-    decays, _ = _joined([torch.full((slot.size,), float(len(slot.shape) >= 2)) for slot in slots], device)
-    gradients = torch.zeros_like(values)
+    values, offsets = _joined(_drawn(slots, generator), device)
     for slot, offset in zip(slots, offsets):
-        parameter = nn.Parameter(_view(values, offset, slot.shape))
-        parameter.grad = _view(gradients, offset, slot.shape)
-        slot.owner._parameters[slot.name] = parameter
+        slot.owner._parameters[slot.name] = nn.Parameter(_view(values, offset, slot.shape))
     _reset_buffers(module, device)
-    return FlatParameters(values, gradients, decays, count)
+
+
+def _drawn(slots: list[_Slot], generator: torch.Generator) -> list[torch.Tensor]:
+    """The values of each, flat; those of all together are one draw and two operators."""
+    sizes = [slot.size for slot in slots]
+    drawn = uniform(sum(sizes), generator)
+    pieces = list(torch.split(drawn, sizes))
+    for slot, piece in zip(slots, pieces):
+        if slot.deviations is not None:
+            piece.normal_(generator=generator).mul_(slot.deviations)
+    scales, constants = torch.tensor([(slot.scale, slot.constant) for slot in slots]).reshape(-1, 2).T
+    lengths = torch.tensor(sizes)
+    drawn.mul_(scales.repeat_interleave(lengths)).add_(constants.repeat_interleave(lengths))
+    return pieces
 
 
 def _joined(pieces: list[torch.Tensor], device: torch.device | str) -> tuple[torch.Tensor, list[int]]:
@@ -116,8 +120,9 @@ def _joined(pieces: list[torch.Tensor], device: torch.device | str) -> tuple[tor
     convolutions end the program otherwise."""
     step = ALIGNED if torch.device(device).type == "cuda" else 1
     rooms = [-(-len(piece) // step) * step for piece in pieces]
-    padded = [nn.functional.pad(piece, (0, room - len(piece))) for piece, room in zip(pieces, rooms)]
-    return torch.cat(padded if step > 1 else pieces).to(device), [0, *itertools.accumulate(rooms)][:-1]
+    if step > 1:
+        pieces = [nn.functional.pad(piece, (0, room - len(piece))) for piece, room in zip(pieces, rooms)]
+    return torch.cat(pieces).to(device), [0, *itertools.accumulate(rooms)][:-1]
 
 
 def uniform(count: int, generator: torch.Generator) -> torch.Tensor:
@@ -147,7 +152,7 @@ def _slots(layer: nn.Module, weights: str, biases: str) -> list[_Slot]:
     if fan_outs is None:
         slots = [_Slot(layer, "weight", shape, 0.0, WEIGHT_BOUNDS[weights](fan_in, fan_out))]
     else:
-        slots = [_Slot(layer, "weight", shape, 0.0, _deviations(fan_outs, receptive, fan_in), normal=True)]
+        slots = [_Slot(layer, "weight", shape, 0.0, 1.0, _deviations(fan_outs, receptive, fan_in))]
     if layer.bias is not None:
         bound = 0.0 if biases == "zero" else 1 / math.sqrt(fan_in)
         slots.append(_Slot(layer, "bias", layer.bias.shape, 0.0, bound))

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .fidelity import Fidelity
-from .layers import uninitialised
+from .layers import Convolution, Norm, uninitialised
 from .parameters import FlatParameters, adopt, initialise
 from .surroundings import settled
 from .tasks import Batch
@@ -31,6 +31,14 @@ class Divisible(Protocol):
     def first(self, count: int) -> nn.Module:
         """The network up to its ``count``-th stage."""
         ...
+
+
+def needed(backbone: nn.Module, stages: int) -> nn.Module:
+    """What the first ``stages`` need of ``backbone``, made under ``uninitialised()``, if it can be divided."""
+    if stages == len(_widths(backbone)) or not isinstance(backbone, Divisible):
+        return backbone
+    with uninitialised():
+        return backbone.first(stages)
 
 
 @dataclass(frozen=True)
@@ -60,8 +68,8 @@ class Head(nn.Module):
     def __init__(self, inputs: int, outputs: int, size: int):
         super().__init__()
         self.size = size
-        self.bn = nn.BatchNorm2d(inputs)
-        self.conv = nn.Conv2d(inputs, outputs, 1)
+        self.bn = Norm(inputs)
+        self.conv = Convolution(inputs, outputs, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y: torch.Tensor = self.conv(self.bn(_nearest(x, self.size)))
@@ -135,13 +143,11 @@ def build_and_regress(
     >>> build_and_regress(backbone, batch, Fidelity(steps=2), torch.Generator().manual_seed(1)).parameters
     130
     """
-    if batch.stages < len(_widths(backbone)) and isinstance(backbone, Divisible):
-        with uninitialised():
-            backbone = backbone.first(batch.stages)
+    backbone = needed(backbone, batch.stages)
     regressor = Regressor(backbone, _heads(backbone, batch))
     device = batch.inputs.device
-    flat = initialise(regressor, generator, device, fidelity.weight_init, fidelity.bias_init)
-    return train(regressor, flat, batch, fidelity, generator)
+    initialise(regressor, generator, device, fidelity.weight_init, fidelity.bias_init)
+    return train(regressor, adopt(regressor), batch, fidelity, generator)
 
 
 def train(

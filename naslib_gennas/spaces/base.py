@@ -217,11 +217,10 @@ class SearchSpace(ABC, Generic[Arch]):
         """Layers with parameters of the network up to its ``stages``-th stage, in the order in which :meth:`build`
         makes them; of spaces that are ``expressed``. Spaces that can tell without building save time."""
         from ..proxy.layers import layers_of, uninitialised
-        from ..proxy.regression import Divisible
+        from ..proxy.regression import needed
 
         with uninitialised():
-            network = self.build(arch, fidelity)
-            return layers_of(network.first(stages) if isinstance(network, Divisible) else network)
+            return layers_of(needed(self.build(arch, fidelity), stages))
 
     def option(self, fidelity: Any, name: str) -> str:
         """What ``fidelity`` asks for under ``name``, of ``NETWORK_OPTIONS``: a value that the space has, or ``own``.

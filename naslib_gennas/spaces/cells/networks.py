@@ -5,14 +5,25 @@ Stem, cells with reductions after one and two thirds, as in NDS (which follows D
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Optional, Union
+from collections.abc import Iterator, Mapping
+from typing import Optional, Union, cast
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ...proxy.layers import DropPath, FactorizedReduce, Place, Pointwise, conv, placed, shared_relu
+from ...proxy.layers import (
+    Convolution,
+    DropPath,
+    FactorizedReduce,
+    Norm,
+    Place,
+    Pointwise,
+    conv,
+    placed,
+    shallow_copy,
+    shared_relu,
+)
 from .encoding import INPUTS, NONE, SKIP, Cell, CellArchitecture
 
 POOLS = {
@@ -43,7 +54,7 @@ def input_place(cell: int, slot: int) -> Place:
 def depthwise(channels: int, kernel: int, stride: int, dilation: int) -> nn.Conv2d:
     """One kernel a channel."""
     padding = dilation * (kernel // 2)
-    return nn.Conv2d(channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False)
+    return Convolution(channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False)
 
 
 def separable(channels: int, kernel: int, stride: int, place: Place, dilation: int, repeats: int) -> nn.Sequential:
@@ -55,25 +66,25 @@ def separable(channels: int, kernel: int, stride: int, place: Place, dilation: i
         alone = depthwise(channels, kernel, 1 if repeat else stride, dilation)
         layers.append(placed(alone, ((*place, "depthwise", repeat), channels)))
         layers.append(placed(Pointwise(channels, channels), ((*place, "pointwise", repeat), channels)))
-        layers.append(nn.BatchNorm2d(channels))
+        layers.append(Norm(channels))
     return nn.Sequential(*layers)
 
 
 def dense(channels: int, kernel: int, stride: int, place: Place = ()) -> nn.Sequential:
     """A plain convolution."""
     layer = placed(conv(channels, channels, kernel, stride), (place, channels))
-    return nn.Sequential(layer, nn.BatchNorm2d(channels))
+    return nn.Sequential(layer, Norm(channels))
 
 
 def factored(channels: int, kernel: int, stride: int, place: Place = ()) -> nn.Sequential:
     """A row convolution, then a column convolution."""
     pad = kernel // 2
-    row = nn.Conv2d(channels, channels, (1, kernel), (1, stride), (0, pad), bias=False)
-    column = nn.Conv2d(channels, channels, (kernel, 1), (stride, 1), (pad, 0), bias=False)
+    row = Convolution(channels, channels, (1, kernel), (1, stride), (0, pad), bias=False)
+    column = Convolution(channels, channels, (kernel, 1), (stride, 1), (pad, 0), bias=False)
     return nn.Sequential(
         placed(row, ((*place, "row"), channels)),
         placed(column, ((*place, "column"), channels)),
-        nn.BatchNorm2d(channels),
+        Norm(channels),
     )
 
 
@@ -178,7 +189,7 @@ class Projections(nn.Module):
         if plain:
             total = sum(self.widths)
             layer = placed(Pointwise(inputs, total, len(plain)), *plain)
-            self.plain = nn.Sequential(layer, nn.BatchNorm2d(total))
+            self.plain = nn.Sequential(layer, Norm(total))
         self.halved = FactorizedReduce(inputs, halved[1], halved[0]) if halved else None
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
@@ -200,15 +211,15 @@ class Stem(nn.Module):
         if imagenet:
             self.first = nn.Sequential(
                 placed(conv(3, width // 2, 3, stride), ((*STEM, 1), width // 2)),
-                nn.BatchNorm2d(width // 2),
+                Norm(width // 2),
                 nn.ReLU(inplace=True),
                 placed(conv(width // 2, width, 3, stride), ((*STEM, 2), width)),
-                nn.BatchNorm2d(width),
+                Norm(width),
             )
             second = placed(conv(width, width, 3, stride), ((*STEM, 3), width))
-            self.second: nn.Module = nn.Sequential(nn.ReLU(), second, nn.BatchNorm2d(width))
+            self.second: nn.Module = nn.Sequential(nn.ReLU(), second, Norm(width))
         else:
-            self.first = nn.Sequential(placed(conv(3, 3 * width, 3), (STEM, 3 * width)), nn.BatchNorm2d(3 * width))
+            self.first = nn.Sequential(placed(conv(3, 3 * width, 3), (STEM, 3 * width)), Norm(3 * width))
             self.second = nn.Identity()
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -221,8 +232,7 @@ class Backbone(nn.Module):
 
     Maps are numbered: 0 and 1 come from the stem, ``2 + i`` from cell ``i``, which reads maps ``i`` and
     ``i + 1``. ``whole`` builds the benchmark's network: strides of the ImageNet stem, and dead parts too.
-    ``stages``: how many of the three outputs there are; what only later ones need is left out. ``auxiliary``: the
-    output of the second reduction comes before the last one.
+    ``auxiliary``: the output of the second reduction comes before the last one.
 
     >>> cell = Cell((("sep_conv_3x3", 0), ("skip_connect", 1)), (2,))
     >>> backbone = Backbone(CellArchitecture(cell, cell, depth=3, width=4), imagenet=False)
@@ -235,51 +245,53 @@ class Backbone(nn.Module):
         arch: CellArchitecture,
         imagenet: bool,
         whole: bool = False,
-        stages: int = 3,
         auxiliary: bool = False,
         drop_path: float = 0.0,
     ):
         super().__init__()
-        self.arch, self.imagenet = arch, imagenet
-        depth = arch.depth
-        self.shared_stem = not imagenet  # maps 0 and 1 are one
+        self.arch, self.imagenet, self.whole = arch, imagenet, whole
         self.stem = Stem(arch.width, imagenet, stride=2 if whole else 1)
-        reductions = (depth // 3, 2 * depth // 3)
-        self.taps = (*(1 + cell for cell in reductions), 1 + depth)[:stages]
+        self.reductions = (arch.depth // 3, 2 * arch.depth // 3)
+        self.taps: tuple[int, ...] = (*(1 + cell for cell in self.reductions), 1 + arch.depth)
         if auxiliary:
-            self.taps = (*self.taps[:-1], INPUTS + reductions[1], 1 + depth)
-        widths = [arch.width * 2 ** sum(cell >= start for start in reductions) for cell in range(depth)]
+            self.taps = (*self.taps[:-1], INPUTS + self.reductions[1], 1 + arch.depth)
+        self.widths = [arch.width * 2 ** sum(cell >= start for start in self.reductions) for cell in range(arch.depth)]
         blocks = [
             CellBlock(arch.reduce, width, 2, (cell,), drop_path)
-            if cell in reductions
+            if cell in self.reductions
             else CellBlock(arch.normal, width, 1, (cell,), drop_path)
-            for cell, width in enumerate(widths)
+            for cell, width in enumerate(self.widths)
         ]
-        maps = [*self.stem.channels, *(len(block.concat) * width for block, width in zip(blocks, widths))]
-        self.channels = tuple(maps[tap] for tap in self.taps)
-        readers = self._readers(blocks, whole)
-        self.cells = nn.ModuleDict(
-            {str(cell): blocks[cell] for cell in sorted({cell for r in readers.values() for cell, _ in r})}
-        )
-        halved = {start + 1 for start in reductions} | ({0} if imagenet and whole else set())
+        outputs = (len(block.concat) * width for block, width in zip(blocks, self.widths))
+        self.map_channels = [*self.stem.channels, *outputs]
+        self._connect(dict(enumerate(blocks)))
+
+    def _connect(self, blocks: Mapping[int, CellBlock]) -> None:
+        """Take those of ``blocks`` on which a tap depends, and project their inputs."""
+        self.channels = tuple(self.map_channels[tap] for tap in self.taps)
+        readers = self._readers(blocks)
+        live = sorted({cell for cells in readers.values() for cell, _ in cells})
+        self.cells = nn.ModuleDict({str(cell): blocks[cell] for cell in live})
+        halved = {start + 1 for start in self.reductions} | ({0} if self.imagenet and self.whole else set())
         self.consumers: dict[int, list[tuple[int, int]]] = {}  # map -> (cell, slot), in the order of the projections
         self.projections = nn.ModuleDict()
         for index, cells in readers.items():
             plain = [(cell, slot) for cell, slot in cells if slot or cell not in halved]
             half = [reader for reader in cells if reader not in plain]
             self.consumers[index] = plain + half
-            of_plain, of_half = ([(input_place(*r), widths[r[0]]) for r in part] for part in (plain, half))
-            self.projections[str(index)] = Projections(maps[index], of_plain, of_half[0] if half else None)
+            of_plain, of_half = ([(input_place(*r), self.widths[r[0]]) for r in part] for part in (plain, half))
+            made = Projections(self.map_channels[index], of_plain, of_half[0] if half else None)
+            self.projections[str(index)] = made
 
-    def _readers(self, blocks: list[CellBlock], whole: bool) -> dict[int, list[tuple[int, int]]]:
+    def _readers(self, blocks: Mapping[int, CellBlock]) -> dict[int, list[tuple[int, int]]]:
         """Map -> the (cell, slot) that read it, of the cells on which a tap depends."""
         live = set(self.taps)
         readers: dict[int, list[tuple[int, int]]] = {}
-        for cell in reversed(range(len(blocks))):
-            if not whole and cell + INPUTS not in live:
+        for cell in reversed(range(len(self.widths))):
+            if not self.whole and cell + INPUTS not in live:
                 continue
-            for slot in range(INPUTS) if whole else blocks[cell].uses:
-                index = max(1, cell + slot) if self.shared_stem else cell + slot
+            for slot in range(INPUTS) if self.whole else blocks[cell].uses:
+                index = cell + slot if self.imagenet else max(1, cell + slot)  # without ImageNet's stem 0 and 1 are one
                 live.add(index)
                 readers.setdefault(index, []).append((cell, slot))
         return dict(sorted(readers.items()))
@@ -297,8 +309,11 @@ class Backbone(nn.Module):
         return tuple(tapped[tap] for tap in self.taps)
 
     def first(self, count: int) -> Backbone:
-        """The network up to its ``count``-th stage, of new layers: cells share the projections of their inputs."""
-        return Backbone(self.arch, self.imagenet, stages=count)
+        """The network up to its ``count``-th stage, of the same cells with new projections, which cells share."""
+        part = shallow_copy(self)
+        part.taps = self.taps[:count]
+        part._connect({int(cell): cast("CellBlock", block) for cell, block in self.cells.items()})
+        return part
 
     def _maps(self, x: torch.Tensor, inputs: dict[tuple[int, int], torch.Tensor]) -> Iterator[Optional[torch.Tensor]]:
         """The maps in order, None for those that nobody needs; ``inputs`` is filled between them."""
@@ -339,13 +354,13 @@ class AuxiliaryHead(nn.Module):
         layers: list[nn.Module] = [
             nn.ReLU(),
             nn.AvgPool2d(5, 2 if imagenet else 3, count_include_pad=False),
-            nn.Conv2d(inputs, 128, 1, bias=False),
-            nn.BatchNorm2d(128),
+            Convolution(inputs, 128, 1, bias=False),
+            Norm(128),
             nn.ReLU(inplace=True),
-            nn.Conv2d(128, 768, 2, bias=False),
+            Convolution(128, 768, 2, bias=False),
         ]
         if not imagenet:  # the published networks for ImageNet have none here
-            layers.append(nn.BatchNorm2d(768))
+            layers.append(Norm(768))
         self.features = nn.Sequential(*layers, nn.ReLU(inplace=True))
         self.classifier = nn.Linear(768, classes)
 
