@@ -282,6 +282,23 @@ def test_a_cell_of_zeros_is_built_and_trained():
     assert not stages[0].any() and [stage.shape[-1] for stage in stages] == [8, 4, 2]
 
 
+@pytest.mark.parametrize("name", ["nasbench301", "nds_enas_in"])
+def test_the_first_stages_keep_the_cells_and_leave_the_network_as_it_was(name):
+    space = load_space(name)
+    backbone = space.build(space.sample(np.random.default_rng(4)), Fidelity(cells=2, channels=8))
+    x = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        before = backbone(x)
+        for count in (1, 2):
+            part = backbone.first(count)
+            assert [tuple(y.shape) for y in part(x)] == [tuple(y.shape) for y in before[:count]]
+            assert part.channels == backbone.channels[:count]
+            assert len(part.cells) < len(backbone.cells)
+            assert all(block is backbone.cells[cell] for cell, block in part.cells.items())
+        after = backbone(x)
+    assert all(torch.equal(*pair) for pair in zip(before, after))
+
+
 # --- Table 4 of the paper: cells for ImageNet
 
 

@@ -7,16 +7,17 @@ import dataclasses
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from naslib_gennas.proxy.fidelity import Fidelity
-from naslib_gennas.proxy.layers import conv, uninitialised
+from naslib_gennas.proxy.layers import Convolution, Norm, conv, uninitialised
 from naslib_gennas.proxy.parameters import adopt, initialise
 from naslib_gennas.proxy.presets import load_preset
-from naslib_gennas.proxy.regression import Head, Regressor, build_and_regress, regress, train
+from naslib_gennas.proxy.regression import Head, Regressor, build_and_regress, needed, regress, train
 from naslib_gennas.proxy.tasks import Dot, InputNoise, Noise, ProxyTask, Resize, Stage
 from naslib_gennas.spaces import load_space
 
@@ -311,6 +312,31 @@ def test_merged_branches_are_initialised_as_separate_convolutions():
         fill(single.weight)
         bound = single.weight.abs().max().item()
         assert merged.weight.abs().max().item() == pytest.approx(bound, rel=0.01)
+
+
+def test_layers_without_storage_get_no_first_values_and_others_have_those_of_pytorch(monkeypatch):
+    for own, theirs in ((Convolution, nn.Conv2d), (Norm, nn.BatchNorm2d)):
+        sizes = (3, 4, 3) if own is Convolution else (3,)
+        pair = []
+        for kind in (own, theirs):
+            with torch.random.fork_rng():
+                torch.manual_seed(0)
+                pair.append(kind(*sizes).state_dict())
+        assert pair[0].keys() == pair[1].keys()
+        assert all(torch.equal(pair[0][name], pair[1][name]) for name in pair[0])
+        with monkeypatch.context() as patched, uninitialised():
+            patched.setattr(theirs, "reset_parameters", lambda layer: pytest.fail("first values for nothing"))
+            own(*sizes)
+    assert not torch.isnan(Norm(3, affine=False)(torch.randn(2, 3, 4, 4))).any()
+
+
+def test_a_network_is_divided_only_where_stages_are_left_out():
+    space = load_space("nasbench301")
+    with uninitialised():
+        backbone = space.build(space.sample(np.random.default_rng(0)), Fidelity(cells=1, channels=8))
+    assert needed(backbone, 3) is backbone
+    assert needed(backbone, 2).channels == backbone.channels[:2]
+    assert needed(Toy(), 1).channels == Toy().channels
 
 
 def test_batch_norm_starts_neutral_and_decay_spares_vectors():

@@ -63,9 +63,8 @@ class _Slot:
     owner: nn.Module
     name: str
     shape: torch.Size
-    constant: float
-    scale: float
-    deviations: torch.Tensor | None = None  # of every value, if they are normal
+    scale: float | torch.Tensor  # bound of uniform values, or the deviations of normal ones
+    constant: float = 0.0  # without a scale
 
     @property
     def size(self) -> int:
@@ -102,16 +101,16 @@ def initialise(
 
 
 def _drawn(slots: list[_Slot], generator: torch.Generator) -> list[torch.Tensor]:
-    """The values of each, flat; those of all together are one draw and two operators."""
+    """The values of each, flat: one draw for all that are uniform."""
     sizes = [slot.size for slot in slots]
-    drawn = uniform(sum(sizes), generator)
-    pieces = list(torch.split(drawn, sizes))
+    pieces = list(torch.split(uniform(sum(sizes), generator), sizes))
     for slot, piece in zip(slots, pieces):
-        if slot.deviations is not None:
-            piece.normal_(generator=generator).mul_(slot.deviations)
-    scales, constants = torch.tensor([(slot.scale, slot.constant) for slot in slots]).reshape(-1, 2).T
-    lengths = torch.tensor(sizes)
-    drawn.mul_(scales.repeat_interleave(lengths)).add_(constants.repeat_interleave(lengths))
+        if isinstance(slot.scale, torch.Tensor):
+            piece.normal_(generator=generator).mul_(slot.scale)
+        elif slot.scale:
+            piece.mul_(slot.scale)
+        else:
+            piece.fill_(slot.constant)
     return pieces
 
 
@@ -139,8 +138,8 @@ def _slots(layer: nn.Module, weights: str, biases: str) -> list[_Slot]:
         return []
     if isinstance(layer, nn.BatchNorm2d):
         return [
-            _Slot(layer, "weight", layer.weight.shape, 1.0, 0.0),
-            _Slot(layer, "bias", layer.bias.shape, 0.0, 0.0),
+            _Slot(layer, "weight", layer.weight.shape, 0.0, constant=1.0),
+            _Slot(layer, "bias", layer.bias.shape, 0.0),
         ]
     if not isinstance(layer, (nn.Conv2d, nn.Linear)):
         raise TypeError(f"no initialiser for the parameters of {type(layer).__name__}")
@@ -150,12 +149,12 @@ def _slots(layer: nn.Module, weights: str, biases: str) -> list[_Slot]:
     fan_out = shape[0] * receptive / getattr(layer, "branches", 1)
     fan_outs: tuple[int, ...] | None = getattr(layer, FAN_OUTS, None)
     if fan_outs is None:
-        slots = [_Slot(layer, "weight", shape, 0.0, WEIGHT_BOUNDS[weights](fan_in, fan_out))]
+        slots = [_Slot(layer, "weight", shape, WEIGHT_BOUNDS[weights](fan_in, fan_out))]
     else:
-        slots = [_Slot(layer, "weight", shape, 0.0, 1.0, _deviations(fan_outs, receptive, fan_in))]
+        slots = [_Slot(layer, "weight", shape, _deviations(fan_outs, receptive, fan_in))]
     if layer.bias is not None:
         bound = 0.0 if biases == "zero" else 1 / math.sqrt(fan_in)
-        slots.append(_Slot(layer, "bias", layer.bias.shape, 0.0, bound))
+        slots.append(_Slot(layer, "bias", layer.bias.shape, bound))
     return slots
 
 
