@@ -216,11 +216,11 @@ def effective_rank(rows: torch.Tensor) -> torch.Tensor:
 def stage_rows(backbone: nn.Module, batch: Expected) -> list[torch.Tensor]:
     """The rows (1, b t^2, c) of every stage that the task uses, of a ``backbone`` as it is.
 
-    backbone: (b, 3, s, s) -> three feature maps, in training mode and where the batch is. What its forward pass
-    changes (running statistics) is changed.
+    backbone: (b, 3, s, s) -> three feature maps, on the device of the batch. It is in training mode afterwards, and
+    what its forward pass changes (running statistics) is changed.
     """
     with torch.no_grad():
-        maps = backbone(batch.inputs)
+        maps = backbone.train()(batch.inputs)
     return [rows_of(maps[stage].float(), batch.size) for stage in batch.used]
 
 

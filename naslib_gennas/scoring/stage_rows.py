@@ -75,7 +75,7 @@ class StageReader:
         generator = torch.Generator().manual_seed(self.seed)
         if self.space.own_weights and isinstance(self.batch, Expected):
             with own_randomness(self.seed, self.batch.inputs.device):
-                return stage_rows(self.space.build(arch, fidelity).to(self.batch.inputs.device).train(), self.batch)
+                return stage_rows(self.space.build(arch, fidelity).to(self.batch.inputs.device), self.batch)
         with uninitialised():
             backbone = self.space.build(arch, fidelity)
         if isinstance(self.batch, RNNExpected):
