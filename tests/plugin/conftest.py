@@ -40,7 +40,7 @@ def fresh_python(naslib_home):
             env={**os.environ, "NASLIB_HOME": str(home), "OMP_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
         )
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         return done.stdout

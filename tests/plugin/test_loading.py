@@ -443,7 +443,7 @@ def test_loading_is_quiet_and_quick(naslib_home):
     python(code, {"NASLIB_HOME": str(naslib_home)})  # byte code
     result = python(code, {"NASLIB_HOME": str(naslib_home)})
     assert result.stderr == ""
-    assert float(result.stdout) < 8  # seconds of the processor; and nothing else is printed
+    assert float(result.stdout) < 15  # seconds of the processor; and nothing else is printed
 
 
 @pytest.mark.naslib
