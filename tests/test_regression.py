@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from naslib_gennas.proxy.fidelity import Fidelity
-from naslib_gennas.proxy.layers import Convolution, Norm, conv, uninitialised
+from naslib_gennas.proxy.layers import BatchNorm2d, Conv2d, conv, uninitialised
 from naslib_gennas.proxy.parameters import adopt, initialise
 from naslib_gennas.proxy.presets import load_preset
 from naslib_gennas.proxy.regression import Head, Regressor, build_and_regress, needed, regress, train
@@ -315,8 +315,8 @@ def test_merged_branches_are_initialised_as_separate_convolutions():
 
 
 def test_layers_without_storage_get_no_first_values_and_others_have_those_of_pytorch(monkeypatch):
-    for own, theirs in ((Convolution, nn.Conv2d), (Norm, nn.BatchNorm2d)):
-        sizes = (3, 4, 3) if own is Convolution else (3,)
+    for own, theirs in ((Conv2d, nn.Conv2d), (BatchNorm2d, nn.BatchNorm2d)):
+        sizes = (3, 4, 3) if own is Conv2d else (3,)
         pair = []
         for kind in (own, theirs):
             with torch.random.fork_rng():
@@ -327,7 +327,7 @@ def test_layers_without_storage_get_no_first_values_and_others_have_those_of_pyt
         with monkeypatch.context() as patched, uninitialised():
             patched.setattr(theirs, "reset_parameters", lambda layer: pytest.fail("first values for nothing"))
             own(*sizes)
-    assert not torch.isnan(Norm(3, affine=False)(torch.randn(2, 3, 4, 4))).any()
+    assert not torch.isnan(BatchNorm2d(3, affine=False)(torch.randn(2, 3, 4, 4))).any()
 
 
 def test_a_network_is_divided_only_where_stages_are_left_out():

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .fidelity import Fidelity
-from .layers import Convolution, Norm, uninitialised
+from .layers import BatchNorm2d, Conv2d, uninitialised
 from .parameters import FlatParameters, adopt, initialise
 from .surroundings import settled
 from .tasks import Batch
@@ -34,7 +34,20 @@ class Divisible(Protocol):
 
 
 def needed(backbone: nn.Module, stages: int) -> nn.Module:
-    """What the first ``stages`` need of ``backbone``, made under ``uninitialised()``, if it can be divided."""
+    """What the first ``stages`` need of ``backbone``, made under ``uninitialised()``; all of one that is not Divisible.
+
+    backbone: (b, 3, s, s) -> feature maps, their widths in ``channels``. stages: 1 to as many.
+
+    >>> class Net(nn.Sequential):
+    ...     @property
+    ...     def channels(self):
+    ...         return tuple(layer.out_channels for layer in self)
+    ...     def first(self, count):
+    ...         return self[:count]
+    >>> backbone = Net(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 6, 1), nn.Conv2d(6, 8, 1))
+    >>> needed(backbone, 3) is backbone, needed(backbone, 2).channels
+    (True, (4, 6))
+    """
     if stages == len(_widths(backbone)) or not isinstance(backbone, Divisible):
         return backbone
     with uninitialised():
@@ -68,8 +81,8 @@ class Head(nn.Module):
     def __init__(self, inputs: int, outputs: int, size: int):
         super().__init__()
         self.size = size
-        self.bn = Norm(inputs)
-        self.conv = Convolution(inputs, outputs, 1)
+        self.bn = BatchNorm2d(inputs)
+        self.conv = Conv2d(inputs, outputs, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y: torch.Tensor = self.conv(self.bn(_nearest(x, self.size)))

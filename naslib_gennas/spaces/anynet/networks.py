@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ...proxy.layers import Convolution, Norm, Pointwise, conv, shallow_copy
+from ...proxy.layers import BatchNorm2d, Conv2d, Pointwise, conv, shallow_copy
 from .encoding import BOTTLENECK, PLAIN, AnyNetArchitecture, stem_layers
 
 STAGES_READ = 3
@@ -55,7 +55,7 @@ class Bottleneck(Block):
     def __init__(self, inputs: int, outputs: int, stride: int, inner: int, groups: int):
         super().__init__(inputs, outputs, stride, residual=True)
         self.a = _normed(Pointwise(inputs, inner), inner)
-        self.b = _normed(Convolution(inner, inner, 3, stride, 1, groups=groups, bias=False), inner)
+        self.b = _normed(Conv2d(inner, inner, 3, stride, 1, groups=groups, bias=False), inner)
         self.c = _normed(Pointwise(inner, outputs), outputs)
 
     def branch(self, x: torch.Tensor) -> torch.Tensor:
@@ -105,7 +105,7 @@ class Network(nn.Module):
         layers: list[nn.Module] = []
         for inputs, outputs, kernel, stride, pool in stem_layers(arch):
             layers += [nn.ReLU(inplace=True)] if layers else []
-            layers += [conv(inputs, outputs, kernel, stride), Norm(outputs)]
+            layers += [conv(inputs, outputs, kernel, stride), BatchNorm2d(outputs)]
             layers += [nn.MaxPool2d(3, pool, 1)] if pool > 1 else []  # commutes with the ReLU of the first block
         self.stem = nn.Sequential(*layers)
         self.stages = _stages(arch, arch.ws[0], first=1)
@@ -140,4 +140,4 @@ def _block(arch: AnyNetArchitecture, stage: int, inputs: int, stride: int) -> Bl
 
 
 def _normed(layer: nn.Module, channels: int) -> nn.Sequential:
-    return nn.Sequential(layer, Norm(channels))
+    return nn.Sequential(layer, BatchNorm2d(channels))

@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from ...proxy.layers import (
-    Convolution,
+    BatchNorm2d,
+    Conv2d,
     DropPath,
     FactorizedReduce,
-    Norm,
     Place,
     Pointwise,
     conv,
@@ -54,7 +54,7 @@ def input_place(cell: int, slot: int) -> Place:
 def depthwise(channels: int, kernel: int, stride: int, dilation: int) -> nn.Conv2d:
     """One kernel a channel."""
     padding = dilation * (kernel // 2)
-    return Convolution(channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False)
+    return Conv2d(channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False)
 
 
 def separable(channels: int, kernel: int, stride: int, place: Place, dilation: int, repeats: int) -> nn.Sequential:
@@ -66,25 +66,25 @@ def separable(channels: int, kernel: int, stride: int, place: Place, dilation: i
         alone = depthwise(channels, kernel, 1 if repeat else stride, dilation)
         layers.append(placed(alone, ((*place, "depthwise", repeat), channels)))
         layers.append(placed(Pointwise(channels, channels), ((*place, "pointwise", repeat), channels)))
-        layers.append(Norm(channels))
+        layers.append(BatchNorm2d(channels))
     return nn.Sequential(*layers)
 
 
 def dense(channels: int, kernel: int, stride: int, place: Place = ()) -> nn.Sequential:
     """A plain convolution."""
     layer = placed(conv(channels, channels, kernel, stride), (place, channels))
-    return nn.Sequential(layer, Norm(channels))
+    return nn.Sequential(layer, BatchNorm2d(channels))
 
 
 def factored(channels: int, kernel: int, stride: int, place: Place = ()) -> nn.Sequential:
     """A row convolution, then a column convolution."""
     pad = kernel // 2
-    row = Convolution(channels, channels, (1, kernel), (1, stride), (0, pad), bias=False)
-    column = Convolution(channels, channels, (kernel, 1), (stride, 1), (pad, 0), bias=False)
+    row = Conv2d(channels, channels, (1, kernel), (1, stride), (0, pad), bias=False)
+    column = Conv2d(channels, channels, (kernel, 1), (stride, 1), (pad, 0), bias=False)
     return nn.Sequential(
         placed(row, ((*place, "row"), channels)),
         placed(column, ((*place, "column"), channels)),
-        Norm(channels),
+        BatchNorm2d(channels),
     )
 
 
@@ -189,7 +189,7 @@ class Projections(nn.Module):
         if plain:
             total = sum(self.widths)
             layer = placed(Pointwise(inputs, total, len(plain)), *plain)
-            self.plain = nn.Sequential(layer, Norm(total))
+            self.plain = nn.Sequential(layer, BatchNorm2d(total))
         self.halved = FactorizedReduce(inputs, halved[1], halved[0]) if halved else None
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
@@ -211,15 +211,15 @@ class Stem(nn.Module):
         if imagenet:
             self.first = nn.Sequential(
                 placed(conv(3, width // 2, 3, stride), ((*STEM, 1), width // 2)),
-                Norm(width // 2),
+                BatchNorm2d(width // 2),
                 nn.ReLU(inplace=True),
                 placed(conv(width // 2, width, 3, stride), ((*STEM, 2), width)),
-                Norm(width),
+                BatchNorm2d(width),
             )
             second = placed(conv(width, width, 3, stride), ((*STEM, 3), width))
-            self.second: nn.Module = nn.Sequential(nn.ReLU(), second, Norm(width))
+            self.second: nn.Module = nn.Sequential(nn.ReLU(), second, BatchNorm2d(width))
         else:
-            self.first = nn.Sequential(placed(conv(3, 3 * width, 3), (STEM, 3 * width)), Norm(3 * width))
+            self.first = nn.Sequential(placed(conv(3, 3 * width, 3), (STEM, 3 * width)), BatchNorm2d(3 * width))
             self.second = nn.Identity()
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -354,13 +354,13 @@ class AuxiliaryHead(nn.Module):
         layers: list[nn.Module] = [
             nn.ReLU(),
             nn.AvgPool2d(5, 2 if imagenet else 3, count_include_pad=False),
-            Convolution(inputs, 128, 1, bias=False),
-            Norm(128),
+            Conv2d(inputs, 128, 1, bias=False),
+            BatchNorm2d(128),
             nn.ReLU(inplace=True),
-            Convolution(128, 768, 2, bias=False),
+            Conv2d(128, 768, 2, bias=False),
         ]
         if not imagenet:  # the published networks for ImageNet have none here
-            layers.append(Norm(768))
+            layers.append(BatchNorm2d(768))
         self.features = nn.Sequential(*layers, nn.ReLU(inplace=True))
         self.classifier = nn.Linear(768, classes)
 

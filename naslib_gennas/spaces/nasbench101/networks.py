@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ...errors import SpecError
-from ...proxy.layers import Norm, Place, SplitConv, conv, placed, shallow_copy
+from ...proxy.layers import BatchNorm2d, Place, SplitConv, conv, placed, shallow_copy
 from .encoding import OPERATIONS, Matrix, NASBench101Architecture
 
 KERNELS = {OPERATIONS.index("conv3x3-bn-relu"): 3, OPERATIONS.index("conv1x1-bn-relu"): 1}
@@ -20,7 +20,7 @@ class ConvBnRelu(nn.Sequential):
 
     def __init__(self, inputs: int, outputs: int, kernel: int, place: Place = ()):
         layer = placed(conv(inputs, outputs, kernel), (place, outputs))
-        super().__init__(layer, Norm(outputs), nn.ReLU(inplace=True))
+        super().__init__(layer, BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
 class Cell(nn.Module):

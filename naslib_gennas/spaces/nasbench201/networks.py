@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ...proxy.layers import Norm, Place, SplitConv, conv, placed, shallow_copy, shared_relu
+from ...proxy.layers import BatchNorm2d, Place, SplitConv, conv, placed, shallow_copy, shared_relu
 from .encoding import OPERATIONS, SKIP, NASBench201Architecture
 
 KERNELS = {OPERATIONS.index("nor_conv_1x1"): 1, OPERATIONS.index("nor_conv_3x3"): 3}
@@ -73,9 +73,9 @@ class Reduction(nn.Module):
     def __init__(self, inputs: int, outputs: int, place: Place = ()):
         super().__init__()
         self.conv_a = placed(conv(inputs, outputs, 3, stride=2), ((*place, "a"), outputs))
-        self.bn_a = Norm(outputs)
+        self.bn_a = BatchNorm2d(outputs)
         self.conv_b = placed(conv(outputs, outputs, 3), ((*place, "b"), outputs))
-        self.bn_b = Norm(outputs)
+        self.bn_b = BatchNorm2d(outputs)
         self.shortcut = placed(conv(inputs, outputs, 1), ((*place, "shortcut"), outputs))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -101,7 +101,7 @@ class Backbone(nn.Module):
         super().__init__()
         edges = arch.live_edges() if live_only else arch.edges()
         self.channels = tuple(channels * 2**stack for stack in range(STACKS))
-        self.stem = nn.Sequential(placed(conv(3, channels, 3), (STEM, channels)), Norm(channels))
+        self.stem = nn.Sequential(placed(conv(3, channels, 3), (STEM, channels)), BatchNorm2d(channels))
         self.stacks = nn.ModuleList(
             nn.Sequential(*(Cell(edges, width, affine, (stack, cell)) for cell in range(cells)))
             for stack, width in enumerate(self.channels)
@@ -134,7 +134,7 @@ class Network(nn.Module):
         super().__init__()
         self.backbone = Backbone(arch, cells, channels, live_only=False)
         width = self.backbone.channels[-1]
-        self.bn = Norm(width)
+        self.bn = BatchNorm2d(width)
         self.classifier = nn.Linear(width, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ...proxy.layers import Convolution, Norm, Pointwise, conv, shallow_copy
+from ...proxy.layers import BatchNorm2d, Conv2d, Pointwise, conv, shallow_copy
 from .encoding import IDENTITY, STAGES, NASBenchMacroArchitecture
 
 SHAPES = {1: (3, 3), 2: (5, 6)}
@@ -25,10 +25,10 @@ class InvertedBottleneck(nn.Module):
         super().__init__()
         inner = expansion * inputs
         self.residual = stride == 1 and inputs == outputs
-        self.expand, self.expand_bn = Pointwise(inputs, inner), Norm(inner)
-        self.depthwise = Convolution(inner, inner, kernel, stride, kernel // 2, groups=inner, bias=False)
-        self.depthwise_bn = Norm(inner)
-        self.project, self.project_bn = Pointwise(inner, outputs), Norm(outputs)
+        self.expand, self.expand_bn = Pointwise(inputs, inner), BatchNorm2d(inner)
+        self.depthwise = Conv2d(inner, inner, kernel, stride, kernel // 2, groups=inner, bias=False)
+        self.depthwise_bn = BatchNorm2d(inner)
+        self.project, self.project_bn = Pointwise(inner, outputs), BatchNorm2d(outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         inner = F.relu_(self.depthwise_bn(self.depthwise(F.relu_(self.expand_bn(self.expand(x))))))
@@ -47,7 +47,7 @@ class Backbone(nn.Module):
     def __init__(self, arch: NASBenchMacroArchitecture, channels: int):
         super().__init__()
         self.channels = tuple(channels * 2**stage for stage in range(1, len(STAGES) + 1))
-        self.stem = nn.Sequential(conv(3, channels, 3), Norm(channels), nn.ReLU(inplace=True))
+        self.stem = nn.Sequential(conv(3, channels, 3), BatchNorm2d(channels), nn.ReLU(inplace=True))
         self.stages = nn.ModuleList(
             nn.Sequential(
                 _layer(first, width // 2, width, 2), *(_layer(op, width, width, 1) for op in rest if op != IDENTITY)
@@ -77,7 +77,7 @@ class Network(nn.Module):
         super().__init__()
         self.backbone = Backbone(arch, STEM_WIDTH)
         width = self.backbone.channels[-1]
-        self.last = nn.Sequential(Pointwise(width, LAST_WIDTH), Norm(LAST_WIDTH), nn.ReLU(inplace=True))
+        self.last = nn.Sequential(Pointwise(width, LAST_WIDTH), BatchNorm2d(LAST_WIDTH), nn.ReLU(inplace=True))
         self.classifier = nn.Linear(LAST_WIDTH, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -109,5 +109,5 @@ def _layer_parameters(op: int, inputs: int, outputs: int) -> int:
 def _layer(op: int, inputs: int, outputs: int, stride: int) -> nn.Module:
     """Of an operation that changes something."""
     if op == IDENTITY:
-        return nn.Sequential(conv(inputs, outputs, 1, stride), Norm(outputs))
+        return nn.Sequential(conv(inputs, outputs, 1, stride), BatchNorm2d(outputs))
     return InvertedBottleneck(inputs, outputs, stride, *SHAPES[op])

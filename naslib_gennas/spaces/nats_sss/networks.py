@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ...proxy.layers import Norm, Place, SplitConv, conv, placed, shallow_copy
+from ...proxy.layers import BatchNorm2d, Place, SplitConv, conv, placed, shallow_copy
 from ..nasbench201.networks import STEM, Reduction
 
 READ = (1, 3, 5)
@@ -27,7 +27,7 @@ class Cell(nn.Module):
         self.shortcut: nn.Module = nn.Identity()
         if inputs != outputs:
             short = placed(conv(inputs, outputs), ((*place, "shortcut"), outputs))
-            self.shortcut = nn.Sequential(short, Norm(outputs))
+            self.shortcut = nn.Sequential(short, BatchNorm2d(outputs))
 
     @staticmethod
     def _convs(inputs: int, outputs: int, place: Place, source: int, targets: tuple[int, ...]) -> SplitConv:
@@ -55,7 +55,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.channels = tuple(widths[end - 1] for end in READ)
         stem = placed(conv(3, widths[0], 3), (STEM, widths[0]))
-        self.stem = nn.Sequential(stem, Norm(widths[0]))
+        self.stem = nn.Sequential(stem, BatchNorm2d(widths[0]))
         self.blocks = nn.ModuleList()
         inputs = widths[0]
         for place, width in enumerate(widths):
@@ -87,7 +87,7 @@ class Network(nn.Module):
     def __init__(self, widths: tuple[int, ...], classes: int):
         super().__init__()
         self.backbone = Backbone(widths, cells=1)
-        self.bn = Norm(widths[-1])
+        self.bn = BatchNorm2d(widths[-1])
         self.classifier = nn.Linear(widths[-1], classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ...proxy.layers import FactorizedReduce, Norm, Place, SplitConv, conv, placed, shallow_copy, shared_relu
+from ...proxy.layers import BatchNorm2d, FactorizedReduce, Place, SplitConv, conv, placed, shallow_copy, shared_relu
 from ..nasbench201.encoding import EDGES
 from .encoding import DOUBLING, HALVING, SKIP, TransNASMicroArchitecture
 
@@ -82,11 +82,11 @@ class BasicBlock(nn.Module):
         super().__init__()
         self.conv_a = placed(conv(inputs, outputs, 3, stride), ((*place, "a"), outputs))
         self.conv_b = placed(conv(outputs, outputs, 3), ((*place, "b"), outputs))
-        self.bn_a, self.bn_b = Norm(outputs), Norm(outputs)
+        self.bn_a, self.bn_b = BatchNorm2d(outputs), BatchNorm2d(outputs)
         self.shortcut: nn.Module = nn.Identity()
         if stride > 1 or inputs != outputs:
             short = placed(conv(inputs, outputs, 1, stride), ((*place, "shortcut"), outputs))
-            self.shortcut = nn.Sequential(short, Norm(outputs))
+            self.shortcut = nn.Sequential(short, BatchNorm2d(outputs))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.bn_a(self.conv_a(F.relu(x)))
@@ -117,10 +117,10 @@ class Backbone(nn.Module):
         half = max(1, channels // 2)
         self.stem = nn.Sequential(
             placed(conv(3, half, 3, stem_stride), (STEM, half)),
-            Norm(half),
+            BatchNorm2d(half),
             nn.ReLU(inplace=True),
             placed(conv(half, channels, 3, stem_stride), ((*STEM, 2), channels)),
-            Norm(channels),
+            BatchNorm2d(channels),
         )
         self.read = read
         widths = [channels]
