@@ -93,6 +93,24 @@ def evaluate(scores: Values, truth: Values, seed: int = 0) -> Evaluation:
     )
 
 
+def check_truth(truth: Values) -> None:
+    """InputError if nothing can be compared with ``truth``, (n,), whatever the scores: ask before they are computed.
+
+    At least 3 values must be known (not None, NaN or infinite), and not all the same.
+
+    >>> check_truth([90.0, None, 91.0, 92.0])
+    >>> check_truth([90.0, 90.0, 90.0])
+    Traceback (most recent call last):
+    ...
+    naslib_gennas.errors.InputError: all 3 true values are equal (90), so there is no ranking
+    """
+    values = _floats(truth)
+    known = values[np.isfinite(values)]
+    if len(known) < 3:
+        raise InputError(f"a correlation needs at least 3 architectures with known truth; got {len(known)}")
+    _check_different(known, "true values")
+
+
 def spearman(scores: Values, truth: Values) -> float:
     """Spearman's rho: Pearson's correlation of the average ranks, in [-1, 1]; InputError as :func:`evaluate`.
 
@@ -280,20 +298,26 @@ def _centred_ranks(place: npt.NDArray[np.int32], drawn: npt.NDArray[np.int64]) -
 
 def _checked(scores: Values, truth: Values) -> tuple[Floats, Floats]:
     """Both as float arrays (n,): missing truth dropped, failed scores -inf; InputError if nothing to rank."""
-    s, t = (np.array([np.nan if v is None else v for v in values], dtype=float) for values in (scores, truth))
+    s, t = _floats(scores), _floats(truth)
     if len(s) != len(t):
         raise InputError(f"there are {len(s)} scores for {len(t)} true values; give one for each")
+    check_truth(t)
     known = np.isfinite(t)
     s, t = s[known], t[known]
-    if len(t) < 3:
-        raise InputError(f"a correlation needs at least 3 architectures with known truth; got {len(t)}")
     s[np.isnan(s)] = -np.inf
     if np.isneginf(s).all():
         raise InputError(f"all {len(s)} scores failed, so there is no ranking to evaluate")
-    for name, values in (("true values", t), ("scores", s)):
-        if (values == values[0]).all():
-            raise InputError(f"all {len(values)} {name} are equal ({values[0]:g}), so there is no ranking")
+    _check_different(s, "scores")
     return s, t
+
+
+def _floats(values: Values) -> Floats:
+    return np.array([np.nan if v is None else v for v in values], dtype=float)
+
+
+def _check_different(values: Floats, name: str) -> None:
+    if (values == values[0]).all():
+        raise InputError(f"all {len(values)} {name} are equal ({values[0]:g}), so there is no ranking")
 
 
 def _spearman(s: Floats, t: Floats) -> float:

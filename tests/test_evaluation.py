@@ -14,6 +14,7 @@ from naslib_gennas.errors import InputError
 from naslib_gennas.evaluation import (
     best_so_far,
     bootstrap_interval,
+    check_truth,
     evaluate,
     kendall,
     precision_at,
@@ -196,6 +197,13 @@ def test_rankings_that_cannot_be_evaluated(scores, truth, words):
     for call in (evaluate, spearman, kendall, regret):
         with pytest.raises(InputError, match=words):
             call(scores, truth)
+
+
+def test_truth_is_checked_without_scores():
+    check_truth(np.array([1.0, np.inf, 2.0, np.nan, 2.0]))
+    for truth, words in (([1, None, float("nan"), 2], "got 2"), ([None, 3, 3, 3], "all 3 true values are equal")):
+        with pytest.raises(InputError, match=words):
+            check_truth(truth)
 
 
 def test_impossible_arguments():

@@ -28,6 +28,8 @@ FILES = {
     "memo.pth": b"\x80\x02}r\xff\xff\xff\x7f.",
     "memo.anb": b"\x80\x02}r\xff\xff\xff\x7f.",
     "text.anb": b"\x80\x02X\x00\x00\x00\x70ab",
+    "flat.csv": b"arch,cifar10_test\n1,90\n2,90\n3,90\n4,90\n",
+    "few.csv": b"arch,cifar10_test\n1,90\n2,91\n3,\n4,\n",
     "good.csv": b"arch,acc\n1,90\n2,91\n3,92\n",
 }
 THIN = json.loads(load_space("nds_resnext_a").example)
@@ -45,7 +47,7 @@ CASES = [
     *(
         ["tables", "convert", name, "out.csv"]
         for name in FILES
-        if not name.endswith(".yaml") and name not in ("good.csv", "digits.csv")
+        if not name.endswith(".yaml") and name not in ("good.csv", "digits.csv", "flat.csv", "few.csv")
     ),
     ["correlate", "--space", "nasbench201", "--table", "digits.csv", "--all"],
     ["correlate", "--space", "nasbench201", "--table", "deep.json", "--all"],
@@ -99,4 +101,27 @@ def test_one_sentence_and_an_exit_code(files, monkeypatch, case):
     assert isinstance(found.exception, SystemExit), found.exception
     message = found.stderr.strip().splitlines()[-1]
     assert "not foreseen" not in found.stderr and "MemoryError" not in found.stderr and 10 < len(message) < 1600
+    assert set(path.name for path in files.iterdir()) == set(FILES), "something was written"
+
+
+@pytest.mark.parametrize("table", ["flat.csv", "few.csv"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        ["correlate", "--space", "nasbench201", "--all", "--table"],
+        ["benchmark", "--space", "nasbench201", "--all", "--measures", "params", "--table"],
+        ["benchmark", "--suite", "nbs-zero", "--measures", "params", "--table", "nasbench201:"],
+        ["benchmark", "--suite", "table2", "--method", "synflow", "--table", "nasbench201:"],
+        ["fit", "--space", "nasbench201", "--out", "f", "--labels"],
+        ["task-search", "--space", "nasbench201", "--labelled", "2", "--table"],
+    ],
+    ids=" ".join,
+)
+def test_a_truth_that_ranks_nothing_is_refused_before_anything_is_scored(files, monkeypatch, case, table):
+    monkeypatch.chdir(files)
+    *words, last = case
+    found = CliRunner().invoke(main, [*words, last + table] if last.endswith(":") else [*case, table])
+    message = found.stderr.strip().splitlines()[-1]
+    assert found.exit_code == 2 and "scoring" not in found.stderr, found.output
+    assert len(message) < 600 and ("equal" in message or "at least" in message or "nothing to learn" in message)
     assert set(path.name for path in files.iterdir()) == set(FILES), "something was written"

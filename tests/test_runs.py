@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from naslib_gennas.cli import main
-from naslib_gennas.errors import RunError
+from naslib_gennas.errors import InputError, RunError, UnscorableError
 from naslib_gennas.runs.lines import record_of
 from naslib_gennas.runs.run import Run
 
@@ -42,6 +42,33 @@ def test_an_existing_run_needs_resume(tmp_path):
     Run(tmp_path, {}).close()
     with pytest.raises(RunError, match="--resume"):
         Run(tmp_path, {})
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_run_that_is_refused_before_its_first_record_leaves_nothing(tmp_path, there):
+    folder = tmp_path / "run"
+    if there:
+        folder.mkdir()
+    with pytest.raises(InputError), Run(folder, {"seed": 1}) as run, run.inside("part", {}):
+        raise InputError("the table ranks nothing")
+    assert folder.exists() == there and not list(folder.glob("*"))
+    with Run(folder, {"seed": 2}) as run:
+        run.append({"arch": "a"})
+
+
+@pytest.mark.parametrize("error", [InputError, UnscorableError, KeyboardInterrupt, ValueError])
+@pytest.mark.parametrize("how", ["a record", "a file of its own", "continued", "nothing"])
+def test_whatever_was_computed_stays(tmp_path, error, how):
+    if how == "continued":
+        Run(tmp_path, {}).close()
+    with pytest.raises(error), Run(tmp_path, {}, resume=True) as run:
+        if how == "a record":
+            run.append({"arch": "a"})
+        if how == "a file of its own":
+            run.write("summary.json", {})
+        raise error("stop")
+    assert (tmp_path / "config.json").exists() == (error is not InputError or how != "nothing")
+    Run(tmp_path, {}, resume=True).close()
 
 
 def test_another_configuration_is_refused_with_the_difference(tmp_path):

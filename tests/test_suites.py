@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from naslib_gennas.cli import main
-from naslib_gennas.commands.suites import SuiteSettings, load_suite, run_suite, suite_names
+from naslib_gennas.commands.suites import SuiteSettings, load_suite, run_suite, suite_names, text_of
 from naslib_gennas.commands.suites.context import Context
 from naslib_gennas.commands.suites.procedures import KINDS, OPTIMUM, speed
 from naslib_gennas.commands.suites.spec import obtain, suite_data
@@ -102,7 +102,8 @@ def test_ranks_stand_beside_printed_numbers_and_the_rest_is_named(table, tmp_pat
     missing = {lack.item: lack.why for lack in result.missing}
     assert "imagenet16_test" in missing["NASBench-201, ImgNet16"]
     assert "gennas tables convert" in missing["NASBench-101 (nasbench101)"]
-    assert "nds_darts:FILE" in missing["Neural Design Spaces, CIFAR-10 (nds_darts)"]
+    assert "SPACE:FILE" in missing["Neural Design Spaces, CIFAR-10 (nds_darts)"]
+    assert "CIFAR-10 (nds_darts, nds_darts_fix, " in text_of(result)
     assert json.loads((tmp_path / "run" / "table7.json").read_text()) == result.as_record()
     with Run(tmp_path / "run", settings.config(), resume=True) as run:
         before = sorted(path.name for path in (tmp_path / "run").iterdir())

@@ -27,6 +27,7 @@ from ..scoring.gennas import GenNASScorer
 from ..scoring.measure import BATCH_SIZE, IMAGE_SIZE, measure_scorers
 from ..scoring.score import Score
 from ..tables import Table
+from .ground_truth import check_ranking
 from .result import Result
 
 ALWAYS = ("params", "flops")
@@ -140,7 +141,7 @@ def benchmark(
     Which architectures depends on the scorer's seed and the first metric only. The result is written to the run, too.
 
     Raises InputError for a measure that is not defined for the space, TableError for a column that the table
-    lacks.
+    lacks or by which it cannot be ranked.
     """
     leaves = list(dict.fromkeys(leaf for expression in settings.measures for leaf in expression.leaves()))
     columns = {leaf.name: leaf.column for leaf in leaves if leaf.column is not None}
@@ -149,6 +150,7 @@ def benchmark(
     for column in [*settings.metrics, *columns.values()]:
         table.column(column)
     rows = table.rows(settings.sample, settings.metrics[0], np.random.default_rng(scorer.seed))
+    check_ranking(table, rows, settings.metrics)
     started = time.perf_counter()
     found = score_all(scorers, rows["arch"].tolist(), run, executor)
     known = {name: [score.value for score in found[name]] for name in names}

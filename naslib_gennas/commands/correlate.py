@@ -16,6 +16,7 @@ from ..scoring.gennas import GenNASScorer
 from ..scoring.score import GENNAS, Score
 from ..scoring.spectra import spectra
 from ..tables import Table
+from .ground_truth import check_ranking
 from .result import Result
 from .score import scores_by
 
@@ -72,10 +73,11 @@ def correlate(
     """Score ``sample`` architectures of the table (all of them if None) and compare with ``metric``.
 
     The draw depends on the seed only; ``curves``: see :func:`.executors.scores.score_all`; ``measure``: by which they
-    are scored. The result is written to the run, too. InputError where nothing can be ranked, and for a measure that
-    is not defined for the space.
+    are scored. The result is written to the run, too. InputError where nothing can be ranked (TableError, before
+    anything is scored, if that is because of the table), and for a measure that is not defined for the space.
     """
     rows = table.rows(sample, metric, np.random.default_rng(scorer.seed))
+    check_ranking(table, rows, [metric])
     texts = rows["arch"].tolist()
     found = scores_by(measure, scorer, texts, run, executor, curves=curves)
     values = [score.value for score in found]

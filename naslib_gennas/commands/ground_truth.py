@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Optional, Union
 
+import pandas as pd
+
 from .. import tables
+from ..errors import InputError, TableError
+from ..evaluation import check_truth
 from ..readers.registry import Progress
 from ..spaces.base import SearchSpace
 
@@ -22,3 +27,12 @@ def load_table(
     if str(source).startswith(NASLIB):
         from ..plugin import dataset_api  # noqa: F401 - it registers the reader
     return tables.load_table(source, space, strict, progress)
+
+
+def check_ranking(table: tables.Table, rows: pd.DataFrame, metrics: Iterable[str]) -> None:
+    """TableError for the first of ``metrics`` by which ``rows`` of the table cannot be ranked."""
+    for metric in metrics:
+        try:
+            check_truth(rows[metric].tolist())
+        except InputError as error:
+            raise TableError(f"{table.name}, column {metric}: {error}") from None

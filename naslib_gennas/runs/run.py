@@ -15,7 +15,7 @@ from typing import BinaryIO, Callable, Optional, TypeVar, Union
 
 from filelock import FileLock, Timeout
 
-from ..errors import RunError
+from ..errors import InputError, RunError
 from ..progress import Standing, progress, warn
 from ..texts import parse_json
 from .lines import Record as Record
@@ -31,6 +31,8 @@ SCORES = "scores.csv"  # one row an architecture: its ground truth and its score
 RECENT = 60  # seconds
 PROGRESS = "progress.json"  # how far it is, every few seconds
 LOCK, OWNER = "run.lock", "run.owner.json"  # held while a process writes; who that is
+BEGINNING = (RESULTS, PROGRESS, ENVIRONMENT, CONFIG, OWNER, LOCK)
+"""Files of a run in which nothing has been recorded."""
 
 T = TypeVar("T")
 
@@ -49,9 +51,10 @@ class Run:
     """Records of one command, kept in a directory (or in memory only, when ``directory`` is None).
 
     Every record is one line of ``results.jsonl``, written at once. A torn last line, left by a kill, is cut
-    off when the run is resumed. One process writes at a time: until it closes the run or ends, even by a kill, others
-    are refused. Raises RunError if the directory cannot be written, is being written, holds something else, or belongs
-    to another configuration (the differences are shown).
+    off when the run is resumed. A run that ends in an InputError before its first record leaves nothing. One process
+    writes at a time: until it closes the run or ends, even by a kill, others are refused. Raises RunError if the
+    directory cannot be written, is being written, holds something else, or belongs to another configuration (the
+    differences are shown).
 
     Args:
         directory: made if it is not there.
@@ -74,6 +77,8 @@ class Run:
         self.directory = None if directory is None else Path(directory)
         self._file: Optional[BinaryIO] = None
         self._lock: Optional[FileLock] = None
+        self._begun = False  # here, rather than continued
+        self._made = self.directory is not None and not self.directory.exists()
         if self.directory is not None:
             self._file = self._opened(self.directory, resume, retry)
 
@@ -134,10 +139,13 @@ class Run:
         return Run(folder, config, resume=folder is not None and folder.exists())
 
     def close(self) -> None:
+        self._close_file()
+        self._release()
+
+    def _close_file(self) -> None:
         if self._file is not None:
             with contextlib.suppress(OSError):  # of what could not be written, which was said
                 self._file.close()
-        self._release()
 
     def _release(self) -> None:
         if self._lock is not None:
@@ -147,8 +155,21 @@ class Run:
     def __enter__(self) -> Run:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._close_file()
+        if self._begun and not self.records and isinstance(error, InputError):
+            self._withdraw()
         self.close()
+
+    def _withdraw(self) -> None:
+        """Leave nothing of a run that was refused, so that the corrected command can have the same directory."""
+        assert self.directory is not None
+        with contextlib.suppress(OSError):
+            if {path.name for path in self.directory.iterdir()} <= set(BEGINNING):
+                for name in BEGINNING:
+                    (self.directory / name).unlink(missing_ok=True)
+                if self._made:
+                    self.directory.rmdir()
 
     def _opened(self, directory: Path, resume: bool, retry: bool) -> BinaryIO:
         """The file that records are appended to, once the directory is known to belong to this run."""
@@ -172,6 +193,7 @@ class Run:
             if retry:
                 self.records = _without_failures(directory / RESULTS, self.records)
         else:
+            self._begun = True
             _write_json(directory / CONFIG, self.config)
         now = environment()
         _tell_changes(directory / ENVIRONMENT, now)

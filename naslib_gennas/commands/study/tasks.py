@@ -14,6 +14,7 @@ from ...readers.plain import ACCURACY, data_sets
 from ...registry import unknown
 from ...spaces import SPACES
 from ...tables import Table, load_table
+from ..ground_truth import check_ranking
 
 SIZES = ("params", "flops")
 
@@ -34,7 +35,7 @@ def load_tasks(sources: Sequence[str], sample: int | None, seed: int) -> list[Ta
     """From ``SPACE:FILE``; a file with several data sets, as NAS-Bench-Suite-Zero's, gives a task for each.
 
     ``sample``: that many architectures of each, drawn by the seed; None is all. InputError for a source that is not
-    of that form, TableError for a file that cannot be read.
+    of that form, TableError for a file that cannot be read or whose accuracies rank nothing.
     """
     tasks: list[Task] = []
     for source in sources:
@@ -58,6 +59,7 @@ def _task(table: Table, source: str, sample: int | None, seed: int) -> Task:
     metric = table.default_metric
     known = int(table.column(metric).notna().sum())
     rows = table.rows(None if sample is None else min(sample, known), metric, np.random.default_rng(seed))
+    check_ranking(table, rows, [metric])
     rows = rows.reset_index(drop=True)
     published = [name for name in (*SIZES, *table.metrics) if name in rows and name != metric]
     name = source.partition("#")[2] or (Path(source).name.split(".")[0] if metric == ACCURACY else metric)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ImageError, InputError
+from ...errors import ImageError, InputError, TableError
 from ...executors.protocol import ALONE, Executor, Resources, open_executor
 from ...proxy.images import images_identity, load_images
 from ...proxy.presets import Preset, load_preset
@@ -23,11 +23,13 @@ from ...spaces.base import SearchSpace
 from ...tables import Table
 from ...tables.published import find_published
 from ...task_search.space import base_preset
+from ..ground_truth import check_ranking
 from .results import Missing, SuiteRow
 from .spec import Method, Part, Suite, obtain, suite_data
 
 CLOSED_FORM = ("table1",)  # suites whose tasks are single signals at single stages
 SHARED_WEIGHTS = ("table3",)
+NO_TABLE = "there is no table"
 
 
 class Unavailable(InputError):
@@ -99,7 +101,7 @@ class Context:
     def table(self, part: Part) -> Table:
         """The ground truth of the part; Unavailable if none was named."""
         if part.space not in self.tables:
-            raise Unavailable(f"there is no table of {part.space}; {obtain(part.space)}")
+            raise Unavailable(f"{NO_TABLE}; {obtain(part.space)}")
         return self.tables[part.space]
 
     def metrics(self, part: Part) -> dict[str, str]:
@@ -111,6 +113,19 @@ class Context:
         found = {metric: row for metric, row in part.rows.items() if metric in table.frame}
         if not found:
             raise Unavailable(f"the table {table.name} has no column {' or '.join(part.rows)}")
+        return self.rankable(part, table, found)
+
+    def rankable(self, part: Part, table: Table, metrics: dict[str, str]) -> dict[str, str]:
+        """Those of ``metrics`` by which the table can be ranked; the others are noted as missing."""
+        found = {}
+        for metric, row in metrics.items():
+            try:
+                check_ranking(table, table.frame, [metric])
+                found[metric] = row
+            except TableError as error:
+                self.lacks(f"{part.printed or self.suite.title}, {row or metric}", error)
+        if not found:
+            raise Unavailable(f"the table {table.name} cannot be ranked by {' or '.join(metrics)}")
         return found
 
     def too_long(self, part: Part, method: Method) -> bool:

@@ -69,6 +69,7 @@ def rank(context: Context, part: Part) -> Iterator[Optional[SuiteRow]]:
     """How well each method ranks the same architectures."""
     metrics = context.metrics(part)
     table = context.drawn(part, next(iter(metrics)))
+    metrics = context.rankable(part, table, metrics)
     found: list[SuiteRow] = []
     for method, rows in _ranked(context, part, table, list(metrics)):
         for metric, row in rows.items():

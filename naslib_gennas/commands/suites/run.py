@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ...errors import ImageError, InputError
 from ...evaluation import Interval
 from ...runs.run import Run
 from ..ground_truth import load_table
 from . import deployed  # noqa: F401 - it registers a kind
-from .context import Context, SuiteSettings, Unavailable
+from .context import NO_TABLE, Context, SuiteSettings, Unavailable
 from .procedures import KINDS
 from .results import Missing, SuiteResult, SuiteRow
 from .spec import load_suite
@@ -33,7 +33,8 @@ def run_suite(name: str, settings: SuiteSettings, run: Run) -> SuiteResult:
         except (Unavailable, ImageError) as error:
             context.lacks(f"{part.printed or suite.title} ({part.space})", error)
     if not any(row.value is not None for row in rows):
-        raise InputError(f"nothing of {name} can be run: " + "; ".join(_sentences(context.missing)))
+        named = [gap for gap in context.missing if not gap.why.startswith(NO_TABLE)]
+        raise InputError(f"nothing of {name} can be run: " + "; ".join(_sentences(named or context.missing)))
     result = SuiteResult(
         suite=name,
         title=suite.title,
@@ -91,4 +92,21 @@ def _shown(value: float | None, form: str) -> str:
 
 
 def _sentences(missing: Sequence[Missing]) -> list[str]:
-    return list(dict.fromkeys(map(str, missing)))
+    """One for every reason, with all items that it is the reason for."""
+    items: dict[str, dict[str, None]] = {}
+    for gap in missing:
+        items.setdefault(gap.why, {})[gap.item] = None
+    return [str(Missing(_together(found), why)) for why, found in items.items()]
+
+
+def _together(items: Iterable[str]) -> str:
+    """Items of a printed table side by side.
+
+    >>> _together(["Table 2", "Design Spaces (nds_darts)", "Design Spaces (nds_pnas)"])
+    'Table 2, Design Spaces (nds_darts, nds_pnas)'
+    """
+    spaces: dict[str, list[str]] = {}
+    for item in items:
+        head, bracket, space = item.removesuffix(")").rpartition(" (")
+        spaces.setdefault(head or item, []).extend([space] if bracket else [])
+    return ", ".join(f"{head} ({', '.join(named)})" if named else head for head, named in spaces.items())

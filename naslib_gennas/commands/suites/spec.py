@@ -125,4 +125,4 @@ def _part(space: str, rows: dict[str, str], given: Record) -> Part:
 def obtain(space: str) -> str:
     """How to get a table of the space."""
     found = (text for pattern, text in suite_data()["obtain"].items() if fnmatch.fnmatch(space, pattern))
-    return next(found, "add --table {space}:FILE").format(space=space)
+    return next(found, "add --table SPACE:FILE")
