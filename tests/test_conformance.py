@@ -299,10 +299,18 @@ def analog():
         return pickle.dumps(records)
 
 
+def parquet():
+    pytest.importorskip("pyarrow")
+    return pd.DataFrame(RECORDS).to_parquet()
+
+
 FILES = {
     ".anb": analog,
     ".csv": lambda: CSV,
     ".csv.gz": lambda: gzip.compress(CSV),
+    ".tsv": lambda: CSV.replace(b",", b"\t"),
+    ".tsv.gz": lambda: gzip.compress(CSV.replace(b",", b"\t")),
+    ".parquet": parquet,
     ".jsonl": lambda: JSON_LINES,
     ".jsonl.gz": lambda: gzip.compress(JSON_LINES),
     ".json": lambda: JSON,
@@ -325,4 +333,4 @@ def test_reader_conforms(check, ending, tmp_path):
     else:
         path.write_bytes(FILES[ending]())
     cut = {"check_truncated_file": "a line of CSV that was cut is a line of CSV"}
-    check(ReaderCase(path, unchecked=cut if ending == ".csv" else {}))
+    check(ReaderCase(path, unchecked=cut if ending in (".csv", ".tsv") else {}))

@@ -56,6 +56,50 @@ class TestPlain:
         assert loaded.metrics == ["accuracy"] and loaded.default_metric == "accuracy"
         assert not loaded.problems
 
+    @pytest.mark.parametrize("name", ["t.tsv", "t.tsv.gz", "t.csv"])
+    @pytest.mark.parametrize("separator", ["\t", ";"])
+    def test_separators_are_told_by_the_names(self, tmp_path, separator, name):
+        frame = pd.DataFrame({"arch": [A, B], "accuracy": [94.1, 90.0], "note": ["a, b", "c"]})
+        frame.to_csv(tmp_path / name, index=False, sep=separator)
+        loaded = load_table(tmp_path / name, "nasbench201")
+        assert loaded.metrics == ["accuracy"] and loaded.value(A) == 94.1
+
+    @pytest.mark.parametrize("value", ["94,1", "-3,25 %"])
+    def test_decimal_commas_are_refused(self, csv, value):
+        path = csv(f"arch;note;accuracy\n{A};1,2;{value}\n{B};x;{value}\n")
+        with pytest.raises(TableError, match=f"accuracy in .*table.csv have decimal commas .*{value}.* with points"):
+            load_table(path, "nasbench201")
+
+    def test_parquet(self, tmp_path, space101):
+        pytest.importorskip("pyarrow")
+        pd.DataFrame({"matrix": [MATRIX], "ops": [OPS], "acc": [1.5]}).to_parquet(tmp_path / "t.parquet")
+        assert load_table(tmp_path / "t.parquet", space101).frame.iloc[0].tolist() == [COMPACT, 1.5]
+        (tmp_path / "bad.parquet").write_bytes(b"PAR1")
+        with pytest.raises(TableError, match="cannot read .*bad.parquet as Parquet"):
+            load_table(tmp_path / "bad.parquet", space101)
+
+    def test_parquet_without_its_package_names_the_extra(self, tmp_path, monkeypatch):
+        def absent(path):
+            raise ImportError("no engine")
+
+        (tmp_path / "t.parquet").write_bytes(b"PAR1")
+        monkeypatch.setattr(pd, "read_parquet", absent)
+        with pytest.raises(MissingPackageError, match="parquet"):
+            load_table(tmp_path / "t.parquet", "nasbench201")
+
+    def test_frames_of_pandas(self, space101):
+        cells = pd.DataFrame({"matrix": [np.array(MATRIX)], "ops": [tuple(OPS)], "acc": [np.float32(1.5)]})
+        before = cells.copy()
+        assert load_table(cells, space101).frame.iloc[0].tolist() == [COMPACT, 1.5]
+        pd.testing.assert_frame_equal(cells, before)
+        with pytest.raises(TableError, match="the frame has no column of architectures"):
+            load_table(pd.DataFrame({"acc": [1.0]}), space101)
+
+    def test_json_as_pandas_writes_it(self, tmp_path):
+        frame = pd.DataFrame({"arch": [A, B], "accuracy": [94.1, 90.0]})
+        frame.to_json(tmp_path / "t.json")
+        assert load_table(tmp_path / "t.json", "nasbench201").value(B) == 90.0
+
     @pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz", "json", "json.gz"])
     def test_json(self, tmp_path, ending):
         rows = [{"arch": A, "accuracy": 94.1}, {"arch": B, "accuracy": None}, {"arch": C, "accuracy": 50}]

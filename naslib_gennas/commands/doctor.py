@@ -20,7 +20,7 @@ OPTIONAL = {
     "timm": ("models by --timm", "pip install timm"),
     "networkx": ("mutations of NAS-Bench-NLP's recipes", "pip install 'naslib_gennas[nlp]'"),
     "torchvision": ("CIFAR and ImageFolder paths as --images", "pip install torchvision"),
-    "pyarrow": ("scores as .parquet files", "pip install 'naslib_gennas[parquet]'"),
+    "pyarrow": ("tables and scores as .parquet files", "pip install 'naslib_gennas[parquet]'"),
     "tfrecord": ("NAS-Bench-101's .tfrecord file", "pip install 'naslib_gennas[tables]'"),
 }
 

@@ -7,6 +7,7 @@ from . import analog_nasbench, nats, plain, tfrecord  # noqa: F401  (they regist
 from .files import convert_table, read_frame
 from .nasbench_api import NASBenchAPI, nasbench_frame
 from .nasbench_nlp import finished
+from .plain import no_parquet, with_architectures
 from .registry import FOLDER, READERS, SCHEMES, Progress, Reader, Scheme
 
 __all__ = [
@@ -20,5 +21,7 @@ __all__ = [
     "convert_table",
     "finished",
     "nasbench_frame",
+    "no_parquet",
     "read_frame",
+    "with_architectures",
 ]

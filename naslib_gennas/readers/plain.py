@@ -1,4 +1,4 @@
-"""Tables in CSV, JSON lines or a JSON list, each also gzipped."""
+"""Tables in CSV, JSON lines or JSON, each also gzipped, in Parquet, and frames of pandas."""
 
 from __future__ import annotations
 
@@ -8,37 +8,63 @@ import warnings
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import IO, Any, Optional, Union
 
+import numpy as np
 import pandas as pd
 
-from ..errors import TableError
+from ..errors import MissingPackageError, TableError
 from ..texts import RepeatedKeyError, parse_json
 from .nasbench_nlp import after_epoch, with_recipes
 from .registry import READERS, Progress
 
 ACCURACY = "val_accuracy"  # of NAS-Bench-Suite-Zero
 EARLY = 10  # epochs: the paper's cls@ep10
+SEPARATORS = (",", "\t", ";")
+DECIMAL_COMMA = r"\s*[-+]?\d+,\d+\s*%?\s*"
 TEXT_COLUMNS = ("arch", "n_vertices", "adjacency", "ops", "naslib_ops")  # leading zeros matter
 
 
+@READERS.register(".tsv.gz")
+@READERS.register(".tsv")
 @READERS.register(".csv.gz")
 @READERS.register(".csv")
 def read_csv(path: Path, part: Optional[str] = None, progress: Progress = None) -> pd.DataFrame:
-    """One architecture a row, below a line of column names."""
+    """One architecture a row, below a line of column names, which tells commas, tabs and semicolons apart."""
     _no_part(path, part)
+    separator = _separator(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # else the last field is dropped
             text = dict.fromkeys(TEXT_COLUMNS, str)
-            frame = pd.read_csv(path, dtype=text, low_memory=False, encoding="utf-8-sig", index_col=False)
+            frame = pd.read_csv(
+                path, sep=separator, dtype=text, low_memory=False, encoding="utf-8-sig", index_col=False
+            )
     except pd.errors.ParserWarning:
         raise TableError(f"line 2 of {path} has more fields than line 1 has names; name every column") from None
     except (ValueError, EOFError, zlib.error) as error:  # pandas' own errors are ValueErrors
         raise TableError(f"cannot read {path} as CSV: {_one_line(error)}") from None
     for name in frame.columns.intersection(list(TEXT_COLUMNS)):
         frame[name] = frame[name].fillna("")
-    return _with_architectures(frame, path)
+    if separator == ";":
+        _check_points(frame, path)
+    return with_architectures(frame, path)
+
+
+@READERS.register(".parquet")
+def read_parquet(path: Path, part: Optional[str] = None, progress: Progress = None) -> pd.DataFrame:
+    """One architecture a row; MissingPackageError without pyarrow."""
+    _no_part(path, part)
+    try:
+        return with_architectures(pd.read_parquet(path), path)
+    except ImportError as error:
+        raise no_parquet() from error
+    except ValueError as error:
+        raise TableError(f"cannot read {path} as Parquet: {_one_line(error)}") from None
+
+
+def no_parquet() -> MissingPackageError:
+    return MissingPackageError("Parquet files need pyarrow: pip install 'naslib_gennas[parquet]'")
 
 
 @READERS.register(".jsonl.gz")
@@ -50,7 +76,7 @@ def read_jsonl(path: Path, part: Optional[str] = None, progress: Progress = None
     for number, line in enumerate(_text(path).splitlines(), start=1):
         if line.strip():
             rows.append(_object(_json(line, f"line {number} of {path}"), f"line {number} of {path}"))
-    return _with_architectures(pd.DataFrame(rows), path)
+    return with_architectures(pd.DataFrame(rows), path)
 
 
 @READERS.register(".json.gz")
@@ -59,9 +85,11 @@ def read_json(path: Path, part: Optional[str] = None, progress: Progress = None)
     """A list of JSON objects, an object of such lists (``part`` names one of them), or architecture -> its numbers.
 
     The last one also by data set (``part`` names it), as in the files ``zc_*.json`` of NAS-Bench-Suite-Zero, where a
-    number may be ``{"score": number, "time": seconds}``.
+    number may be ``{"score": number, "time": seconds}``. Or column -> row -> value, as pandas writes a frame.
     """
     content = _json(_text(path), str(path))
+    if isinstance(content, dict) and isinstance(content.get("arch"), dict):
+        content = pd.DataFrame(content).to_dict("records")
     if isinstance(content, dict) and content and all(isinstance(value, dict) for value in content.values()):
         content = _by_architecture(content, path, part)
     elif isinstance(content, dict):
@@ -71,7 +99,7 @@ def read_json(path: Path, part: Optional[str] = None, progress: Progress = None)
     if not isinstance(content, list):
         raise TableError(f"{path} must hold a list of JSON objects, one an architecture")
     rows = [_object(row, f"entry {number} of {path}") for number, row in enumerate(content, start=1)]
-    return _with_architectures(pd.DataFrame(rows), path)
+    return with_architectures(pd.DataFrame(rows), path)
 
 
 def data_sets(path: Path) -> list[str]:
@@ -89,8 +117,16 @@ def data_sets(path: Path) -> list[str]:
     return list(content) if _depth(content) == 3 else []
 
 
-def _with_architectures(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """The frame with a text column ``arch`` in front, made from whichever columns describe the cells."""
+def with_architectures(frame: pd.DataFrame, path: Union[Path, str]) -> pd.DataFrame:
+    """The frame with a text column ``arch`` in front, made from whichever columns describe the cells.
+
+    path: what errors call it. Raises TableError for a frame without such columns, or with words among numbers.
+
+    >>> with_architectures(pd.DataFrame({"accuracy": ["90.5%", "88"], "index": [3, 5]}), "mine")
+      arch  accuracy
+    0    3      90.5
+    1    5      88.0
+    """
     frame.columns = pd.Index([str(name) for name in frame.columns])
     frame = _with_numbers(frame, path)
     columns = set(frame.columns)
@@ -100,7 +136,7 @@ def _with_architectures(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
         return _put_first(_compact_texts(frame), frame.drop(columns=["n_vertices", "adjacency", "ops"]))
     if {"matrix", "ops"} <= columns:
         cells = zip(frame["matrix"], frame["ops"])
-        texts = [json.dumps({"matrix": matrix, "ops": ops}) for matrix, ops in cells]
+        texts = [_as_text({"matrix": matrix, "ops": ops}) for matrix, ops in cells]
         return _put_first(texts, frame.drop(columns=["matrix", "ops"]))
     if "recipe" in columns:
         return with_recipes(frame)
@@ -117,7 +153,7 @@ def _with_architectures(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     )
 
 
-def _with_numbers(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _with_numbers(frame: pd.DataFrame, path: Union[Path, str]) -> pd.DataFrame:
     """Columns of numbers that are text because of percent signs, or of words among them, as numbers.
 
     TableError for a value that is none in a column where most are. Quoted numbers alone stay text: they are names.
@@ -171,13 +207,40 @@ def _with_accuracy(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _as_text(value: object) -> str:
-    return json.dumps(value) if isinstance(value, (dict, list)) else str(value).strip()
+    if isinstance(value, (dict, list, np.ndarray)):
+        return json.dumps(value, default=lambda found: found.tolist())  # numbers and arrays of NumPy
+    return str(value).strip()
+
+
+def _separator(path: Path) -> str:
+    """Of the names in the first line."""
+    try:
+        with _opened(path) as file:
+            names = file.readline()
+    except (UnicodeDecodeError, EOFError, zlib.error):  # which the reader says
+        return ","
+    return next((mark for mark in SEPARATORS if mark in names), ",")
+
+
+def _check_points(frame: pd.DataFrame, path: Path) -> None:
+    """TableError for numbers with decimal commas, which go with semicolons."""
+    for name in frame.columns.difference(list(TEXT_COLUMNS), sort=False):
+        values = frame[name].dropna().astype(str)
+        if len(values) and values.str.fullmatch(DECIMAL_COMMA).all():
+            raise TableError(
+                f"the numbers of {name} in {path} have decimal commas ({values.iloc[0]!r}); write them with points"
+            )
+
+
+def _opened(path: Path) -> IO[str]:
+    if path.name.lower().endswith(".gz"):
+        return gzip.open(path, "rt", encoding="utf-8-sig")
+    return open(path, encoding="utf-8-sig")
 
 
 def _text(path: Path) -> str:
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
     try:
-        with opener(path, "rt", encoding="utf-8-sig") as file:
+        with _opened(path) as file:
             return file.read()
     except (UnicodeDecodeError, EOFError, zlib.error) as error:
         raise TableError(f"cannot read {path} as text: {_one_line(error)}") from None

@@ -21,7 +21,8 @@ from typing import Optional, TypeVar, Union
 
 import pandas as pd
 
-from ..errors import ArchitectureError, InputError, MissingPackageError, TableError
+from ..errors import ArchitectureError, InputError, TableError
+from ..readers import no_parquet
 from ..spaces.base import SearchSpace
 from ..spaces.pasted import CONVERTERS, from_naslib, to_naslib
 from ..texts import parse_json
@@ -197,18 +198,14 @@ def _read_parquet(path: Path, translate: Translation) -> pd.DataFrame:
     try:
         return _checked(path, lambda: pd.read_parquet(path))
     except ImportError as error:
-        raise _no_parquet() from error
+        raise no_parquet() from error
 
 
 def _write_parquet(frame: pd.DataFrame, path: Path, translate: Translation) -> None:
     try:
         frame.to_parquet(path, index=False)
     except ImportError as error:
-        raise _no_parquet() from error
-
-
-def _no_parquet() -> MissingPackageError:
-    return MissingPackageError("Parquet files need pyarrow: pip install 'naslib_gennas[parquet]'")
+        raise no_parquet() from error
 
 
 def _checked(path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:

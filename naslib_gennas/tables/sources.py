@@ -8,7 +8,7 @@ from typing import Optional, Union
 import pandas as pd
 
 from ..errors import ArchitectureError, TableError
-from ..readers import SCHEMES, NASBenchAPI, Progress, finished, nasbench_frame, read_frame
+from ..readers import SCHEMES, NASBenchAPI, Progress, finished, nasbench_frame, read_frame, with_architectures
 from ..spaces.base import SearchSpace, load_space
 from .table import Table
 
@@ -17,16 +17,18 @@ NASLIB = "naslib"
 Source = Union[str, "os.PathLike[str]"]
 
 
-def load_table(source: Source, space: str | SearchSpace, strict: bool = False, progress: Progress = None) -> Table:
+def load_table(
+    source: Union[Source, pd.DataFrame], space: str | SearchSpace, strict: bool = False, progress: Progress = None
+) -> Table:
     """Ground truth for the architectures of ``space``.
 
     Args:
         source: ``"analog-nasbench"`` (of a package on the index, nasbench201 only), ``"naslib:cifar10"`` (or another
             data set: the files that NASLib has of it, for nasbench101 and nasbench201, once
-            ``naslib_gennas.plugin.dataset_api`` is imported), or a file:
-            ``.csv``, ``.jsonl``, ``.json`` (each also ``.gz``) with architectures in a column ``arch``, in
-            ``n_vertices`` + ``adjacency`` + ``ops``, in ``matrix`` + ``ops``, in ``recipe`` (the logs of
-            NAS-Bench-NLP; their losses become ``minus_<name>``), or by their number in ``index``;
+            ``naslib_gennas.plugin.dataset_api`` is imported), a frame of pandas, or a file:
+            ``.csv`` (commas, tabs or semicolons), ``.tsv``, ``.jsonl``, ``.json`` (each also ``.gz``) or
+            ``.parquet`` with architectures in a column ``arch``, in ``n_vertices`` + ``adjacency`` + ``ops``, in
+            ``matrix`` + ``ops``, in ``recipe`` (the logs of NAS-Bench-NLP; their losses become ``minus_<name>``), or by their number in ``index``;
             ``lists.json#name`` picks one of several lists;
             ``.pth`` of NAS-Bench-201, ``.pickle.pbz2`` or the "-simple" folder of NATS-Bench, ``.tfrecord`` of
             NAS-Bench-101 (:func:`convert_table` makes these quick to load).
@@ -36,6 +38,7 @@ def load_table(source: Source, space: str | SearchSpace, strict: bool = False, p
 
     Raises:
         TableError: a file that is missing, unreadable, or without architectures or metrics.
+        MissingPackageError: a format that needs a package which is not installed.
         UnknownNameError: a space that is not registered.
 
     >>> import pandas as pd
@@ -44,6 +47,8 @@ def load_table(source: Source, space: str | SearchSpace, strict: bool = False, p
     ['accuracy']
     """
     space = load_space(space)
+    if isinstance(source, pd.DataFrame):
+        return Table(with_architectures(source.copy(), "the frame"), space, strict=strict)
     name = str(source)
     frame = _of_a_scheme(name, space.name)
     if frame is None:
