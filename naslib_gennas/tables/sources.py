@@ -28,8 +28,8 @@ def load_table(
             ``naslib_gennas.plugin.dataset_api`` is imported), a frame of pandas, or a file:
             ``.csv`` (commas, tabs or semicolons), ``.tsv``, ``.jsonl``, ``.json`` (each also ``.gz``) or
             ``.parquet`` with architectures in a column ``arch``, in ``n_vertices`` + ``adjacency`` + ``ops``, in
-            ``matrix`` + ``ops``, in ``recipe`` (the logs of NAS-Bench-NLP; their losses become ``minus_<name>``), or by their number in ``index``;
-            ``lists.json#name`` picks one of several lists;
+            ``matrix`` + ``ops``, in ``recipe`` (the logs of NAS-Bench-NLP; their losses become ``minus_<name>``), or
+            by their number in ``index``; ``lists.json#name`` picks one of several lists;
             ``.pth`` of NAS-Bench-201, ``.pickle.pbz2`` or the "-simple" folder of NATS-Bench, ``.tfrecord`` of
             NAS-Bench-101 (:func:`convert_table` makes these quick to load).
         space: name or instance of the search space whose text form the architectures are in.
