@@ -12,11 +12,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from naslib_gennas.errors import ArchitectureError, MissingPackageError, TableError, UnknownNameError
+from naslib_gennas.errors import ArchitectureError, InputError, MissingPackageError, TableError, UnknownNameError
 from naslib_gennas.readers import READERS, SCHEMES, read_frame
 from naslib_gennas.spaces.base import SPACES, load_space
 from naslib_gennas.spaces.pasted import from_naslib
-from naslib_gennas.tables import Table, convert_table, load_table, open_space, table, table_from_nasbench
+from naslib_gennas.tables import (
+    Table,
+    convert_table,
+    load_table,
+    open_space,
+    read_architectures,
+    table,
+    table_from_nasbench,
+)
 from naslib_gennas.tables.signatures import signatures
 
 A = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
@@ -44,6 +52,62 @@ def csv(tmp_path):
         return path
 
     return write
+
+
+class TestArchitecturesOfAFile:
+    SPACE = load_space("nasbench201")
+
+    @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.tsv", "a.json", "a.jsonl", "a.parquet"])
+    def test_of_a_table(self, tmp_path, name):
+        frame = pd.DataFrame({"arch": [A, B, A], "note": ["x", "y", "z"]})
+        if name.endswith("parquet"):
+            pytest.importorskip("pyarrow")
+            frame.to_parquet(tmp_path / name)
+        elif "json" in name:
+            frame.to_json(tmp_path / name, orient="records", lines=name.endswith("l"))
+        else:
+            frame.to_csv(tmp_path / name, index=False, sep="\t" if "tsv" in name else ",")
+        assert list(map(str, read_architectures(tmp_path / name, self.SPACE))) == [A, B, A]
+
+    @pytest.mark.parametrize("name", ["a.txt", "a", "a.csv"])
+    def test_of_lines(self, csv, name):
+        assert list(map(str, read_architectures(csv(f"\ufeff{A}\n\n  {B} \n", name), self.SPACE))) == [A, B]
+
+    def test_of_architectures_that_are_json(self, csv):
+        nets = [load_space("nds_darts").sample(np.random.default_rng(seed)) for seed in (0, 1)]
+        for chosen in (nets, nets[:1]):
+            path = csv("\n".join(map(str, chosen)), "nets.jsonl")
+            assert read_architectures(path, load_space("nds_darts")) == chosen
+
+    @pytest.mark.parametrize(
+        "name, text, words",
+        [
+            ("a.txt", f"{A}\n\n# mine\n", "line 3 of .*a.txt: not a nasbench201 architecture: '# mine'"),
+            ("a.csv", f"arch,x\n{A},1\n,2\n", "row 2 of .*a.csv: not a nasbench201 architecture: ''"),
+            ("a.csv", "arch,x\n", "a.csv has no rows"),
+            ("a.csv", "x,y\n1,2\n", "a.csv has no column of architectures"),
+            ("a.txt", " \n", "a.txt holds no architecture, one a line"),
+            (
+                "a.json",
+                '{"space": "nasbench101", "architectures": []}',
+                "is of the space nasbench101, not of nasbench201",
+            ),
+            ("a.json", '{"space": "nasbench201", "architectures": ["x"]}', "entry 1 of .*a.json: not a nasbench201"),
+            ("a.json", '{"space": "nasbench201", "architectures": []}', "holds no architecture"),
+            ("a.json", '{"a": 1, "a": 2}', "cannot read .*a.json"),
+        ],
+    )
+    def test_files_that_name_none(self, csv, name, text, words):
+        with pytest.raises(InputError, match=words):
+            read_architectures(csv(text, name), self.SPACE)
+
+    def test_files_that_cannot_be_read(self, tmp_path):
+        for name, content, words in (("a.txt", b"\xff\xfe", "no text in UTF-8"), ("a.csv", b"\xff\xfe", "as CSV")):
+            (tmp_path / name).write_bytes(content)
+            with pytest.raises(InputError, match=words):
+                read_architectures(tmp_path / name, self.SPACE)
+        with pytest.raises(InputError, match="No such file"):
+            read_architectures(tmp_path / "nowhere.csv", self.SPACE)
 
 
 class TestPlain:

@@ -65,7 +65,7 @@ def score(
     resources: Resources,
     **settings: Any,
 ) -> None:
-    """Score ARCHITECTURES (text, or lines of a file given as @FILE), or any networks; higher is better.
+    """Score ARCHITECTURES (text, or @FILE: one a line, or a table's), or any networks; higher is better.
 
     JSON: {"preset", "space", "seed", "scores": [{"arch", "key", "score", "status", "seconds", ...}]}.
     """

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from ..scoring.gennas import GenNASScorer
 from ..scoring.measure import IMAGE_SIZE, measure_scorers
 from ..scoring.score import GENNAS, Score
 from ..spaces.base import SearchSpace
+from ..tables import read_architectures
 from .result import Result
 
 
@@ -87,7 +87,7 @@ def check_measure(measure: str, curves: bool = False) -> None:
 
 
 def chosen(space: SearchSpace, given: Iterable[str], everything: bool, sample: Optional[int], seed: int) -> list[str]:
-    """The texts asked for: those ``given`` (``@FILE``: lines of a file), all of the space, or a random sample.
+    """The texts asked for: those ``given`` (``@FILE``: those of a file), all of the space, or a random sample.
 
     InputError unless exactly one of the three ways is used, ArchitectureError for a text that is none.
     """
@@ -97,7 +97,7 @@ def chosen(space: SearchSpace, given: Iterable[str], everything: bool, sample: O
     if everything:
         return [str(arch) for arch in space]
     if sample is None:
-        return [str(space.parse(text)) for text in _expanded(given)]
+        return [str(arch) for text in given for arch in _expanded(text, space)]
     if sample < 1:
         raise InputError(f"--sample must be at least 1, got {sample}")
     if space.size and sample > space.size:
@@ -114,17 +114,5 @@ def fingerprint(texts: Sequence[str]) -> str:
     return f"{len(texts)}, sha256 {hashlib.sha256(chr(10).join(texts).encode()).hexdigest()[:12]}"
 
 
-def _expanded(given: Iterable[str]) -> Iterable[str]:
-    for text in given:
-        if not text.startswith("@"):
-            yield text
-            continue
-        try:
-            lines = Path(text[1:]).read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-            raise InputError(f"cannot read the architectures in {text[1:]}: {reason}") from None
-        found = [line.strip() for line in lines if line.strip()]
-        if not found:
-            raise InputError(f"{text[1:]} holds no architecture, one a line")
-        yield from found
+def _expanded(text: str, space: SearchSpace) -> list[Any]:
+    return read_architectures(text[1:], space) if text.startswith("@") else [space.parse(text)]

@@ -4,7 +4,7 @@ A format of your own is one function under :data:`READERS`; a source that is no 
 """
 
 from . import analog_nasbench, nats, plain, tfrecord  # noqa: F401  (they register their readers)
-from .files import convert_table, read_frame
+from .files import convert_table, is_table, read_frame
 from .nasbench_api import NASBenchAPI, nasbench_frame
 from .nasbench_nlp import finished
 from .plain import no_parquet, with_architectures
@@ -20,6 +20,7 @@ __all__ = [
     "Scheme",
     "convert_table",
     "finished",
+    "is_table",
     "nasbench_frame",
     "no_parquet",
     "read_frame",

@@ -110,11 +110,24 @@ def _packaged(name: str) -> Path:
         ) from None
 
 
+def is_table(path: Path) -> bool:
+    """Whether the file has the ending of a table.
+
+    >>> is_table(Path("mine.CSV")), is_table(Path("mine.txt"))
+    (True, False)
+    """
+    return bool(_endings(path))
+
+
+def _endings(path: Path) -> list[str]:
+    return [ending for ending in READERS.names() if path.name.lower().endswith(ending)]
+
+
 def _reader(path: Path) -> Reader:
     """The one whose ending is the longest that the name has."""
     if path.is_dir():
         return READERS[FOLDER]
-    endings = [ending for ending in READERS.names() if path.name.lower().endswith(ending)]
+    endings = _endings(path)
     if not endings:
         known = ", ".join(ending for ending in READERS.names() if ending != FOLDER)
         raise TableError(f"cannot tell the format of the table {path}; its name must end in one of {known}")

@@ -14,8 +14,8 @@ from ..errors import InputError, RunError
 from ..runs.lines import record_of
 from ..runs.run import CONFIG, RESULTS, SUMMARY
 from ..spaces.base import SearchSpace
-from ..tables import open_space
-from ..texts import RepeatedKeyError, parse_json
+from ..tables import open_space, read_architectures
+from ..texts import parse_json
 
 COUNT = 20
 
@@ -60,25 +60,13 @@ class WarmStarts:
 
     @classmethod
     def of_file(cls, path: Union[str, Path], space: SearchSpace) -> WarmStarts:
-        """Of a file: what ``as_record`` gives, or one text a line; a directory is a run, see ``of_run``.
-
-        InputError for a file that cannot be read or holds nothing, ArchitectureError for a text that is none.
-        """
+        """Of a file, see :func:`naslib_gennas.tables.read_architectures`; a directory is a run, see ``of_run``."""
         if Path(path).is_dir():
             found = cls.of_run(path)
             if found.space.name != space.name:
                 raise InputError(f"{path} is of the space {found.space.name}, the search is of {space.name}")
             return found
-        try:
-            content = Path(path).read_text(encoding="utf-8-sig")
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-            raise InputError(f"cannot read the architectures in {path}: {reason}") from None
-        texts = _listed(content, space, path)
-        archs = tuple(space.parse(text) for text in map(str.strip, texts) if text)
-        if not archs:
-            raise InputError(f"{path} holds no architecture, one a line")
-        return cls(space, archs)
+        return cls(space, tuple(read_architectures(path, space)))
 
     @property
     def categories(self) -> Mapping[str, tuple[str, ...]]:
@@ -161,18 +149,3 @@ def _by_score(folder: Path) -> list[str]:
     records = map(record_of, lines)
     scored = [record for record in records if record is not None and record.get("score") is not None]
     return [str(record["arch"]) for record in sorted(scored, key=lambda record: -float(record["score"]))]
-
-
-def _listed(content: str, space: SearchSpace, path: Union[str, Path]) -> list[str]:
-    """The texts in what ``as_record`` gives, else the lines."""
-    try:
-        found = parse_json(content)
-    except RepeatedKeyError as error:
-        raise InputError(f"cannot read {path}: {error}") from None
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or "architectures" not in found:
-        return content.splitlines()
-    if open_space(str(found.get("space"))).name != space.name:
-        raise InputError(f"{path} is of the space {found.get('space')}, the search is of {space.name}")
-    return list(map(str, found["architectures"]))

@@ -1,7 +1,15 @@
 """Ground truth: architecture -> metric -> value."""
 
 from ..readers import convert_table
-from .sources import load_table, open_space, table_from_nasbench
+from .sources import load_table, open_space, read_architectures, table_from_nasbench
 from .table import Problems, Table
 
-__all__ = ["Problems", "Table", "convert_table", "load_table", "open_space", "table_from_nasbench"]
+__all__ = [
+    "Problems",
+    "Table",
+    "convert_table",
+    "load_table",
+    "open_space",
+    "read_architectures",
+    "table_from_nasbench",
+]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Optional, Union
+from pathlib import Path
+from typing import Any, Optional, Union
 
 import pandas as pd
 
-from ..errors import ArchitectureError, TableError
-from ..readers import SCHEMES, NASBenchAPI, Progress, finished, nasbench_frame, read_frame, with_architectures
+from ..errors import ArchitectureError, InputError, TableError
+from ..readers import SCHEMES, NASBenchAPI, Progress, finished, is_table, nasbench_frame, read_frame, with_architectures
 from ..spaces.base import SearchSpace, load_space
+from ..texts import RepeatedKeyError, parse_json
 from .table import Table
 
 NASLIB = "naslib"
@@ -87,6 +89,80 @@ def open_space(name: str | SearchSpace) -> SearchSpace:
     if not architectures:
         raise TableError(f"{file} holds no architecture of {plain}; the first of its rows: {first_fault}")
     return space.over(architectures, file)
+
+
+def read_architectures(path: Source, space: SearchSpace) -> list[Any]:
+    """The architectures that a file names, in its order: one a line, a table's, or what `gennas warm-start` wrote.
+
+    A file with the ending of a table (:func:`load_table`) is one unless its first line is an architecture.
+
+    Raises:
+        InputError: a file that cannot be read, names none, or is of another space.
+        ArchitectureError: a text that is none; which line or row of the file is said.
+
+    >>> import pandas as pd
+    >>> pd.DataFrame({"arch": ["5", "77"]}).to_csv("cells.csv", index=False)
+    >>> [str(arch)[:15] for arch in read_architectures("cells.csv", load_space("nasbench201"))]
+    ['|nor_conv_1x1~0', '|nor_conv_3x3~0']
+    """
+    path, archs = Path(path), []
+    for where, text in _named(path, space):
+        try:
+            archs.append(space.parse(text))
+        except ArchitectureError as error:
+            raise ArchitectureError(f"{where} of {path}: {error}") from None
+    if not archs:
+        raise InputError(f"{path} holds no architecture, one a line")
+    return archs
+
+
+def _named(path: Path, space: SearchSpace) -> list[tuple[str, str]]:
+    """Where in the file, and the text there."""
+    content = _text_of(path)
+    if content is not None:
+        listed = _of_warm_start(content, path, space)
+        if listed is not None:
+            return [(f"entry {place}", text) for place, text in enumerate(listed, start=1)]
+        lines = [(f"line {place}", text.strip()) for place, text in enumerate(content.splitlines(), start=1)]
+        lines = [(where, text) for where, text in lines if text]
+        if not is_table(path) or (lines and _parses(space, lines[0][1])):
+            return lines
+    return [(f"row {place}", text) for place, text in enumerate(read_frame(path)["arch"], start=1)]
+
+
+def _text_of(path: Path) -> Optional[str]:
+    """None for a table that is no text."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"cannot read the architectures in {path}: {error.strerror}") from None
+    except ValueError:
+        if is_table(path):
+            return None
+        raise InputError(f"cannot read the architectures in {path}: it is no text in UTF-8") from None
+
+
+def _of_warm_start(content: str, path: Path, space: SearchSpace) -> Optional[list[str]]:
+    """None for a file that is none of `gennas warm-start`."""
+    try:
+        found = parse_json(content)
+    except RepeatedKeyError as error:
+        raise InputError(f"cannot read {path}: {error}") from None
+    except ValueError:
+        return None
+    if not isinstance(found, dict) or not isinstance(found.get("architectures"), list):
+        return None
+    if open_space(str(found.get("space"))).name != space.name:
+        raise InputError(f"{path} is of the space {found.get('space')}, not of {space.name}")
+    return list(map(str, found["architectures"]))
+
+
+def _parses(space: SearchSpace, text: str) -> bool:
+    try:
+        space.parse(text)
+    except ArchitectureError:
+        return False
+    return True
 
 
 def _of_a_scheme(source: str, space_name: str) -> Optional[pd.DataFrame]:
