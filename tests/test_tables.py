@@ -556,7 +556,7 @@ class TestNats:
                 results.update(dataset, seed, trial)
         return results.state_dict()
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def content(self):
         rng = np.random.default_rng(0)
         infos = {}
