@@ -60,7 +60,9 @@ def _check(candidates: Sequence[Any], count: int) -> None:
     if count < 1:
         raise InputError(f"at least 1 architecture can be suggested, got {count}")
     if len(candidates) < count:
-        raise InputError(f"{count} architectures are to be suggested, but only {len(candidates)} have no label")
+        raise InputError(
+            f"{count} architectures are to be suggested, but only {len(candidates)} candidates have no label"
+        )
 
 
 def _nearest(x: Array, taken: Array) -> Array:
