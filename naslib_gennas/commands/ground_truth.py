@@ -18,13 +18,13 @@ NASLIB = "naslib:"
 
 
 def load_table(
-    source: Union[str, os.PathLike[str]],
+    source: Union[str, os.PathLike[str], pd.DataFrame],
     space: Union[str, SearchSpace],
     strict: bool = False,
     progress: Optional[Progress] = None,
 ) -> tables.Table:
     """As :func:`naslib_gennas.tables.load_table`; ``naslib:cifar10`` and the like read the files that NASLib has."""
-    if str(source).startswith(NASLIB):
+    if isinstance(source, str) and source.startswith(NASLIB):
         from ..plugin import dataset_api  # noqa: F401 - it registers the reader
     return tables.load_table(source, space, strict, progress)
 
