@@ -295,7 +295,7 @@ def kills(count: int, seed: int, folder: Path, names: list[str], executor: str =
 HANGS = 900  # seconds
 SCORED = "score --space nasbench201 --sample 2000 --preset tiny --seed 0"
 PORT = {"dask": 18786, "ray": 6399}
-WORKING = {"dask": "spawn_main", "ray": "ray::do", "processes": "spawn_main"}  # in the command lines of workers
+WORKING = {"dask": "spawn_main", "ray": "ray::do", "processes": "forkserver"}  # in the command lines of workers
 
 
 class Cluster:

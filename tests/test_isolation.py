@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import multiprocessing.forkserver
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from naslib_gennas.cli import main
-from naslib_gennas.executors import Resources
+from naslib_gennas.executors import Resources, processes
 from naslib_gennas.executors.last_words import LastWords
 from naslib_gennas.executors.processes import Processes
 from naslib_gennas.scoring import Score
@@ -177,3 +178,25 @@ def test_killed_workers_cost_what_they_were_at_and_nothing_else():
     assert sorted(result.job.numbers[0] for result in found) == list(range(30))
     assert killed == 5 and sum(bool(result.lost) for result in found) <= killed
     assert all(result.answers == (result.job.numbers[0] + 1,) for result in found if not result.lost)
+
+
+def test_workers_have_the_environment_of_their_pool(monkeypatch):
+    """Not that of the first pool, whose server starts all others."""
+    for value in ("first", "second"):
+        monkeypatch.setenv("GENNAS_OF_THIS_TEST", value)
+        with Processes(Resources(workers=1)) as executor:
+            assert executor._started(Addition(1)).schedule(os.getenv, args=("GENNAS_OF_THIS_TEST",)).result() == value
+    monkeypatch.delenv("GENNAS_OF_THIS_TEST")
+    with Processes(Resources(workers=1)) as executor:
+        assert executor._started(Addition(1)).schedule(os.getenv, args=("GENNAS_OF_THIS_TEST",)).result() is None
+
+
+def test_workers_start_where_no_socket_can_be_made(monkeypatch):
+    def refused():
+        raise OSError("AF_UNIX path too long")
+
+    monkeypatch.setattr(multiprocessing.forkserver, "ensure_running", refused)
+    assert processes._context().get_start_method() == "spawn"
+    with Processes(Resources(workers=1)) as executor:
+        (result,) = executor.map(Addition(1), [Job((1,), "answer")])
+    assert result.answers == (2,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 
 from naslib_gennas import progress
 from naslib_gennas.cli import main
-from naslib_gennas.executors import gpus
+from naslib_gennas.executors import gpus, processes
 from naslib_gennas.runs.run import Run
 
 
@@ -92,31 +93,31 @@ def test_plain_progress_names_rate_workers_and_time_left(capsys, monkeypatch):
 
 
 CLAIM = (
-    "import pathlib, sys, time; from naslib_gennas.executors.gpus import take_gpu\n"
-    "print(take_gpu(sys.argv[2].split(','), pathlib.Path(sys.argv[1])), flush=True); time.sleep(60)"
+    "import pathlib, time; from naslib_gennas.executors.gpus import take_gpu\n"
+    "pipe.send(take_gpu(named.split(','), pathlib.Path(folder))); time.sleep(60)"
 )
 
 
 def claiming(folder, named):
-    return subprocess.Popen([sys.executable, "-c", CLAIM, str(folder), named], stdout=subprocess.PIPE, text=True)
+    """A process that holds a GPU, and the name of that."""
+    here, there = multiprocessing.Pipe()
+    values = {"folder": str(folder), "named": named, "pipe": there}
+    process = processes._context().Process(target=exec, args=(CLAIM, values), daemon=True)
+    process.start()
+    assert here.poll(60)
+    return process, here.recv()
 
 
 def test_every_worker_takes_a_gpu_of_its_own_and_a_killed_one_gives_it_back(tmp_path):
-    workers = [claiming(tmp_path, "0,1,MIG-a/b") for _ in range(3)]
-    try:
-        taken = [worker.stdout.readline().strip() for worker in workers]
-        assert sorted(taken) == ["0", "1", "MIG-a/b"]
-        workers.append(claiming(tmp_path, "0,1,MIG-a/b"))
-        assert workers[-1].stdout.readline().strip() == "0"  # more workers than GPUs share them
-        killed = taken.index("1")
-        workers[killed].kill()
-        workers[killed].wait()
-        workers.append(claiming(tmp_path, "0,1,MIG-a/b"))
-        assert workers[-1].stdout.readline().strip() == "1"
-    finally:
-        for worker in workers:
-            worker.kill()
-            worker.wait()
+    workers, taken = zip(*(claiming(tmp_path, "0,1,MIG-a/b") for _ in range(4)))
+    assert taken == ("0", "1", "MIG-a/b", "0"), "more workers than GPUs share them"
+    workers[1].kill()
+    workers[1].join()
+    last, given = claiming(tmp_path, "0,1,MIG-a/b")
+    assert given == "1"
+    for worker in (*workers, last):
+        worker.kill()
+        worker.join()
 
 
 def test_only_the_gpu_that_was_taken_is_seen(tmp_path, monkeypatch):
