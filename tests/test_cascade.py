@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from naslib_gennas import Scorer
+from naslib_gennas import Scorer, load_space
 from naslib_gennas.cli import main
 from naslib_gennas.commands.search import Screening, search
 from naslib_gennas.errors import InputError
@@ -54,13 +54,17 @@ def test_what_is_trained_is_the_head_of_the_screen(tmp_path):
     assert all(step["score"] == alone.score(step["arch"]).value for step in steps)
 
 
-def test_the_whole_space_can_be_screened(tmp_path):
+def test_the_whole_space_can_be_screened(tmp_path, monkeypatch):
+    kind = type(load_space(SPACE))
+    every_twelfth = list(load_space(SPACE))[::12]
+    monkeypatch.setattr(kind, "__iter__", lambda self: iter(every_twelfth))
     result = found(tmp_path / "run", everything=True, keep="3")
-    assert (result.screened, result.steps) == (4930, 3)
     kept = [step["arch"] for step in lines(tmp_path / "run" / "results.jsonl")]
-    scores = {score.key: score.value for score in Scorer(SPACE, "instant").score_many(Scorer(SPACE, "instant").space)}
+    screen = Scorer(SPACE, "instant")
+    scores = {score.key: score.value for score in screen.score_many(screen.space)}
+    assert (result.screened, result.steps) == (len(scores), 3) and len(scores) < len(every_twelfth), "twins count once"
     threshold = sorted(scores.values(), reverse=True)[2]
-    assert all(scores[Scorer(SPACE, "instant").key(load(arch))] >= threshold - 1e-6 for arch in kept)
+    assert all(scores[screen.key(load(arch))] >= threshold - 1e-6 for arch in kept)
 
 
 def test_processes_screen_and_train_the_same(tmp_path):

@@ -159,7 +159,7 @@ def test_labels_need_xgboost(suite_file, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "xgboost", None)
-    done = study(suite_file, "--json")
+    done = study(suite_file, "--sample", "12", "--json")
     result = json.loads(done.stdout)
     assert done.exit_code == 0 and any("pip install xgboost" in text for text in result["missing"])
     assert not [row for row in result["rows"] if row["part"] == "labels"]
