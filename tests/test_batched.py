@@ -104,7 +104,7 @@ def assert_equal(one, other, tolerance=1e-9):
 )
 def test_every_step_is_that_of_training_alone(name, changes, preset):
     space, preset, fidelity = load_space(name), *suited(name, preset, FIDELITY.model_copy(update=changes))
-    batch, archs = double(preset), drawn(space, 4)
+    batch, archs = double(preset), drawn(space, 3)
     for arch, found in zip(archs, together(space, archs, batch, fidelity)):
         assert_equal(found, alone(space, arch, batch, fidelity))
         assert found.seconds > 0

@@ -44,6 +44,7 @@ SMALLER = [  # so that a page takes seconds: what is shown -> what runs instead
     (r"'<arch>'", "5"),
     (r"\"gennas@fast,gennas@best,[^\"]*\"", "gennas@tiny,synflow,naswot,vote"),
     (r"(gennas benchmark --suite .*)", r"\1 --quick"),
+    (r"(gennas benchmark --suite table1 .*)", r"\1 --sample 8"),
     (r" --device cuda| --executor \S+", ""),  # neither is at hand
     (r"--workers 2|--threads 2", ""),  # processes have tests of their own
 ]

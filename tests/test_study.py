@@ -121,8 +121,8 @@ def few_labels(monkeypatch):
     monkeypatch.setattr("naslib_gennas.commands.study.labels.ROUNDS", 50)
 
 
-def study(suite_file, *more):
-    arguments = ["--measures", "gennas@tiny,params,synflow", "--table", f"nasbench201:{suite_file}"]
+def study(suite_file, *more, measures="gennas@tiny,params,synflow"):
+    arguments = ["--measures", measures, "--table", f"nasbench201:{suite_file}"]
     return CliRunner().invoke(main, ["benchmark", "--suite", "nbs-zero", "--quick", *arguments, *more])
 
 
@@ -159,7 +159,7 @@ def test_labels_need_xgboost(suite_file, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "xgboost", None)
-    done = study(suite_file, "--sample", "12", "--json")
+    done = study(suite_file, "--json", measures="params")
     result = json.loads(done.stdout)
     assert done.exit_code == 0 and any("pip install xgboost" in text for text in result["missing"])
     assert not [row for row in result["rows"] if row["part"] == "labels"]
