@@ -13,12 +13,12 @@ from typing import ClassVar, Optional
 
 from ..progress import tell
 from .here import Here
-from .processes import Processes
+from .processes import Processes, prepare
 from .protocol import ALONE, EXECUTORS, Job, Resources, Result_co, Work
 from .together import at_once
 
 TRIAL = 2.0  # seconds
-START = 6.0  # seconds that processes have to save: each imports PyTorch first
+START = 6.0  # seconds that processes have to save
 MOST_AT_FIRST = 256  # jobs that share work, in the trial
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -40,7 +40,7 @@ class Auto:
     def map(self, work: Work[Job, Result_co], jobs: Iterable[Job]) -> Iterator[Result_co]:
         total = len(jobs) if isinstance(jobs, Sized) else math.inf
         most = min(at_once(work), MOST_AT_FIRST)
-        left, done, count, seconds, each = iter(jobs), 0, 1, 0.0, 0.0
+        left, done, count, seconds, whole, pays = iter(jobs), 0, 1, 0.0, 0.0, False
         while done < total and seconds < TRIAL:
             chunk = list(itertools.islice(left, count))
             if not chunk:
@@ -48,9 +48,12 @@ class Auto:
             started = time.perf_counter()
             yield from self._here.map(work, chunk)
             took = time.perf_counter() - started
-            done, seconds, each, count = done + len(chunk), seconds + took, took / len(chunk), min(2 * count, most)
-        whole = each * (total - done)
-        if whole * (1 - 1 / self.resources.workers) <= START:
+            done, seconds, count = done + len(chunk), seconds + took, min(2 * count, most)
+            whole = took / len(chunk) * (total - done)
+            pays = whole * (1 - 1 / self.resources.workers) > START
+            if pays:
+                prepare()
+        if not pays:
             yield from self._here.map(work, left)
             return
         tell(f"{self.resources.workers} processes for what is left, about {whole:.0f} s of one")

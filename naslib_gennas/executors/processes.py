@@ -159,6 +159,11 @@ class Processes:
         self._pool = self._work = None
 
 
+def prepare() -> None:
+    """Begin what a first pool would wait for, beside what this process does."""
+    _context()
+
+
 def _context() -> multiprocessing.context.BaseContext:
     """How processes start: as forks of one that has PyTorch and has computed nothing, where the system is good at that.
 
