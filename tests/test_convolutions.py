@@ -77,7 +77,7 @@ KINDS = (pointwise, strided_pointwise, grouped, depthwise_of_all_kernels, dense_
 def sweep() -> None:
     """Prints each case before it runs."""
     torch.set_num_threads(1)
-    for channels in range(1, 17):
+    for channels in (*range(1, 10), 12, 15, 16):
         for layers in KINDS:
             for name, layer in layers(channels):
                 exercise(name, layer, channels, SIZE, BATCH, PASSES)

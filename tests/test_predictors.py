@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -235,16 +236,19 @@ class TestPredictor:
         assert predictor.score(archs[60:], truth[60:]) > spearmanr(free, truth[60:])[0] + 0.01
 
     def test_it_is_a_scorer(self, fitted):
-        def make(seed):
-            made = SpectrumPredictor(SPACE, CHEAP, seed=seed)
-            return FittedScorer(made.fit(PLACES[:20], labels_of(PLACES[:20]), reference=PLACES))
+        @cache
+        def made(seed):
+            return SpectrumPredictor(SPACE, CHEAP, seed=seed).fit(PLACES[:20], labels_of(PLACES[:20]), PLACES)
 
         archs = [str(place) for place in PLACES[20:24]]
         values = fitted.latent(archs)[0]
         order = (archs[int(np.argmin(values))], archs[int(np.argmax(values))])
         unchecked = check_scorer(
             ScorerCase(
-                make, archs, order, unchecked=dict.fromkeys(("check_failures", "check_models"), "nothing is built")
+                lambda seed: FittedScorer(made(seed)),
+                archs,
+                order,
+                unchecked=dict.fromkeys(("check_failures", "check_models"), "nothing is built"),
             )
         )
         assert set(unchecked) == {"check_failures", "check_models"}

@@ -121,7 +121,7 @@ def few_labels(monkeypatch):
     monkeypatch.setattr("naslib_gennas.commands.study.labels.ROUNDS", 50)
 
 
-def study(suite_file, *more, measures="gennas@tiny,params,synflow"):
+def study(suite_file, *more, measures="gennas@instant,params,synflow"):
     arguments = ["--measures", measures, "--table", f"nasbench201:{suite_file}"]
     return CliRunner().invoke(main, ["benchmark", "--suite", "nbs-zero", "--quick", *arguments, *more])
 

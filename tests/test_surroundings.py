@@ -32,19 +32,28 @@ def held(get, put, value):
         put(before)
 
 
+@contextmanager
+def both(one, other):
+    with one, other:
+        yield
+
+
 HOSTILE = {
     "float64": lambda: held(torch.get_default_dtype, torch.set_default_dtype, torch.float64),
     "float16": lambda: held(torch.get_default_dtype, torch.set_default_dtype, torch.float16),
     "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
     "inference mode": torch.inference_mode,
     "no gradients": torch.no_grad,
-    "two threads": lambda: held(torch.get_num_threads, torch.set_num_threads, 2),
+    "two threads, numpy errors": lambda: both(
+        held(torch.get_num_threads, torch.set_num_threads, 2), np.errstate(all="raise")
+    ),
     "another device": lambda: torch.device("meta"),
-    "no oneDNN": lambda: torch.backends.mkldnn.flags(enabled=False),
+    "no oneDNN, precision": lambda: both(
+        torch.backends.mkldnn.flags(enabled=False),
+        held(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "medium"),
+    ),
     "deterministic": lambda: held(torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms, True),
-    "precision": lambda: held(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "medium"),
     "anomalies": lambda: torch.autograd.detect_anomaly(check_nan=False),
-    "numpy errors": lambda: np.errstate(all="raise"),
 }
 
 
